@@ -1,0 +1,66 @@
+"""Exception types, and the one helper that words every message.
+
+A user who meets an error learns three things in this order: what was expected, what came, and
+what to do about it. Every message of the project is built by `explain`, so all of them read alike.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DTypeError",
+    "GraphError",
+    "MutationError",
+    "NondifferentiableError",
+    "ShapeError",
+    "UnknownNameError",
+    "explain",
+]
+
+
+class ShapeError(ValueError):
+    """Shapes disagree, or an axis does not exist."""
+
+
+class DTypeError(TypeError):
+    """A dtype or a type that the operation cannot take."""
+
+
+class GraphError(ValueError):
+    """The recorded graph cannot answer: nothing recorded, already released, no seed."""
+
+
+class MutationError(ValueError):
+    """An array that a recorded operation still needs was overwritten."""
+
+
+class NondifferentiableError(TypeError):
+    """A derivative was asked of an operation that has none."""
+
+
+class UnknownNameError(ValueError):
+    """A name (activation, option, method) that does not exist."""
+
+
+def explain(what: str, got: object, do: str) -> str:
+    """Word an error message: what was expected, what came, what to do.
+
+    Parameters
+    ----------
+    what : str
+        The operation and the expectation, without a final stop.
+    got : object
+        What came instead.
+    do : str
+        The remedy, as an imperative sentence without a final stop.
+
+    Returns
+    -------
+    str
+        The message in the project's one form.
+
+    Examples
+    --------
+    >>> explain("sum: axis must be below 2", 5, "Pass an axis from -2 to 1")
+    'sum: axis must be below 2, but got 5. Pass an axis from -2 to 1.'
+    """
+    return f"{what}, but got {got}. {do}."

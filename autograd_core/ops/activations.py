@@ -1,0 +1,188 @@
+"""Activation functions: jitted value kernels, and jitted pullbacks that keep their digits.
+
+Each activation f is two ops: f itself, and ``f_pull(ct, x) = ct f'(x)``, which one kernel computes
+in a single pass from x (not from the value, whose digits are spent in the tails) and in which an
+exact zero wins over an infinity. The pullback is an op like any other, so second derivatives need
+only the formula of f''.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..domains import AwayFrom, Interval
+from ..kernels import activations as kernels
+from ..op import defvjp, primitive
+from .pointwise import exp, greater, square, where
+from .reduce import sum
+
+KINK_AT_0 = AwayFrom((0.0,))
+PULL = (Interval(), KINK_AT_0)
+
+
+@primitive(pointwise=True, domain=(KINK_AT_0,))
+def relu(x):
+    """Rectified linear unit, max(x, 0). The derivative at 0 is 0."""
+    return kernels.value("relu", x)
+
+
+@primitive(pointwise=True, domain=PULL, internal=True)
+def relu_pull(ct, x):
+    """ct relu'(x)."""
+    return kernels.pull("relu", ct, x)
+
+
+@primitive(pointwise=True, domain=(KINK_AT_0,))
+def leaky_relu(x, *, slope=0.01):
+    """x where x > 0, slope x elsewhere. The derivative at 0 is the slope."""
+    return kernels.value("leaky_relu", x, slope=slope)
+
+
+@primitive(pointwise=True, domain=PULL, internal=True)
+def leaky_relu_pull(ct, x, *, slope=0.01):
+    """ct leaky_relu'(x)."""
+    return kernels.pull("leaky_relu", ct, x, slope=slope)
+
+
+@primitive(pointwise=True, domain=(KINK_AT_0,), reference="Clevert et al. (2016)")
+def elu(x, *, alpha=1.0):
+    """Exponential linear unit: x where x > 0, alpha (eˣ - 1) elsewhere."""
+    return kernels.value("elu", x, alpha=alpha)
+
+
+@primitive(pointwise=True, domain=PULL, internal=True)
+def elu_pull(ct, x, *, alpha=1.0):
+    """ct elu'(x)."""
+    return kernels.pull("elu", ct, x, alpha=alpha)
+
+
+@primitive(pointwise=True)
+def sigmoid(x):
+    """Logistic sigmoid, 1 / (1 + e⁻ˣ)."""
+    return kernels.value("sigmoid", x)
+
+
+@primitive(pointwise=True, internal=True)
+def sigmoid_pull(ct, x):
+    """ct sigmoid'(x)."""
+    return kernels.pull("sigmoid", ct, x)
+
+
+@primitive(pointwise=True, reference="DLMF 4.34.8")
+def tanh(x):
+    """Hyperbolic tangent."""
+    return kernels.value("tanh", x)
+
+
+@primitive(pointwise=True, internal=True)
+def tanh_pull(ct, x):
+    """ct tanh'(x) = ct / cosh²(x)."""
+    return kernels.pull("tanh", ct, x)
+
+
+@primitive(pointwise=True, reference="Ramachandran et al. (2017)")
+def silu(x):
+    """Sigmoid linear unit or swish, x sigmoid(x)."""
+    return kernels.value("silu", x)
+
+
+@primitive(pointwise=True, internal=True)
+def silu_pull(ct, x):
+    """ct silu'(x)."""
+    return kernels.pull("silu", ct, x)
+
+
+@primitive(pointwise=True, reference="Hendrycks and Gimpel (2016)")
+def gelu(x):
+    """Gaussian error linear unit, x Φ(x) with the normal distribution function Φ."""
+    return kernels.value("gelu", x)
+
+
+@primitive(pointwise=True, internal=True)
+def gelu_pull(ct, x):
+    """ct gelu'(x)."""
+    return kernels.pull("gelu", ct, x)
+
+
+@primitive(pointwise=True)
+def softplus(x):
+    """Smooth rectifier, log(1 + eˣ)."""
+    return kernels.value("softplus", x)
+
+
+@primitive(pointwise=True, internal=True)
+def softplus_pull(ct, x):
+    """ct sigmoid(x), the pullback of softplus."""
+    return kernels.pull("softplus", ct, x)
+
+
+def _normal_density(x):
+    return exp(-0.5 * square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
+
+
+defvjp(relu, x=lambda ct, x: relu_pull(ct, x))
+defvjp(leaky_relu, x=lambda ct, x, slope: leaky_relu_pull(ct, x, slope=slope))
+defvjp(elu, x=lambda ct, x, alpha: elu_pull(ct, x, alpha=alpha))
+defvjp(sigmoid, x=lambda ct, x: sigmoid_pull(ct, x))
+defvjp(tanh, x=lambda ct, x: tanh_pull(ct, x))
+defvjp(silu, x=lambda ct, x: silu_pull(ct, x))
+defvjp(gelu, x=lambda ct, x: gelu_pull(ct, x))
+defvjp(softplus, x=lambda ct, x: softplus_pull(ct, x))
+
+# The pullbacks: linear in ct, and for x the second derivative of the activation.
+# sigmoid'' = -sigmoid' tanh(x/2) and tanh'' = -2 tanh tanh' lose no digits in the tails.
+defvjp(relu_pull, ct=lambda g, x: relu_pull(g, x))
+defvjp(leaky_relu_pull, ct=lambda g, x, slope: leaky_relu_pull(g, x, slope=slope))
+defvjp(
+    elu_pull,
+    ct=lambda g, x, alpha: elu_pull(g, x, alpha=alpha),
+    x=lambda g, ct, x, alpha: where(greater(x, 0.0), 0.0, elu_pull(g * ct, x, alpha=alpha)),
+)
+defvjp(
+    sigmoid_pull,
+    ct=lambda g, x: sigmoid_pull(g, x),
+    x=lambda g, ct, x: sigmoid_pull(g * ct, x) * -tanh(0.5 * x),
+)
+defvjp(
+    tanh_pull,
+    ct=lambda g, x: tanh_pull(g, x),
+    x=lambda g, ct, x: tanh_pull(g * ct, x) * (-2.0 * tanh(x)),
+)
+defvjp(
+    silu_pull,
+    ct=lambda g, x: silu_pull(g, x),
+    x=lambda g, ct, x: sigmoid_pull(g * ct, x) * (2.0 - x * tanh(0.5 * x)),
+)
+defvjp(
+    gelu_pull,
+    ct=lambda g, x: gelu_pull(g, x),
+    x=lambda g, ct, x: g * ct * (_normal_density(x) * (2.0 - square(x))),
+)
+defvjp(
+    softplus_pull,
+    ct=lambda g, x: softplus_pull(g, x),
+    x=lambda g, ct, x: sigmoid_pull(g * ct, x),
+)
+
+
+def _row_samples(rng):
+    yield (rng.uniform(-2.0, 2.0, (3, 4)),), {}
+    yield (rng.uniform(-2.0, 2.0, (2, 3, 4)),), {"axis": 1}
+
+
+@primitive(samples=_row_samples)
+def softmax(x, *, axis=-1):
+    """Softmax along an axis, eˣ / Σ eˣ, shifted by the largest element."""
+    return kernels.softmax(x, axis)
+
+
+@primitive(samples=_row_samples)
+def log_softmax(x, *, axis=-1):
+    """Logarithm of the softmax along an axis, x - log Σ eˣ."""
+    return kernels.log_softmax(x, axis)
+
+
+defvjp(
+    softmax, x=lambda ct, out, axis: out * (ct - sum(ct * out, axis=axis, keepdims=True))
+)
+defvjp(log_softmax, x=lambda ct, out, axis: ct - exp(out) * sum(ct, axis=axis, keepdims=True))

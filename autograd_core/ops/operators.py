@@ -1,0 +1,140 @@
+"""The door: operators, methods and NumPy's functions on tensors, derived from `OPS`.
+
+``x + y``, ``x.sum()`` and ``np.sum(x)`` all find the op of that name. A function of NumPy that has
+no op here raises: converting the tensor to an ndarray would lose its derivative silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import DTypeError, GraphError, explain
+from ..op import COMPOSITES, OPS
+from ..tape import current
+from ..tensor import Tensor
+from .index import frozen, getitem
+
+BINARY = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "pow": "power",
+    "mod": "remainder",
+    "matmul": "matmul",
+}
+COMPARISONS = {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "eq": "equal",
+    "ne": "not_equal",
+}
+PUBLIC: dict[str, Callable[..., Any]] = {
+    name: op for name, op in OPS.items() if not op.facets.get("internal")
+} | COMPOSITES
+DISPATCH = {getattr(np, name): function for name, function in PUBLIC.items() if hasattr(np, name)}
+# Functions that ask about values or shapes and have no derivative to lose.
+QUERIES = frozenset(
+    (np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.allclose, np.array_equal)
+)
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
+def _attach_operators() -> None:
+    for sign, name in BINARY.items():
+        op = OPS[name]
+        setattr(Tensor, f"__{sign}__", lambda x, y, op=op: op(x, y))
+        setattr(Tensor, f"__r{sign}__", lambda x, y, op=op: op(y, x))
+        setattr(Tensor, f"__i{sign}__", lambda x, y, op=op: _in_place(op, x, y))
+    for sign, name in COMPARISONS.items():
+        setattr(Tensor, f"__{sign}__", lambda x, y, op=OPS[name]: op(x, y))
+    for sign, name in {"neg": "negative", "pos": "positive", "abs": "abs"}.items():
+        setattr(Tensor, f"__{sign}__", lambda x, op=OPS[name]: op(x))
+    floor_divide = COMPOSITES["floor_divide"]
+    Tensor.__floordiv__ = lambda x, y: floor_divide(x, y)
+    Tensor.__rfloordiv__ = lambda x, y: floor_divide(y, x)
+
+
+def _attach_methods() -> None:
+    for name, function in PUBLIC.items():
+        if hasattr(np.ndarray, name) and name not in Tensor.__dict__:
+            setattr(Tensor, name, _method(function))
+    Tensor.reshape = _variadic_method("reshape", "shape")
+    Tensor.transpose = _variadic_method("transpose", "axes")
+    Tensor.T = property(lambda x: OPS["transpose"](x), doc="The axes reversed.")
+    Tensor.astype = lambda x, dtype: x if x.dtype == dtype else OPS["astype"](x, dtype=dtype)
+    Tensor.__getitem__ = lambda x, index: getitem(x, index=frozen(index))
+
+
+def _variadic_method(name: str, attribute: str) -> Callable[..., Any]:
+    """Let ``x.reshape(2, 3)`` and ``x.reshape((2, 3))`` mean the same."""
+
+    def method(self: Tensor, *lengths: Any, **kwargs: Any) -> Any:
+        if len(lengths) == 1 and not isinstance(lengths[0], int):
+            lengths = lengths[0]
+        return OPS[name](self, **{attribute: lengths} if lengths != () or not kwargs else kwargs)
+
+    method.__name__ = name
+    method.__doc__ = OPS[name].__doc__
+    return method
+
+
+def _in_place(op: Callable[..., Any], x: Tensor, y: Any) -> Tensor:
+    """``x += y``: overwrites a leaf under no_grad, and otherwise gives the name a new tensor."""
+    if x.node is None or not x.is_leaf:
+        return op(x, y)  # type: ignore[no-any-return]
+    if current().recording:
+        do = "Update parameters within no_grad(), or write x = x + y for a new tensor"
+        raise GraphError(explain("in-place update: a tensor that is not a recording leaf", x, do))
+    x.assign(op(x.numpy(), getattr(y, "_data", y)))
+    return x
+
+
+def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    op = DISPATCH.get(ufunc)
+    if op is None or method != "__call__" or "out" in kwargs:
+        call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        raise _refused(f"{call} with out=" if "out" in kwargs else call)
+    return op(*inputs, **kwargs)
+
+
+def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    if function in QUERIES:
+        return function(*(a.numpy() if isinstance(a, Tensor) else a for a in args), **kwargs)
+    if function not in DISPATCH:
+        raise _refused(getattr(function, "__name__", str(function)))
+    return DISPATCH[function](*args, **kwargs)
+
+
+def _refused(name: str) -> DTypeError:
+    return DTypeError(
+        explain(
+            f"np.{name}: an operation that autograd_core can differentiate",
+            "a tensor",
+            "Pass x.numpy() if no derivative is needed, or compose it from the ops in docs/ops.md",
+        )
+    )
+
+
+def _iterate(self: Tensor) -> Iterator[Tensor]:
+    return (self[i] for i in range(len(self)))
+
+
+_attach_operators()
+_attach_methods()
+Tensor.__array_ufunc__ = _array_ufunc
+Tensor.__array_function__ = _array_function
+Tensor.__iter__ = _iterate

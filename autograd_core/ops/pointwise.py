@@ -1,0 +1,432 @@
+"""Elementwise ops: arithmetic, exponentials, trigonometry, comparisons, choices.
+
+A calculus table. `ct` is the cotangent of the result; each line says what an operand gets.
+Formulas are chosen so that they keep their digits in the tails (no 1 - tanh², no overflow of x²).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..domains import AwayFrom, Distinct, Interval
+from ..op import composite, defvjp, primitive
+
+POSITIVE = Interval(0.1, 3.0)
+UNIT = Interval(-0.9, 0.9)
+NONZERO = AwayFrom((0.0,))
+
+
+# --------------------------------------------------------------------------- arithmetic
+
+
+@primitive(pointwise=True)
+def add(x, y):
+    """Sum, x + y."""
+    return np.add(x, y)
+
+
+@primitive(pointwise=True)
+def subtract(x, y):
+    """Difference, x - y."""
+    return np.subtract(x, y)
+
+
+@primitive(pointwise=True)
+def multiply(x, y):
+    """Product, x y."""
+    return np.multiply(x, y)
+
+
+@primitive(pointwise=True, domain=(Interval(), NONZERO))
+def divide(x, y):
+    """Quotient, x / y."""
+    return np.divide(x, y)
+
+
+@primitive(pointwise=True)
+def negative(x):
+    """The number with the opposite sign, -x."""
+    return np.negative(x)
+
+
+@primitive(pointwise=True)
+def positive(x):
+    """The number itself, +x."""
+    return np.positive(x)
+
+
+@primitive(pointwise=True, domain=(POSITIVE, Interval()))
+def power(x, y):
+    """Power, x**y. The derivative with respect to x is 0 where y is 0, also at x = 0."""
+    return np.power(x, y)
+
+
+def power_vjp_x(ct, x, y):
+    if isinstance(y, (int, float)):
+        return ct * (x * 2.0) if y == 2 else ct * 0.0 if y == 0 else ct * (y * power(x, y - 1.0))
+    flat = equal(y, 0.0)
+    return ct * where(flat, 0.0, y * power(x, where(flat, 1.0, y) - 1.0))
+
+
+@primitive(pointwise=True, domain=(AwayFrom((-1.0, 0.0, 1.0)), Interval(2.1, 2.9)))
+def remainder(x, y):
+    """Remainder of the division x / y, with the sign of y."""
+    return np.remainder(x, y)
+
+
+@primitive(pointwise=True)
+def square(x):
+    """Square, x²."""
+    return np.square(x)
+
+
+@primitive(pointwise=True, domain=(NONZERO,))
+def reciprocal(x):
+    """Reciprocal, 1 / x."""
+    return np.reciprocal(x)
+
+
+@primitive(pointwise=True, domain=(POSITIVE,))
+def sqrt(x):
+    """Square root. The derivative at 0 is infinite."""
+    return np.sqrt(x)
+
+
+@primitive(pointwise=True, domain=(NONZERO,))
+def cbrt(x):
+    """Cube root."""
+    return np.cbrt(x)
+
+
+@primitive(pointwise=True, domain=(NONZERO,))
+def abs(x):
+    """Absolute value. The derivative at 0 is 0."""
+    return np.abs(x)
+
+
+@primitive(pointwise=True, domain=(NONZERO, NONZERO))
+def hypot(x, y):
+    """Length of the vector (x, y). The derivatives at (0, 0) are 0."""
+    return np.hypot(x, y)
+
+
+def hypot_vjp(ct, x, out):
+    return ct * (x / where(equal(out, 0.0), 1.0, out))
+
+
+defvjp(add, x=lambda ct: ct, y=lambda ct: ct)
+defvjp(subtract, x=lambda ct: ct, y=lambda ct: -ct)
+defvjp(multiply, x=lambda ct, y: ct * y, y=lambda ct, x: ct * x)
+defvjp(divide, x=lambda ct, y: ct / y, y=lambda ct, out, y: -ct * out / y)
+defvjp(negative, x=lambda ct: -ct)
+defvjp(positive, x=lambda ct: ct)
+defvjp(
+    power,
+    x=power_vjp_x,
+    y=lambda ct, out, x: ct * (out * log(where(equal(x, 0.0), 1.0, x))),
+)
+defvjp(remainder, x=lambda ct: ct, y=lambda ct, x, y: -ct * floor(x / y))
+defvjp(square, x=lambda ct, x: ct * (2.0 * x))
+defvjp(reciprocal, x=lambda ct, out: -ct * out * out)
+defvjp(sqrt, x=lambda ct, out: ct * (0.5 / out))
+defvjp(cbrt, x=lambda ct, out: ct / (3.0 * out * out))
+defvjp(abs, x=lambda ct, x: ct * sign(x))
+defvjp(hypot, x=hypot_vjp, y=lambda ct, y, out: hypot_vjp(ct, y, out))
+
+
+def _zero_wins(x, y, out):
+    """Give 0 where a factor is exactly zero, whatever the other is (DESIGN: strong zeros)."""
+    if np.isfinite(out).all():
+        return out
+    return np.where(np.isfinite(out) | ((x != 0) & (y != 0)), out, np.zeros_like(out))
+
+
+@primitive(pointwise=True, register=False)
+def strong_multiply(x, y):
+    """Product in which a factor that is exactly zero wins over an infinite one."""
+    with np.errstate(all="ignore"):
+        return _zero_wins(x, y, np.asarray(np.multiply(x, y)))
+
+
+@primitive(pointwise=True, register=False)
+def strong_divide(x, y):
+    """Quotient in which a factor that is exactly zero, x or 1 / y, wins over an infinite one."""
+    with np.errstate(all="ignore"):
+        return _zero_wins(x, np.divide(1.0, y), np.asarray(np.divide(x, y)))
+
+
+defvjp(strong_multiply, x=lambda ct, y: ct * y, y=lambda ct, x: ct * x)
+defvjp(strong_divide, x=lambda ct, y: ct / y, y=lambda ct, out, y: -ct * out / y)
+multiply.strong = strong_multiply
+divide.strong = strong_divide
+
+
+# --------------------------------------------------------------- exponentials, logarithms
+
+
+@primitive(pointwise=True)
+def exp(x):
+    """Exponential, eˣ."""
+    return np.exp(x)
+
+
+@primitive(pointwise=True)
+def exp2(x):
+    """Power of two, 2ˣ."""
+    return np.exp2(x)
+
+
+@primitive(pointwise=True)
+def expm1(x):
+    """Exponential minus one, eˣ - 1, exact near 0."""
+    return np.expm1(x)
+
+
+@primitive(pointwise=True, domain=(POSITIVE,))
+def log(x):
+    """Natural logarithm."""
+    return np.log(x)
+
+
+@primitive(pointwise=True, domain=(POSITIVE,))
+def log2(x):
+    """Logarithm to base 2."""
+    return np.log2(x)
+
+
+@primitive(pointwise=True, domain=(POSITIVE,))
+def log10(x):
+    """Logarithm to base 10."""
+    return np.log10(x)
+
+
+@primitive(pointwise=True, domain=(Interval(-0.9, 3.0),))
+def log1p(x):
+    """Natural logarithm of 1 + x, exact near 0."""
+    return np.log1p(x)
+
+
+@primitive(pointwise=True)
+def logaddexp(x, y):
+    """Logarithm of eˣ + eʸ."""
+    return np.logaddexp(x, y)
+
+
+def logaddexp_vjp(ct, x, out):
+    return ct * exp(where(equal(x, out), 0.0, x - out))
+
+
+defvjp(exp, x=lambda ct, out: ct * out)
+defvjp(exp2, x=lambda ct, out: ct * (out * math.log(2.0)))
+defvjp(expm1, x=lambda ct, x: ct * exp(x))
+defvjp(log, x=lambda ct, x: ct / x)
+defvjp(log2, x=lambda ct, x: ct / (x * math.log(2.0)))
+defvjp(log10, x=lambda ct, x: ct / (x * math.log(10.0)))
+defvjp(log1p, x=lambda ct, x: ct / (1.0 + x))
+defvjp(logaddexp, x=logaddexp_vjp, y=lambda ct, y, out: logaddexp_vjp(ct, y, out))
+
+
+# ------------------------------------------------------------ trigonometric, hyperbolic
+
+
+@primitive(pointwise=True)
+def sin(x):
+    """Sine; x in radians."""
+    return np.sin(x)
+
+
+@primitive(pointwise=True)
+def cos(x):
+    """Cosine; x in radians."""
+    return np.cos(x)
+
+
+@primitive(pointwise=True, domain=(Interval(-1.2, 1.2),))
+def tan(x):
+    """Tangent; x in radians."""
+    return np.tan(x)
+
+
+@primitive(pointwise=True, domain=(UNIT,))
+def arcsin(x):
+    """Inverse sine, in radians."""
+    return np.arcsin(x)
+
+
+@primitive(pointwise=True, domain=(UNIT,))
+def arccos(x):
+    """Inverse cosine, in radians."""
+    return np.arccos(x)
+
+
+@primitive(pointwise=True)
+def arctan(x):
+    """Inverse tangent, in radians."""
+    return np.arctan(x)
+
+
+@primitive(pointwise=True, domain=(NONZERO, NONZERO))
+def arctan2(x, y):
+    """Angle of the point with ordinate x and abscissa y. The derivatives at (0, 0) are 0."""
+    return np.arctan2(x, y)
+
+
+def arctan2_part(ct, numerator, other):
+    r = hypot(numerator, other)
+    r = where(equal(r, 0.0), 1.0, r)
+    return ct * (numerator / r / r)
+
+
+@primitive(pointwise=True)
+def sinh(x):
+    """Hyperbolic sine."""
+    return np.sinh(x)
+
+
+@primitive(pointwise=True)
+def cosh(x):
+    """Hyperbolic cosine."""
+    return np.cosh(x)
+
+
+@primitive(pointwise=True)
+def arcsinh(x):
+    """Inverse hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+@primitive(pointwise=True, domain=(Interval(1.1, 3.0),))
+def arccosh(x):
+    """Inverse hyperbolic cosine."""
+    return np.arccosh(x)
+
+
+@primitive(pointwise=True, domain=(UNIT,))
+def arctanh(x):
+    """Inverse hyperbolic tangent."""
+    return np.arctanh(x)
+
+
+defvjp(sin, x=lambda ct, x: ct * cos(x))
+defvjp(cos, x=lambda ct, x: ct * -sin(x))
+defvjp(tan, x=lambda ct, out: ct * (1.0 + out * out))
+defvjp(arcsin, x=lambda ct, x: ct / (sqrt(1.0 - x) * sqrt(1.0 + x)))
+defvjp(arccos, x=lambda ct, x: -ct / (sqrt(1.0 - x) * sqrt(1.0 + x)))
+defvjp(arctan, x=lambda ct, x: ct / hypot(x, 1.0) / hypot(x, 1.0))
+defvjp(
+    arctan2,
+    x=lambda ct, x, y: arctan2_part(ct, y, x),
+    y=lambda ct, x, y: arctan2_part(-ct, x, y),
+)
+defvjp(sinh, x=lambda ct, x: ct * cosh(x))
+defvjp(cosh, x=lambda ct, x: ct * sinh(x))
+defvjp(arcsinh, x=lambda ct, x: ct / hypot(x, 1.0))
+defvjp(arccosh, x=lambda ct, x: ct / (sqrt(x - 1.0) * sqrt(x + 1.0)))
+defvjp(arctanh, x=lambda ct, x: ct / ((1.0 - x) * (1.0 + x)))
+
+
+# ------------------------------------------------------------------------------ choices
+
+
+@primitive(pointwise=True, domain=(NONZERO, Interval(), Interval()))
+def where(condition, x, y):
+    """x where the condition holds, y elsewhere. The other branch gets the cotangent 0."""
+    return np.where(condition, x, y)
+
+
+@primitive(pointwise=True, domain=(Distinct(), Distinct(0.03)))
+def maximum(x, y):
+    """The larger of two. At ties each gets half of the cotangent."""
+    return np.maximum(x, y)
+
+
+@primitive(pointwise=True, domain=(Distinct(), Distinct(0.03)))
+def minimum(x, y):
+    """The smaller of two. At ties each gets half of the cotangent."""
+    return np.minimum(x, y)
+
+
+@primitive(
+    pointwise=True,
+    domain=(AwayFrom((-0.5, 1.0)),),
+    samples=lambda rng: [((AwayFrom((-0.5, 1.0)).sample(rng, (4, 3)),), {"min": -0.5, "max": 1.0})],
+)
+def clip(x, *, min=None, max=None):
+    """x limited to the interval from min to max. The derivative at the bounds is 1."""
+    return np.clip(x, min, max)
+
+
+def chosen(ct, x, y, larger):
+    """Hand the cotangent to the operand that was chosen, half of it at a tie."""
+    return where(equal(x, y), 0.5 * ct, where(larger, ct, 0.0))
+
+
+def clip_vjp(ct, x, min, max):
+    if min is not None:
+        ct = where(greater_equal(x, min), ct, 0.0)
+    return ct if max is None else where(less_equal(x, max), ct, 0.0)
+
+
+defvjp(
+    where,
+    x=lambda ct, condition: where(condition, ct, 0.0),
+    y=lambda ct, condition: where(condition, 0.0, ct),
+)
+defvjp(
+    maximum,
+    x=lambda ct, x, y: chosen(ct, x, y, greater(x, y)),
+    y=lambda ct, x, y: chosen(ct, x, y, greater(y, x)),
+)
+defvjp(
+    minimum,
+    x=lambda ct, x, y: chosen(ct, x, y, less(x, y)),
+    y=lambda ct, x, y: chosen(ct, x, y, less(y, x)),
+)
+defvjp(clip, x=clip_vjp)
+
+
+# ----------------------------------------------------- without derivative, but still ops
+
+
+def _constant(ufunc, summary, operands, reason="piecewise constant"):
+    """Declare an op without derivative: comparisons must be ops, or a compiler freezes them."""
+    if operands == 1:
+
+        def forward(x):
+            return ufunc(x)
+    else:
+
+        def forward(x, y):
+            return ufunc(x, y)
+
+    forward.__name__ = ufunc.__name__
+    forward.__doc__ = summary
+    domain = (AwayFrom((-2.0, -1.0, 0.0, 1.0, 2.0)), AwayFrom((-2.0, -1.0, 0.0, 1.0, 2.0)))
+    return primitive(forward, pointwise=True, nondiff=reason, domain=domain[:operands])
+
+
+equal = _constant(np.equal, "Whether x = y.", 2)
+not_equal = _constant(np.not_equal, "Whether x ≠ y.", 2)
+less = _constant(np.less, "Whether x < y.", 2)
+less_equal = _constant(np.less_equal, "Whether x ≤ y.", 2)
+greater = _constant(np.greater, "Whether x > y.", 2)
+greater_equal = _constant(np.greater_equal, "Whether x ≥ y.", 2)
+logical_and = _constant(np.logical_and, "Whether x and y are nonzero.", 2)
+logical_or = _constant(np.logical_or, "Whether x or y is nonzero.", 2)
+logical_not = _constant(np.logical_not, "Whether x is zero.", 1)
+isfinite = _constant(np.isfinite, "Whether x is neither infinite nor NaN.", 1)
+isnan = _constant(np.isnan, "Whether x is NaN.", 1)
+isinf = _constant(np.isinf, "Whether x is infinite.", 1)
+sign = _constant(np.sign, "The sign of x: -1, 0 or 1.", 1)
+floor = _constant(np.floor, "The largest integer ≤ x.", 1)
+ceil = _constant(np.ceil, "The smallest integer ≥ x.", 1)
+rint = _constant(np.rint, "The nearest integer, halves to even.", 1)
+trunc = _constant(np.trunc, "The integer part, towards 0.", 1)
+
+
+@composite
+def floor_divide(x, y):
+    """The largest integer ≤ x / y."""
+    return floor(x / y)

@@ -1,0 +1,126 @@
+"""Reductions over axes: sum, mean, var, max, min, logsumexp.
+
+Each rule first gives the cotangent the reduced axes back (`restore`) and then multiplies.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..domains import Distinct, Interval
+from ..errors import ShapeError, explain
+from ..op import composite, defvjp, primitive
+from .pointwise import equal, exp, sqrt, where
+from .shape import broadcast_to, reshape
+
+
+def _samples(domain):
+    def samples(rng):
+        shape = (3, 4, 2)
+        for axis, keepdims in ((None, False), (1, False), ((0, 2), True), (-1, False)):
+            yield (domain.sample(rng, shape),), {"axis": axis, "keepdims": keepdims}
+
+    return samples
+
+
+def kept(shape, axis):
+    """Return the shape with the reduced axes kept at length one.
+
+    >>> kept((3, 4, 2), (0, -1))
+    (1, 4, 1)
+    """
+    if axis is None:
+        return (1,) * len(shape)
+    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if i in axes else size for i, size in enumerate(shape))
+
+
+def count(shape, axis):
+    """Return how many elements each result is made of."""
+    return math.prod(shape) // max(1, math.prod(kept(shape, axis)))
+
+
+def restore(value, shape, axis):
+    """Stretch a reduced value over the axes that were reduced."""
+    return broadcast_to(reshape(value, shape=kept(shape, axis)), shape=shape)
+
+
+@primitive(samples=_samples(Interval()))
+def sum(x, *, axis=None, keepdims=False):
+    """Sum over the axes."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Interval()))
+def mean(x, *, axis=None, keepdims=False):
+    """Arithmetic mean over the axes."""
+    _refuse_empty("mean", x, axis)
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Interval()))
+def var(x, *, axis=None, ddof=0, keepdims=False):
+    """Variance over the axes, the mean of |x - mean(x)|² (over n - ddof)."""
+    _refuse_empty("var", x, axis)
+    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Distinct()))
+def max(x, *, axis=None, keepdims=False):
+    """The largest element over the axes. Ties share the cotangent evenly."""
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Distinct()))
+def min(x, *, axis=None, keepdims=False):
+    """The smallest element over the axes. Ties share the cotangent evenly."""
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Interval()))
+def logsumexp(x, *, axis=None, keepdims=False):
+    """Logarithm of the sum of exponentials, shifted by the largest element."""
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    with np.errstate(divide="ignore"):
+        out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return out if keepdims else np.squeeze(out, axis=axis)
+
+
+def _refuse_empty(name, x, axis):
+    if 0 in np.shape(x) and count(np.shape(x), axis) == 0:
+        raise ShapeError(
+            explain(f"{name}: at least one element to reduce", f"shape {np.shape(x)}", "Check it")
+        )
+
+
+def var_vjp(ct, x, x_shape, axis, ddof):
+    factor = 2.0 / (count(x_shape, axis) - ddof)
+    return restore(ct, x_shape, axis) * (factor * (x - mean(x, axis=axis, keepdims=True)))
+
+
+def extremum_vjp(ct, x, out, x_shape, axis):
+    ties = equal(x, restore(out, x_shape, axis))
+    share = ct / reshape(sum(ties, axis=axis), shape=ct.shape)
+    return where(ties, restore(share, x_shape, axis), 0.0)
+
+
+def logsumexp_vjp(ct, x, out, x_shape, axis):
+    out = restore(out, x_shape, axis)
+    return restore(ct, x_shape, axis) * exp(where(equal(x, out), 0.0, x - out))
+
+
+defvjp(sum, x=lambda ct, x_shape, axis: restore(ct, x_shape, axis))
+defvjp(mean, x=lambda ct, x_shape, axis: restore(ct / count(x_shape, axis), x_shape, axis))
+defvjp(var, x=var_vjp)
+defvjp(max, x=extremum_vjp)
+defvjp(min, x=extremum_vjp)
+defvjp(logsumexp, x=logsumexp_vjp)
+
+
+@composite
+def std(x, axis=None, ddof=0, keepdims=False):
+    """Standard deviation over the axes. The derivative at a constant array is 0."""
+    return sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))

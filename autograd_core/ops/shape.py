@@ -1,0 +1,109 @@
+"""Ops that move elements without computing: reshape, transpose, broadcast, join.
+
+The cotangent of each is its visual inverse.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import ShapeError, explain
+from ..op import composite, defvjp, primitive
+
+
+def _uniform(rng, *shape):
+    return rng.uniform(-2.0, 2.0, shape)
+
+
+@primitive(samples=lambda rng: [((_uniform(rng, 3, 4),), {"shape": (2, -1)})])
+def reshape(x, *, shape):
+    """The same elements, in C order, with another shape; one length may be -1."""
+    try:
+        return np.reshape(x, shape)
+    except ValueError as error:
+        what = f"reshape: a shape with {np.size(x)} elements (x has shape {np.shape(x)})"
+        raise ShapeError(explain(what, shape, "Choose lengths with that product")) from error
+
+
+@primitive(samples=lambda rng: [((_uniform(rng, 2, 3, 4),), {"axes": (2, 0, 1)})])
+def transpose(x, *, axes=None):
+    """The axes in another order; reversed by default."""
+    return np.transpose(x, axes)
+
+
+@primitive(samples=lambda rng: [((_uniform(rng, 3, 1),), {"shape": (2, 3, 4)})])
+def broadcast_to(x, *, shape):
+    """Repeat x along new axes and axes of length one until it has the shape."""
+    return np.broadcast_to(x, shape)
+
+
+@primitive(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2, 1)), {"axis": 1})])
+def concatenate(*arrays, axis=0):
+    """Join arrays along an existing axis."""
+    return np.concatenate(arrays, axis=axis)
+
+
+@primitive(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2, 3)), {"axis": 1})])
+def stack(*arrays, axis=0):
+    """Join arrays of one shape along a new axis."""
+    return np.stack(arrays, axis=axis)
+
+
+@primitive(samples=lambda rng: [((_uniform(rng, 2, 3),), {"dtype": np.float64})])
+def astype(x, *, dtype):
+    """The same values with another dtype; the cotangent is converted back."""
+    return np.asarray(x).astype(dtype)
+
+
+def transpose_vjp(ct, axes):
+    return transpose(ct, axes=None if axes is None else tuple(np.argsort(axes).tolist()))
+
+
+def concatenate_vjp(ct, which, shapes, axis):
+    if axis is None:
+        sizes = [math.prod(shape) for shape in shapes]
+        start = sum(sizes[:which])
+        return reshape(ct[start : start + sizes[which]], shape=shapes[which])
+    axis %= len(shapes[0])
+    start = sum(shape[axis] for shape in shapes[:which])
+    return ct[(slice(None),) * axis + (slice(start, start + shapes[which][axis]),)]
+
+
+def stack_vjp(ct, which, axis):
+    return ct[(slice(None),) * (axis % ct.ndim) + (which,)]
+
+
+defvjp(reshape, x=lambda ct, x_shape: reshape(ct, shape=x_shape))
+defvjp(transpose, x=transpose_vjp)
+defvjp(broadcast_to, x=lambda ct: ct)
+defvjp(concatenate, arrays=concatenate_vjp)
+defvjp(stack, arrays=stack_vjp)
+defvjp(astype, x=lambda ct: ct)
+
+
+@composite
+def ravel(x):
+    """The elements in one axis, in C order."""
+    return reshape(x, shape=(-1,))
+
+
+@composite
+def squeeze(x, axis=None):
+    """Without the axes of length one (or without those of `axis`)."""
+    return reshape(x, shape=np.squeeze(np.empty(np.shape(x), bool), axis).shape)
+
+
+@composite
+def expand_dims(x, axis):
+    """With new axes of length one at the positions of `axis`."""
+    return reshape(x, shape=np.expand_dims(np.empty(np.shape(x), bool), axis).shape)
+
+
+@composite
+def swapaxes(x, axis1, axis2):
+    """With two axes interchanged."""
+    axes = list(range(np.ndim(x)))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return transpose(x, axes=tuple(axes))
