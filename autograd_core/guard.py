@@ -4,8 +4,8 @@ Three rules make a silently wrong gradient impossible (`docs/decisions/0003-muta
 
 * a raw ndarray that a rule remembers is *copied* when it is captured (`own`), because nothing can
   tell when its owner overwrites it;
-* the memory of a tensor is private until somebody asks for `tensor.data`; from then on it is
-  *exposed* and treated like a raw ndarray;
+* the memory of a tensor is private; who asks for `tensor.data` gets a new private copy, which
+  from then on is *exposed* and treated like a raw ndarray;
 * optimizers write in place and say so (`wrote`); a sweep that meets an array written after it was
   recorded raises instead of using it.
 """
@@ -14,11 +14,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["EXPOSED", "expose", "own", "written_since", "wrote"]
+from .errors import MutationError, explain
+
+if TYPE_CHECKING:
+    from .tape import Node
+
+__all__ = ["EXPOSED", "expose", "exposed", "own", "refuse_overwritten", "written_since", "wrote"]
 
 EXPOSED: dict[int, Any] = {}
 _WRITES: dict[int, tuple[int, Any]] = {}
@@ -26,7 +31,7 @@ _last_write = 0
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
-    """Return the array whose memory `array` looks at; NumPy keeps chains of views one long."""
+    """Return the array whose memory `array` looks at."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
@@ -40,16 +45,19 @@ def _forget(table: dict[int, Any], key: int) -> Callable[[Any], None]:
 def expose(array: np.ndarray) -> None:
     """Note that foreign hands hold `array`, so that the tape copies it before remembering it."""
     owner = _owner(array)
-    key = id(owner)
-    if key not in EXPOSED:
-        EXPOSED[key] = weakref.ref(owner, _forget(EXPOSED, key))
+    EXPOSED[id(owner)] = weakref.ref(owner, _forget(EXPOSED, id(owner)))
+
+
+def exposed(array: np.ndarray) -> bool:
+    """Whether foreign hands may hold the memory of `array`."""
+    return id(_owner(array)) in EXPOSED
 
 
 def own(value: Any, foreign: bool) -> Any:
-    """Return `value` itself, or a copy when somebody else could still write into it."""
+    """Return `value` itself, or a copy if somebody else could still write into it."""
     if not isinstance(value, np.ndarray):
         return value
-    return value.copy() if foreign or id(_owner(value)) in EXPOSED else value
+    return value.copy() if foreign or exposed(value) else value
 
 
 def wrote(array: np.ndarray, position: int) -> None:
@@ -63,11 +71,16 @@ def wrote(array: np.ndarray, position: int) -> None:
     _last_write = position
 
 
-def written_since(position: int, values: Any = None) -> bool:
-    """Whether any array (or any of `values`) was overwritten after `position`."""
-    if position > _last_write:
-        return False
-    if values is None:
-        return True
-    arrays = (value for value in values if isinstance(value, np.ndarray))
-    return any(_WRITES.get(id(_owner(array)), (0,))[0] > position for array in arrays)
+def written_since(position: int) -> bool:
+    """Whether any array at all was overwritten after `position`."""
+    return position < _last_write
+
+
+def refuse_overwritten(node: Node, rule: Any, remembered: tuple[Any, ...]) -> None:
+    """Raise if an array that `node` remembered was overwritten after it was recorded."""
+    arrays = (value for value in remembered if isinstance(value, np.ndarray))
+    if any(_WRITES.get(id(_owner(array)), (0,))[0] > node.position for array in arrays):
+        what = f"backward: {node.name} at {node.line} needs {' and '.join(rule.needs)} as recorded"
+        got = "an array that an optimizer or an assignment has overwritten since"
+        do = "Call backward() before the update, or compute the result again"
+        raise MutationError(explain(what, got, do))

@@ -1,49 +1,41 @@
 """Tensor: a value and its place on the tape.
 
-A tensor holds an ndarray and, if derivatives can be asked of it, the node that stands for it. A
-tensor without a node is a constant. Operators and NumPy's functions are attached by
+A tensor holds an ndarray and, if a derivative can be asked of it, the node that stands for it. A
+tensor without a node is a constant. Operators, methods and conversions are attached by
 `ops/operators.py`, derived from the declarations of the operations.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .errors import DTypeError, GraphError, ShapeError, explain
-from .guard import expose, wrote
-from .tape import Leaf, Node, ancestors, clock, no_grad, pullback, strong_zeros, sweep
+from .errors import GraphError, explain
+from .guard import expose, exposed, wrote
+from .modes import no_grad, strong_zeros
+from .checks import fitting, numeric
+from .tape import Leaf, Node, ancestors, clock, pullback, sweep
 
-__all__ = ["Tensor", "tensor", "wrap"]
+if TYPE_CHECKING:
+    Attached = Any  # what operators.py attaches is not declared here
+else:
+    Attached = object
+
+__all__ = ["Tensor", "careful", "lift", "tensor", "wrap"]
 
 
-class Tensor:
+class Tensor(Attached):
     """An ndarray that remembers how it was computed. Made by `tensor` and by every operation."""
 
     __slots__ = ("__weakref__", "_data", "node")
 
-    _data: np.ndarray
-    node: Node | None
-
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike = None
     ) -> None:
-        if isinstance(data, Tensor):
-            data = data._data
-        self._data = np.array(data, dtype=dtype)
-        if self._data.dtype.kind not in "fciub":
-            raise DTypeError(explain("tensor: numbers", f"{data!r:.60}", "Pass an array or a list"))
-        if requires_grad and self._data.dtype.kind != "f":
-            raise DTypeError(
-                explain(
-                    "tensor: requires_grad=True needs a real floating dtype",
-                    self._data.dtype,
-                    "Pass dtype=float, or leave requires_grad out",
-                )
-            )
-        self.node = Leaf(self._data) if requires_grad else None
+        self._data: np.ndarray = numeric(getattr(data, "_data", data), dtype, requires_grad)
+        self.node: Node | None = Leaf(self._data) if requires_grad else None
 
     shape = property(lambda self: self._data.shape, doc="The lengths of the axes.")
     ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
@@ -52,15 +44,17 @@ class Tensor:
     requires_grad = property(lambda self: self.node is not None, doc="Whether it has a node.")
     is_leaf = property(
         lambda self: self.node is None or isinstance(self.node, Leaf),
-        doc="Whether no operation made it.",
+        doc="Whether no recorded operation made it.",
     )
 
     @property
     def data(self) -> np.ndarray:
-        """The value. Writable on leaves and constants, a read-only view on results."""
+        """The value: on leaves and constants writable, on results a read-only view."""
         if not self.is_leaf:
             return self.numpy()
-        expose(self._data)
+        if not exposed(self._data):  # what was recorded keeps the old memory to itself
+            self._data = self._data.copy()
+            expose(self._data)
         return self._data
 
     @data.setter
@@ -68,18 +62,11 @@ class Tensor:
         self.assign(value)
 
     def assign(self, value: ArrayLike) -> None:
-        """Overwrite the value of a leaf in place; recorded graphs that need the old one refuse."""
+        """Overwrite a leaf or constant in place; recordings that need the old value refuse."""
         if not self.is_leaf:
-            raise GraphError(
-                explain("assignment: a leaf or a constant", repr(self.node), "Use the result's own")
-            )
-        array = np.asarray(value)
-        if array.shape != self.shape:
-            raise ShapeError(
-                explain(f"assignment: a value of shape {self.shape}", array.shape, "Reshape it")
-            )
-        if array is not self._data:
-            self._data[...] = array
+            what, do = "assignment: a leaf or a constant", "Give the new value a name of its own"
+            raise GraphError(explain(what, repr(self.node), do))
+        self._data[...] = fitting("assignment", value, self._data)
         wrote(self._data, next(clock))
 
     @property
@@ -90,14 +77,8 @@ class Tensor:
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         if not isinstance(self.node, Leaf):
-            raise GraphError(
-                explain("grad: a leaf", self.node or "a constant", "Set it on a leaf tensor")
-            )
-        if value is not None:
-            value = np.array(value, dtype=self.dtype)
-            if value.shape != self.shape:
-                raise ShapeError(explain(f"grad: shape {self.shape}", value.shape, "Reshape it"))
-        self.node.grad = value
+            raise GraphError(explain("grad: a leaf", repr(self), "Set it on a leaf tensor"))
+        self.node.grad = None if value is None else np.array(fitting("grad", value, self._data))
 
     def numpy(self) -> np.ndarray:
         """Return the value as a read-only array that shares memory."""
@@ -108,14 +89,6 @@ class Tensor:
     def detach(self) -> Tensor:
         """Return the same value as a constant."""
         return wrap(self._data, None)
-
-    def item(self) -> Any:
-        """Return the only element as a Python scalar."""
-        if self.size != 1:
-            raise ShapeError(
-                explain("item: exactly one element", f"shape {self.shape}", "Index it, or use .sum()")
-            )
-        return self._data.item()
 
     def backward(self, seed: ArrayLike | None = None, retain_graph: bool = False) -> None:
         """Collect the derivative of this tensor in the ``grad`` of every leaf it depends on.
@@ -130,79 +103,26 @@ class Tensor:
         Raises
         ------
         GraphError
-            If nothing was recorded, if the graph has been released, or without a seed where one is
-            needed.
+            If nothing was recorded or it has been released, or if a seed is needed.
         MutationError
             If an array that the sweep needs was overwritten.
         """
         if self.node is None:
-            raise GraphError(
-                explain(
-                    "backward: a tensor that depends on a leaf",
-                    "a constant (no operand had requires_grad=True, or it was made under no_grad)",
-                    "Make a leaf with tensor(..., requires_grad=True)",
-                )
-            )
+            got = "a constant (no operand had requires_grad=True, or it was made under no_grad)"
+            do = "Make a leaf with tensor(..., requires_grad=True)"
+            raise GraphError(explain("backward: a tensor that depends on a leaf", got, do))
+        if seed is None and self.size != 1:
+            what = "backward: a single number, or a seed (the cotangent of the result)"
+            do = "Reduce it with .sum() or .mean(), or pass seed=np.ones(shape)"
+            raise GraphError(explain(what, f"shape {self.shape} without a seed", do))
+        seed = np.ones(self.shape) if seed is None else seed
+        start = fitting("seed", seed, self._data)
         nodes = ancestors([self.node])
-        cotangents = pullback(nodes, {self.node: self._seed(seed)}, careful)
-        for node, ct in cotangents.items():
+        for node, ct in pullback(nodes, {self.node: start}, careful).items():
             if isinstance(node, Leaf):
                 node.grad = np.array(ct) if node.grad is None else node.grad + ct
-        if not retain_graph:
-            for node in nodes:
-                if node.edges:
-                    node.edges = None
-
-    def _seed(self, seed: ArrayLike | None) -> np.ndarray:
-        if seed is None and self.size != 1:
-            raise GraphError(
-                explain(
-                    "backward: a scalar, or a seed (the cotangent of the result)",
-                    f"a result of shape {self.shape} without a seed",
-                    "Reduce it with .sum() or .mean(), or pass seed=np.ones(shape)",
-                )
-            )
-        value = seed._data if isinstance(seed, Tensor) else 1.0 if seed is None else seed
-        array = np.array(value, dtype=self.dtype)
-        if seed is not None and array.shape != self.shape:
-            raise ShapeError(
-                explain(f"backward: a seed of shape {self.shape}", array.shape, "Reshape the seed")
-            )
-        return array.reshape(self.shape)
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise DTypeError(explain("len: at least one axis", "a 0-d tensor", "Use .size"))
-        return len(self._data)
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        if self.node is not None:
-            raise DTypeError(
-                explain(
-                    "conversion to ndarray: a tensor without derivative",
-                    f"a tensor on the tape ({self.node.op})",
-                    "Use .numpy() for its value; the derivative would be lost silently",
-                )
-            )
-        return np.array(self._data, dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
-
-    def __repr__(self) -> str:
-        text = np.array2string(self._data, separator=", ", prefix="tensor(")
-        kind = "" if self.node is None else ", requires_grad=True"
-        kind = kind if self.is_leaf else f", made by {self.node.op.name}"  # type: ignore[union-attr]
-        return f"tensor({text}, dtype={self.dtype}{kind})"
+        for node in nodes if not retain_graph else ():
+            node.edges = node.edges and None
 
 
 def tensor(data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike = None) -> Tensor:
@@ -220,7 +140,7 @@ def tensor(data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike = None
 
 
 def wrap(data: np.ndarray, node: Node | None) -> Tensor:
-    """Return a tensor around `data` without copying or checking it."""
+    """Return a tensor around `data`, neither copied nor checked."""
     result = Tensor.__new__(Tensor)
     result._data = data
     result.node = node
@@ -229,8 +149,7 @@ def wrap(data: np.ndarray, node: Node | None) -> Tensor:
 
 def lift(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any, ...]:
     """Give the arrays that a rule remembered their places on the tape back."""
-    places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges}
-    places["out"] = node
+    places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges} | {"out": node}
     return tuple(
         wrap(value, places.get(name)) if isinstance(value, np.ndarray) else value
         for name, value in zip(rule.needs, remembered, strict=True)

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..domains import AwayFrom, Interval
 from ..kernels import activations as kernels
-from ..op import defvjp, primitive
+from ..declare import defvjp, primitive
 from .pointwise import exp, greater, square, where
 from .reduce import sum
+from .shape import expand_dims
 
 KINK_AT_0 = AwayFrom((0.0,))
 PULL = (Interval(), KINK_AT_0)
@@ -182,6 +185,27 @@ def log_softmax(x, *, axis=-1):
     return kernels.log_softmax(x, axis)
 
 
+@primitive(
+    samples=lambda rng: [
+        ((rng.uniform(-2.0, 2.0, (3, 4)), rng.dirichlet(np.ones(4), 3)), {}),
+        ((rng.uniform(-2.0, 2.0, (2, 3, 4)), rng.dirichlet(np.ones(4), (2, 3))), {}),
+    ]
+)
+def softmax_cross_entropy(logits, target):
+    """Cross-entropy -Σ q log softmax(z) over the last axis; its gradient is p Σq - q."""
+    return -np.sum(target * kernels.log_softmax(logits, -1), axis=-1)
+
+
+def softmax_cross_entropy_vjp(ct, logits, target):
+    total = sum(target, axis=-1, keepdims=True)
+    return expand_dims(ct, -1) * (softmax(logits) * total - target)
+
+
+defvjp(
+    softmax_cross_entropy,
+    logits=softmax_cross_entropy_vjp,
+    target=lambda ct, logits: -expand_dims(ct, -1) * log_softmax(logits),
+)
 defvjp(
     softmax, x=lambda ct, out, axis: out * (ct - sum(ct * out, axis=axis, keepdims=True))
 )

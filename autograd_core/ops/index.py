@@ -6,17 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..op import defvjp, primitive
-from ..tensor import Tensor
-
-
-def frozen(index: Any) -> Any:
-    """Return an index that nobody else can write into: arrays copied, tensors as arrays."""
-    if isinstance(index, tuple):
-        return tuple(frozen(part) for part in index)
-    if isinstance(index, Tensor):
-        index = index.numpy()
-    return np.array(index) if isinstance(index, (np.ndarray, list)) else index
+from ..declare import defvjp, primitive
 
 
 def _samples(rng):
@@ -29,7 +19,7 @@ def _samples(rng):
 @primitive(samples=_samples)
 def getitem(x, *, index):
     """The elements that an index selects, x[index]."""
-    return x[index]
+    return np.asarray(x)[index]
 
 
 @primitive(samples=lambda rng: [((a[i],), {"index": i, "shape": (4, 3)}) for a, i in _places(rng)])
@@ -50,7 +40,8 @@ def _places(rng):
 def _advanced(index: Any) -> bool:
     """Whether an element may be selected twice: only integer arrays can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, np.ndarray) and part.dtype != bool for part in parts)
+    arrays = [np.asarray(part) for part in parts if isinstance(part, (np.ndarray, list))]
+    return any(array.dtype != bool for array in arrays)
 
 
 defvjp(getitem, x=lambda ct, index, x_shape: scatter(ct, index=index, shape=x_shape))

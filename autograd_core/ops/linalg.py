@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ShapeError, explain
-from ..op import composite, defvjp, primitive
+from ..declare import composite, defvjp, primitive
 from .shape import reshape, swapaxes
 
 

@@ -6,16 +6,16 @@ no op here raises: converting the tensor to an ndarray would lose its derivative
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import DTypeError, GraphError, explain
-from ..op import COMPOSITES, OPS
-from ..tape import current
+from ..declare import COMPOSITES, OPS
+from ..modes import current
 from ..tensor import Tensor
-from .index import frozen, getitem
+from .index import getitem
 
 BINARY = {
     "add": "add",
@@ -76,7 +76,8 @@ def _attach_methods() -> None:
     Tensor.transpose = _variadic_method("transpose", "axes")
     Tensor.T = property(lambda x: OPS["transpose"](x), doc="The axes reversed.")
     Tensor.astype = lambda x, dtype: x if x.dtype == dtype else OPS["astype"](x, dtype=dtype)
-    Tensor.__getitem__ = lambda x, index: getitem(x, index=frozen(index))
+    Tensor.__getitem__ = lambda x, index: getitem(x, index=index)
+    Tensor.__setitem__ = _refuse_assignment
 
 
 def _variadic_method(name: str, attribute: str) -> Callable[..., Any]:
@@ -101,6 +102,11 @@ def _in_place(op: Callable[..., Any], x: Tensor, y: Any) -> Tensor:
         raise GraphError(explain("in-place update: a tensor that is not a recording leaf", x, do))
     x.assign(op(x.numpy(), getattr(y, "_data", y)))
     return x
+
+
+def _refuse_assignment(self: Tensor, index: Any, value: Any) -> None:
+    do = "Use where, concatenate or stack; on a leaf write into x.data between sweeps"
+    raise GraphError(explain("x[index] = value: an array", "a tensor", do))
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -129,12 +135,7 @@ def _refused(name: str) -> DTypeError:
     )
 
 
-def _iterate(self: Tensor) -> Iterator[Tensor]:
-    return (self[i] for i in range(len(self)))
-
-
 _attach_operators()
 _attach_methods()
 Tensor.__array_ufunc__ = _array_ufunc
 Tensor.__array_function__ = _array_function
-Tensor.__iter__ = _iterate

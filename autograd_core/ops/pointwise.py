@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..domains import AwayFrom, Distinct, Interval
-from ..op import composite, defvjp, primitive
+from ..declare import composite, defvjp, primitive
 
 POSITIVE = Interval(0.1, 3.0)
 UNIT = Interval(-0.9, 0.9)
@@ -214,8 +214,8 @@ def logaddexp(x, y):
     return np.logaddexp(x, y)
 
 
-def logaddexp_vjp(ct, x, out):
-    return ct * exp(where(equal(x, out), 0.0, x - out))
+def logaddexp_vjp(ct, x, y, out):
+    return ct * where(equal(x, y), 0.5, exp(x - out))  # equal also where both are infinite
 
 
 defvjp(exp, x=lambda ct, out: ct * out)
@@ -225,7 +225,7 @@ defvjp(log, x=lambda ct, x: ct / x)
 defvjp(log2, x=lambda ct, x: ct / (x * math.log(2.0)))
 defvjp(log10, x=lambda ct, x: ct / (x * math.log(10.0)))
 defvjp(log1p, x=lambda ct, x: ct / (1.0 + x))
-defvjp(logaddexp, x=logaddexp_vjp, y=lambda ct, y, out: logaddexp_vjp(ct, y, out))
+defvjp(logaddexp, x=logaddexp_vjp, y=lambda ct, x, y, out: logaddexp_vjp(ct, y, x, out))
 
 
 # ------------------------------------------------------------ trigonometric, hyperbolic

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..domains import Distinct, Interval
 from ..errors import ShapeError, explain
-from ..op import composite, defvjp, primitive
-from .pointwise import equal, exp, sqrt, where
+from ..declare import defvjp, primitive
+from .pointwise import equal, exp, where
 from .shape import broadcast_to, reshape
 
 
@@ -39,7 +39,7 @@ def kept(shape, axis):
 
 def count(shape, axis):
     """Return how many elements each result is made of."""
-    return math.prod(shape) // max(1, math.prod(kept(shape, axis)))
+    return math.prod(shape) // (math.prod(kept(shape, axis)) or 1)
 
 
 def restore(value, shape, axis):
@@ -50,7 +50,7 @@ def restore(value, shape, axis):
 @primitive(samples=_samples(Interval()))
 def sum(x, *, axis=None, keepdims=False):
     """Sum over the axes."""
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
 @primitive(samples=_samples(Interval()))
@@ -65,6 +65,13 @@ def var(x, *, axis=None, ddof=0, keepdims=False):
     """Variance over the axes, the mean of |x - mean(x)|² (over n - ddof)."""
     _refuse_empty("var", x, axis)
     return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Interval()))
+def std(x, *, axis=None, ddof=0, keepdims=False):
+    """Standard deviation over the axes. The derivative at a constant array is 0."""
+    _refuse_empty("std", x, axis)
+    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 @primitive(samples=_samples(Distinct()))
@@ -107,20 +114,22 @@ def extremum_vjp(ct, x, out, x_shape, axis):
     return where(ties, restore(share, x_shape, axis), 0.0)
 
 
+def std_vjp(ct, x, out, x_shape, axis, ddof):
+    out = where(equal(out, 0.0), np.inf, out) * (count(x_shape, axis) - ddof)
+    return restore(ct / out, x_shape, axis) * (x - mean(x, axis=axis, keepdims=True))
+
+
 def logsumexp_vjp(ct, x, out, x_shape, axis):
     out = restore(out, x_shape, axis)
-    return restore(ct, x_shape, axis) * exp(where(equal(x, out), 0.0, x - out))
+    weights = exp(where(equal(x, out), 0.0, x - out))  # also where both are infinite
+    total = restore(sum(weights, axis=axis), x_shape, axis)
+    return restore(ct, x_shape, axis) * (weights / total)
 
 
 defvjp(sum, x=lambda ct, x_shape, axis: restore(ct, x_shape, axis))
 defvjp(mean, x=lambda ct, x_shape, axis: restore(ct / count(x_shape, axis), x_shape, axis))
 defvjp(var, x=var_vjp)
+defvjp(std, x=std_vjp)
 defvjp(max, x=extremum_vjp)
 defvjp(min, x=extremum_vjp)
 defvjp(logsumexp, x=logsumexp_vjp)
-
-
-@composite
-def std(x, axis=None, ddof=0, keepdims=False):
-    """Standard deviation over the axes. The derivative at a constant array is 0."""
-    return sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ..errors import ShapeError, explain
-from ..op import composite, defvjp, primitive
+from ..declare import composite, defvjp, primitive
 
 
 def _uniform(rng, *shape):

@@ -1,0 +1,77 @@
+"""Sorting a call's arguments into operands and attributes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import DTypeError, explain
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .op import Op
+
+__all__ = ["SCALARS", "array", "bind", "misfit"]
+
+SCALARS = frozenset((float, int, bool, np.float64, np.float32))
+
+
+def array(op: Op, operand: Any) -> Any:
+    """Return an operand that is not a tensor as an array of numbers."""
+    if operand.__class__ in SCALARS:
+        return operand  # a Python number must not widen a float32 operand
+    numbers = np.asarray(operand)
+    if numbers.dtype.kind not in "fciub":
+        what = f"{op.name}: operands that are tensors, arrays or numbers"
+        raise DTypeError(explain(what, f"{operand!r:.60}", "Convert it to an array of numbers"))
+    return numbers
+
+
+def bind(
+    op: Op, operands: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Sort a call's arguments into operands and attributes; NumPy allows both by position."""
+    if op.variadic:
+        head, *extra = operands or ((),)
+        operands, lacking = tuple(head), 0
+    else:
+        count = len(op.operands)
+        extra = list(operands[count:])
+        missing = [name for name in op.operands[len(operands) :] if name in named]
+        operands = (*operands[:count], *(named.pop(name) for name in missing))
+        lacking = count - len(operands)
+    given = dict(zip(op.attributes, extra, strict=False))
+    surplus = len(extra) > len(op.attributes) or given.keys() & named.keys()
+    given |= named
+    attributes = op.attributes | {name: frozen(op, value) for name, value in given.items()}
+    absent = [name for name, value in attributes.items() if value is inspect.Parameter.empty]
+    if lacking or surplus or absent or given.keys() - op.attributes.keys():
+        names = ", ".join((*op.operands, *op.attributes))
+        got = f"{len(operands) + len(extra)} by position and {', '.join(named) or 'none'} by name"
+        raise DTypeError(explain(f"{op.name}: arguments ({names})", got, "Pass each of them once"))
+    return operands, attributes
+
+
+def frozen(op: Op, value: Any) -> Any:
+    """Return an attribute that nobody else can write into: containers and arrays are copied."""
+    if isinstance(value, tuple):
+        return tuple(frozen(op, part) for part in value)
+    if isinstance(value, list):
+        return [frozen(op, part) for part in value]
+    if isinstance(value, Tensor) and value.node is not None:
+        what = f"{op.name}: options without derivative"
+        do = "Pass its .numpy(), or compose the result from ops such as maximum and minimum"
+        raise DTypeError(explain(what, "a tensor on the tape", do))
+    if isinstance(value, (np.ndarray, Tensor)):
+        return np.array(getattr(value, "_data", value))
+    return value
+
+
+def misfit(op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: Exception) -> str:
+    """Word the error of an op whose operands or attributes do not fit."""
+    shapes = " and ".join(str(np.shape(array)) for array in arrays) or "none"
+    options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items() if name)
+    got = f"shapes {shapes}{options} (NumPy: {str(error).rstrip('.')})"
+    return explain(f"{op.name}: operands whose shapes fit", got, "Reshape or transpose one of them")

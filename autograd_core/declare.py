@@ -1,0 +1,83 @@
+"""Declaring ops: `primitive` takes the forward function, `defvjp` the derivative rules."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .errors import UnknownNameError, explain
+from .lanes import Binary, Unary
+from .op import Op
+from .rule import Rule
+
+__all__ = ["COMPOSITES", "OPS", "composite", "defvjp", "primitive"]
+
+OPS: dict[str, Op] = {}
+COMPOSITES: dict[str, Callable[..., Any]] = {}
+
+
+def primitive(
+    function: Callable[..., Any] | None = None, /, *, register: bool = True, **facets: Any
+) -> Any:
+    """Declare an op: the decorated function computes it on plain arrays.
+
+    Parameters
+    ----------
+    pointwise : bool
+        Elementwise with broadcasting.
+    nondiff : str, optional
+        Why the op has no derivative; its result is a constant.
+    domain : sequence, optional
+        One entry of `domains` per operand: where the op is smooth; [-2, 2] unless given.
+    samples : callable, optional
+        ``samples(rng)`` yields (operands, attributes) for the laws and the benchmarks.
+    reference : str, optional
+        Where the formula comes from.
+    register : bool
+        Whether to enter the op in `OPS`, from which methods, dispatch, tests and docs derive.
+
+    Examples
+    --------
+    >>> import autograd_core as ag
+    >>> @ag.primitive(pointwise=True, register=False)
+    ... def cube(x):
+    ...     return x * x * x
+    >>> ag.defvjp(cube, x=lambda ct, x: ct * (3.0 * x * x))
+    >>> float(ag.grad(cube)(2.0))
+    12.0
+    """
+    if function is None:
+        return lambda function: primitive(function, register=register, **facets)
+    parameters = inspect.signature(function).parameters.values()
+    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    kind = {1: Unary, 2: Binary}.get(len(parameters), Op) if plain else Op
+    op = kind(function, facets)
+    if register and OPS.setdefault(op.name, op) is not op:
+        what = "primitive: a name that is not taken"
+        raise UnknownNameError(explain(what, repr(op.name), "Choose another, or register=False"))
+    return op
+
+
+def defvjp(op: Op, **rules: Callable[..., Any]) -> None:
+    """Give an op its vector-Jacobian products, one rule per operand, by the operand's name.
+
+    A rule takes the cotangent of the result and returns the operand's. Its further parameters may
+    be operand names, ``out``, attribute names or ``<operand>_shape``: exactly those are remembered.
+    Rules are written with ops and operators, so that they can be differentiated in turn.
+    """
+    unknown = rules.keys() - set(op.operands)
+    if unknown:
+        what = f"defvjp({op.name}): operands among {', '.join(op.operands)}"
+        raise UnknownNameError(explain(what, ", ".join(sorted(unknown)), "Correct the name"))
+    op.rules = rules
+    op.edge_rules = tuple(Rule(op, x, rules[x]) if x in rules else None for x in op.operands)
+    if op.variadic:  # one rule per operand of each application
+        op.edge_rules = op.rules_of(1)[:0]
+    op.slow = None in op.edge_rules
+
+
+def composite(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Enter a function composed of ops among the names that methods and NumPy dispatch serve."""
+    COMPOSITES[function.__name__] = function
+    return function

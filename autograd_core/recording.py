@@ -1,0 +1,167 @@
+"""Recording: the part of the tape that one function wrote, read backwards and forwards."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import DTypeError, ShapeError, explain
+from .modes import current, recorded, strong_zeros
+from .declare import defvjp, primitive
+from .tape import Node, ancestors, clock, pullback, sweep
+from .tensor import Tensor, careful, lift, wrap
+from .tree import flatten
+
+__all__ = ["Recording"]
+
+
+@primitive(pointwise=True, register=False)
+def alias(x):
+    """The same value as a new node: what a transform differentiates with respect to."""
+    return x
+
+
+defvjp(alias, x=lambda ct: ct)
+
+
+class Recording:
+    """A function applied to primals, from new nodes for its inputs to its outputs.
+
+    It is *open* if it touches nodes that were there before, so that somebody outside could want to
+    differentiate through it; then its sweeps record themselves. Otherwise they compute arrays.
+    """
+
+    def __init__(self, f: Callable[..., Any], primals: Sequence[Any]) -> None:
+        values, self.like_inputs = flatten(tuple(primals))
+        outside = current().recording
+        self.floor = next(clock)
+        with recorded():
+            self.inputs = [_input(value) for value in values]
+            result = f(*self.like_inputs(self.inputs))
+        flat, self.like_outputs = flatten(result)
+        self.outputs = [_output(f, y) for y in flat]
+        roots = [y.node for y in self.outputs if y.node and y.node.position > self.floor]
+        reached = ancestors(roots, self.floor)
+        own = {x.node for x in self.inputs}
+        self.nodes = [node for node in reached if node not in own]
+        parents = (edge[0] for node in reached for edge in node.edges)
+        before = any(parent.position < self.floor for parent in parents)
+        passed = any(y.node and y.node.position < self.floor for y in self.outputs)
+        self.open = outside and (before or passed)
+
+    @classmethod
+    def of(
+        cls, f: Callable[..., Any], chosen: tuple[int, ...], args: tuple[Any, ...], named: Any
+    ) -> Recording:
+        """Record ``f(*args, **named)`` as a function of the chosen positional arguments."""
+        if not all(-len(args) <= i < len(args) for i in chosen):
+            what = f"argnums: positions below {len(args)}, the number of positional arguments"
+            raise ShapeError(explain(what, chosen, "Pass the arguments by position"))
+
+        @functools.wraps(f)
+        def of_chosen(*primals: Any) -> Any:
+            full = list(args)
+            for i, primal in zip(chosen, primals, strict=True):
+                full[i] = primal
+            return f(*full, **named)
+
+        return cls(of_chosen, [args[i] for i in chosen])
+
+    def value(self) -> Any:
+        """Return what the function returned, without the recording if nothing outside needs it."""
+        return self.like_outputs(
+            [y if self.open else np.array(y._data)[()] for y in self.outputs]
+        )
+
+    def pull(self, cotangents: Any) -> list[Any]:
+        """Read the recording backwards: one cotangent per input."""
+        seeds = _like(self.outputs, cotangents, "vjp: cotangents like the outputs")
+        pairs = [(y.node, ct) for y, ct in zip(self.outputs, seeds, strict=True)]
+        if self.open or any(ct.node for ct in seeds):
+            with recorded(), strong_zeros(), np.errstate(all="ignore"):
+                found = sweep(self.nodes, _sum(pairs), self.floor, lift)
+            return [found.get(x.node, wrap(np.zeros_like(x._data), None)) for x in self.inputs]
+        arrays = _sum([(node, ct._data) for node, ct in pairs if node])
+        found = pullback(self.nodes, arrays, careful)
+        return [np.array(found.get(x.node, np.zeros_like(x._data)))[()] for x in self.inputs]
+
+    def push(self, tangents: Any) -> list[Any]:
+        """Read the recording forwards: one tangent per output."""
+        given = _like(self.inputs, tangents, "jvp: tangents like the inputs")
+        known: dict[Any, Any] = dict(zip([x.node for x in self.inputs], given, strict=True))
+        place = lift if self.open else _constants
+        with recorded(), strong_zeros(), np.errstate(all="ignore"):
+            for node in self.nodes:
+                parts = [
+                    pushforward(node, rule, place(node, rule, remembered), known[parent])
+                    for parent, rule, remembered in node.edges
+                    if parent in known
+                ]
+                if parts:
+                    known[node] = sum(parts[1:], start=parts[0])
+        results = [known.get(y.node, wrap(np.zeros_like(y._data), None)) for y in self.outputs]
+        keep = self.open or any(t.node for t in given)
+        return [t if keep else np.array(t._data)[()] for t in results]
+
+
+def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Tensor) -> Tensor:
+    """Carry an operand's tangent to the result of `node`, with the rule for the cotangent.
+
+    An elementwise op multiplies by the same factor both ways. Any other rule is linear in its
+    cotangent, so its transpose is found by differentiating it.
+    """
+    if node.op.pointwise:
+        tangent = tangent + np.zeros(node.shape, node.dtype)
+        return rule.function(tangent, *remembered).astype(node.dtype)  # type: ignore[no-any-return]
+    seed = Tensor(np.zeros(node.shape, node.dtype), requires_grad=True)
+    floor = seed.node.position - 1  # type: ignore[union-attr]
+    part = rule.function(seed, *remembered)
+    if part.shape != tangent.shape:
+        tangent = tangent + np.zeros(part.shape, part.dtype)
+    found = sweep(ancestors([part.node], floor), {part.node: tangent}, floor, lift)
+    return found[seed.node]  # type: ignore[index]
+
+
+def _constants(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(wrap(v, None) if isinstance(v, np.ndarray) else v for v in remembered)
+
+
+def _input(value: Any) -> Tensor:
+    if isinstance(value, Tensor) and value.node is not None:
+        return alias(value)  # type: ignore[no-any-return]
+    if np.asarray(getattr(value, "_data", value)).dtype.kind != "f":
+        what = "differentiation: inputs of a real floating dtype"
+        do = "Convert it, for example with float() or .astype(float), or close over it"
+        raise DTypeError(explain(what, f"{type(value).__name__} {value!r:.40}", do))
+    return Tensor(value, requires_grad=True)
+
+
+def _output(f: Callable[..., Any], y: Any) -> Tensor:
+    if isinstance(y, Tensor):
+        return y
+    array = np.asarray(y)
+    if array.dtype.kind not in "fiub":
+        name = getattr(f, "__name__", "the function")
+        do = "Return the result, a tensor or a number"
+        raise DTypeError(explain(f"{name}: a differentiable result", f"{y!r:.60}", do))
+    return wrap(array.astype(array.dtype if array.dtype.kind == "f" else float), None)
+
+
+def _like(places: list[Tensor], values: Any, what: str) -> list[Any]:
+    """Return `values` as tensors in the shapes and dtypes of `places`."""
+    flat, _ = flatten(values)
+    tensors: list[Any] = [v if isinstance(v, Tensor) else wrap(np.array(v), None) for v in flat]
+    shapes = [x.shape for x in places]
+    if [t.shape for t in tensors] != shapes:
+        raise ShapeError(explain(what, [t.shape for t in tensors], f"Pass shapes {shapes}"))
+    return [t.astype(x.dtype) for t, x in zip(tensors, places, strict=True)]
+
+
+def _sum(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    total: dict[Any, Any] = {}
+    for node, ct in pairs:
+        total[node] = total[node] + ct if node in total else ct
+    return total

@@ -1,0 +1,67 @@
+"""Rule: the vector-Jacobian product of an op for one operand, and what it needs remembered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import UnknownNameError, explain
+
+if TYPE_CHECKING:
+    from .op import Op
+
+__all__ = ["Rule"]
+
+
+class Rule:
+    """What `defvjp` was given for one operand.
+
+    ``needs`` are the rule's parameters after the cotangent. ``save`` picks them from the tuple
+    (operands..., result, attributes) of one application; nothing else is kept alive.
+    """
+
+    __slots__ = ("function", "needs", "operand", "save")
+
+    def __init__(self, op: Op, operand: str, function: Callable[..., Any], which: int = 0) -> None:
+        self.operand = operand
+        self.function = function
+        self.needs = tuple(inspect.signature(function).parameters)[1:]
+        lookups = _lookups(op, which)
+        unknown = [name for name in self.needs if name not in lookups]
+        if unknown:
+            what = f"defvjp({op.name}): rule parameters after the first among {', '.join(lookups)}"
+            raise UnknownNameError(explain(what, repr(unknown[0]), "Correct the name"))
+        places = {name: i for i, name in enumerate((*op.operands, "out"))}
+        self.save = (
+            _picker([places[name] for name in self.needs])
+            if places.keys() >= set(self.needs)
+            else lambda env: tuple(lookups[name](env) for name in self.needs)
+        )
+
+
+def _lookups(op: Op, which: int) -> dict[str, Callable[[tuple[Any, ...]], Any]]:
+    """Return how to find each name that a rule may ask for."""
+    operands = {} if op.variadic else {name: i for i, name in enumerate(op.operands)}
+    return {
+        **{name: itemgetter(i) for name, i in operands.items()},
+        **{f"{name}_shape": lambda env, i=i: np.shape(env[i]) for name, i in operands.items()},
+        "out": itemgetter(-2),
+        **{name: lambda env, name=name: env[-1][name] for name in op.attributes},
+        **({"which": lambda _: which, "shapes": _shapes} if op.variadic else {}),
+    }
+
+
+def _shapes(env: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:
+    return tuple(np.shape(array) for array in env[:-2])
+
+
+def _picker(indices: list[int]) -> Callable[[tuple[Any, ...]], Any]:
+    """Return the quickest way to pick `indices` from a tuple, as a tuple."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    start = indices[0] if indices else 0
+    return itemgetter(slice(start, start + len(indices)))

@@ -1,0 +1,164 @@
+"""Losses as functions, with PyTorch's names and default semantics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import autograd_core as ag
+from autograd_core import DTypeError, ShapeError, Tensor, UnknownNameError
+from autograd_core.errors import explain
+
+__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss", "reduce"]
+
+REDUCTIONS = ("mean", "sum", "batchmean", "none")
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise unless `reduction` is a name that `reduce` knows."""
+    if reduction not in REDUCTIONS:
+        what = f"reduction: one of {', '.join(REDUCTIONS)}"
+        raise UnknownNameError(explain(what, repr(reduction), "Use one of these names"))
+
+
+def reduce(losses: Any, reduction: str) -> Any:
+    """Reduce elementwise losses: their mean, their sum, their sum over the samples' number, none."""
+    check_reduction(reduction)
+    if reduction == "none":
+        return losses
+    if reduction == "mean":
+        return ag.mean(losses)
+    total = ag.sum(losses)
+    return total if reduction == "sum" else total / max(1, len(losses))
+
+
+def _target(name: str, prediction: Any, target: Any) -> Any:
+    """Return the target in the prediction's dtype, as a tensor; its shape must be the same."""
+    if np.shape(prediction) != np.shape(target):
+        what = f"{name}: a target of the prediction's shape {np.shape(prediction)}"
+        raise ShapeError(explain(what, np.shape(target), "Reshape the target or the prediction"))
+    if isinstance(target, Tensor):
+        return target
+    dtype = prediction.dtype if isinstance(prediction, Tensor) else None
+    return ag.tensor(target, dtype=dtype)
+
+
+def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """Squared error (f - y)², reduced over all elements.
+
+    The lecture's form, the mean over samples of ‖f - y‖², is ``reduction="batchmean"``.
+    """
+    difference = prediction - _target("mse_loss", prediction, target)
+    return reduce(ag.square(difference), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Any, target: Any, reduction: str = "mean", pos_weight: ArrayLike | None = None
+) -> Any:
+    """Binary cross-entropy -w y log σ(z) - (1 - y) log(1 - σ(z)); its gradient is σ(z) - y.
+
+    Written with softplus(z) = -log(1 - σ(z)), so that it is exact for logits of ±1000.
+
+    Parameters
+    ----------
+    logits : Tensor, any shape
+    target : array_like, the same shape
+        Probabilities of the positive class.
+    reduction : {"mean", "sum", "batchmean", "none"}
+    pos_weight : array_like, optional
+        The weight w of positive examples.
+    """
+    y = _target("binary_cross_entropy_with_logits", logits, target)
+    positive = ag.softplus(-logits) * y
+    if pos_weight is not None:
+        positive = positive * ag.tensor(pos_weight, dtype=positive.dtype)
+    return reduce(positive + ag.softplus(logits) * (1.0 - y), reduction)
+
+
+def _class_distribution(
+    labels: np.ndarray, classes: int, smoothing: float, ignore_index: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (1 - α) onehot + α/K for every label, and which labels count."""
+    counted = labels != ignore_index
+    valid = labels[counted]
+    if valid.size and not (valid.min() >= 0 and valid.max() < classes):
+        what = f"cross_entropy: labels from 0 to {classes - 1} (or ignore_index={ignore_index})"
+        outside = int(valid.min() if valid.min() < 0 else valid.max())
+        raise ShapeError(explain(what, outside, "Check the labels and the width of the last layer"))
+    rows = np.full((labels.size, classes), smoothing / classes)
+    rows[np.flatnonzero(counted), valid] += 1.0 - smoothing
+    rows[~counted.ravel()] = 0.0
+    return rows.reshape(*labels.shape, classes), counted
+
+
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    ignore_index: int = -100,
+) -> Any:
+    """Softmax cross-entropy -Σ q log softmax(z); its gradient is p - q.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (..., classes)
+    target : array_like
+        Labels, integers of shape (...); or probabilities q, shape (..., classes).
+    weight : array_like, shape (classes,), optional
+        Weight of each class; the mean is then the weighted one.
+    reduction : {"mean", "sum", "batchmean", "none"}
+    label_smoothing : float
+        α in the smoothed target (1 - α) q + α / classes.
+    ignore_index : int
+        Samples with this label do not count.
+
+    References
+    ----------
+    Szegedy et al. (2016), Rethinking the Inception architecture, section 7 (label smoothing).
+    """
+    check_reduction(reduction)
+    shape = np.shape(logits)
+    if isinstance(target, Tensor) and target.requires_grad:
+        distribution, norm = target, None
+    else:
+        array = target.numpy() if isinstance(target, Tensor) else np.asarray(target)
+        distribution, norm = _distribution(
+            array, shape, weight, label_smoothing, ignore_index, getattr(logits, "dtype", None)
+        )
+    losses = ag.softmax_cross_entropy(logits, distribution)
+    if reduction != "mean" or norm is None:
+        return reduce(losses, reduction)
+    return ag.sum(losses) / norm if norm else ag.sum(losses)
+
+
+def _distribution(
+    target: np.ndarray,
+    shape: tuple[int, ...],
+    weight: ArrayLike | None,
+    smoothing: float,
+    ignore_index: int,
+    dtype: Any,
+) -> tuple[Tensor, float | None]:
+    """Return the target distribution, weighted, and what the mean divides by if not the count."""
+    classes = shape[-1] if shape else 0
+    scale = np.ones(classes) if weight is None else np.asarray(weight, dtype=float)
+    if scale.shape != (classes,):
+        do = "Pass one weight per class"
+        raise ShapeError(explain(f"cross_entropy: {classes} class weights", scale.shape, do))
+    if target.shape == shape and target.dtype.kind == "f":
+        rows = target * (1.0 - smoothing) + smoothing / classes
+        return ag.tensor(rows * scale, dtype=dtype), None
+    if target.shape != shape[:-1] or target.dtype.kind not in "iu":
+        what = f"cross_entropy: integer labels of shape {shape[:-1]} or probabilities of {shape}"
+        got = f"{target.dtype} of shape {target.shape}"
+        raise (ShapeError if target.dtype.kind in "iu" else DTypeError)(
+            explain(what, got, "Pass one integer label per sample")
+        )
+    rows, counted = _class_distribution(target, classes, smoothing, ignore_index)
+    plain = weight is None and counted.all()
+    norm = None if plain else float(scale[target[counted]].sum())
+    return ag.tensor(rows * scale, dtype=dtype), norm
