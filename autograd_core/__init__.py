@@ -3,6 +3,8 @@
 ``import autograd_core as ag``. Functions on arrays carry NumPy's names, transforms JAX's.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import modes
 from .declare import OPS, defvjp, primitive
 from .errors import (
@@ -15,11 +17,43 @@ from .errors import (
 )
 from .modes import no_grad
 from .op import Op
-from .ops import activations, conversions, index, linalg, pointwise, reduce, shape  # noqa: F401
+from .ops import activations, compare, index, linalg, pointwise, reduce, shape  # noqa: F401
+from .ops.conversions import tensor
 from .ops.operators import PUBLIC
-from .tensor import Tensor, tensor
+from .tensor import Tensor
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 tape = modes.tape  # after the imports: the module of the same name would take its place
 swish = activations.silu
 globals().update(PUBLIC)
+
+__all__ = [
+    "OPS",
+    "DTypeError",
+    "GraphError",
+    "MutationError",
+    "NondifferentiableError",
+    "Op",
+    "ShapeError",
+    "Tensor",
+    "UnknownNameError",
+    "defvjp",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "no_grad",
+    "primitive",
+    "swish",
+    "tape",
+    "tensor",
+    "value_and_grad",
+    "vjp",
+    *PUBLIC,
+]
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Stand for the functions of `PUBLIC`, which a type checker does not see."""

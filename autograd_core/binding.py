@@ -74,4 +74,6 @@ def misfit(op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: E
     shapes = " and ".join(str(np.shape(array)) for array in arrays) or "none"
     options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items() if name)
     got = f"shapes {shapes}{options} (NumPy: {str(error).rstrip('.')})"
-    return explain(f"{op.name}: operands whose shapes fit", got, "Reshape or transpose one of them")
+    return explain(
+        f"{op.name}: operands whose shapes fit", got, "Reshape or transpose one of them"
+    )

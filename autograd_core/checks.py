@@ -10,7 +10,7 @@ from .errors import DTypeError, ShapeError, explain
 __all__ = ["fitting", "numeric"]
 
 
-def numeric(data: ArrayLike, dtype: DTypeLike, real: bool) -> np.ndarray:
+def numeric(data: ArrayLike, dtype: DTypeLike | None, real: bool) -> np.ndarray:
     """Return a copy of `data` as an array of numbers; of a real floating dtype if `real`."""
     try:
         array = np.array(data, dtype=dtype)

@@ -62,8 +62,8 @@ def primitive(
 def defvjp(op: Op, **rules: Callable[..., Any]) -> None:
     """Give an op its vector-Jacobian products, one rule per operand, by the operand's name.
 
-    A rule takes the cotangent of the result and returns the operand's. Its further parameters may
-    be operand names, ``out``, attribute names or ``<operand>_shape``: exactly those are remembered.
+    A rule takes the cotangent of the result and returns the operand's. Its further parameters are
+    operand names, ``out``, attribute names or ``<operand>_shape``: exactly those are remembered.
     Rules are written with ops and operators, so that they can be differentiated in turn.
     """
     unknown = rules.keys() - set(op.operands)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["AwayFrom", "Distinct", "Interval"]
+__all__ = ["AwayFrom", "Distinct", "Interval", "Truth"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,12 @@ class Distinct:
         """Draw an array of the given shape."""
         count = int(np.prod(shape))
         return (rng.permutation(count) * 0.1 - 0.05 * count + self.offset).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Zeros and ones, for conditions."""
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Draw an array of the given shape."""
+        return rng.integers(0, 2, shape).astype(float)

@@ -6,6 +6,9 @@ what to do about it. Every message of the project is built by `explain`, so all 
 
 from __future__ import annotations
 
+from itertools import islice
+from types import CodeType
+
 __all__ = [
     "DTypeError",
     "GraphError",
@@ -14,6 +17,7 @@ __all__ = [
     "ShapeError",
     "UnknownNameError",
     "explain",
+    "line_of",
 ]
 
 
@@ -64,3 +68,9 @@ def explain(what: str, got: object, do: str) -> str:
     'sum: axis must be below 2, but got 5. Pass an axis from -2 to 1.'
     """
     return f"{what}, but got {got}. {do}."
+
+
+def line_of(code: CodeType, instruction: int) -> str:
+    """Return the line of an instruction, as ``file:line in function``."""
+    number = next(islice(code.co_positions(), instruction // 2, None), (None,))[0]
+    return f"{code.co_filename}:{number or code.co_firstlineno} in {code.co_name}"

@@ -39,7 +39,7 @@ def _owner(array: np.ndarray) -> np.ndarray:
 
 def _forget(table: dict[int, Any], key: int) -> Callable[[Any], None]:
     # Ids are reused: an entry must die with its array.
-    return lambda _: table.pop(key, None)  # type: ignore[no-any-return]
+    return lambda _: table.pop(key, None)
 
 
 def expose(array: np.ndarray) -> None:

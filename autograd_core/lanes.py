@@ -21,6 +21,7 @@ class Unary(Op):
     """An op of one operand without attributes."""
 
     def __call__(self, x: Any = None, *more: Any, **named: Any) -> Any:
+        """Apply the op and record it."""
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow or more or named:
             return super().__call__(x, *more, **named)
@@ -30,16 +31,19 @@ class Unary(Op):
         out = self.compute(a)
         env: Any = (a, out, None) if not EXPOSED else (own(a, False), own(out, False), None)
         (rule,) = self.edge_rules
-        return self.record(((x.node, rule, rule.save(env)),), out, tape)
+        return self.record((x.node, rule, rule.save(env)), out, tape)
 
 
 class Binary(Op):
     """An op of two operands without attributes."""
 
     def __call__(self, x: Any = None, y: Any = None, *more: Any, **named: Any) -> Any:
+        """Apply the op and record it."""
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow or y is None or more or named:
             return super().__call__(x, *(() if y is None else (y, *more)), **named)
+        a: Any
+        b: Any
         if isinstance(x, Tensor):
             a, m = x._data, x.node
         elif x.__class__ in SCALARS:
@@ -60,9 +64,9 @@ class Binary(Op):
             env = tuple(own(value, False) for value in env)
         rule_x, rule_y = self.edge_rules
         if n is None:
-            edges: Any = ((m, rule_x, rule_x.save(env)),)
+            links: Any = (m, rule_x, rule_x.save(env))
         elif m is None:
-            edges = ((n, rule_y, rule_y.save(env)),)
+            links = (n, rule_y, rule_y.save(env))
         else:
-            edges = ((m, rule_x, rule_x.save(env)), (n, rule_y, rule_y.save(env)))
-        return self.record(edges, out, tape)
+            links = (m, rule_x, rule_x.save(env), n, rule_y, rule_y.save(env))
+        return self.record(links, out, tape)

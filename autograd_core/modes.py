@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, ClassVar
-from weakref import ref
 
 if TYPE_CHECKING:
     from .tape import Node
@@ -17,33 +17,25 @@ __all__ = ["Tape", "current", "no_grad", "recorded", "strong_zeros", "tape"]
 class Tape:
     """The nodes that one thread of execution has recorded and that are still alive.
 
-    The references are weak: nodes belong to the tensors they produced, and the tape is there to
-    be looked at. ``len``, iteration, indexing and ``print`` see the living nodes in order.
+    Nodes belong to the tensors they produced, and recording does not enter them anywhere. To look
+    at the tape (``len``, iteration, indexing, ``print``) is to ask Python's collector for them:
+    looking costs some milliseconds, recording costs nothing.
     """
 
+    kinds: ClassVar[tuple[type, ...]] = ()
+
     def __init__(
-        self,
-        references: list[ref[Node]] | None = None,
-        recording: bool = True,
-        strong_zeros: bool = False,
+        self, home: object = None, recording: bool = True, strong_zeros: bool = False
     ) -> None:
-        self.references = [] if references is None else references
+        self.home = object() if home is None else home  # what all modes of one tape share
         self.recording = recording
         self.strong_zeros = strong_zeros
         self.slow = strong_zeros or not recording  # ops take no shortcuts
-        self.limit = 1000
-
-    def append(self, node: Node) -> None:
-        """Enter a node; the dead are shed now and then, at an amortised constant price."""
-        self.references.append(ref(node))
-        if len(self.references) > self.limit:
-            self.limit = 1000 + 2 * len(self)
 
     def nodes(self) -> list[Node]:
         """Return the living nodes in order of creation."""
-        nodes = [node for reference in self.references if (node := reference()) is not None]
-        self.references[:] = [ref(node) for node in nodes]
-        return nodes
+        nodes = [o for o in gc.get_objects() if type(o) in self.kinds and o.home is self.home]
+        return sorted(nodes, key=lambda node: node.position)
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes())
@@ -59,8 +51,8 @@ class Tape:
         index = {node: str(i) for i, node in enumerate(nodes)}
         lines = [f"{'#':>5}  {'op':<18}{'operands':<14}{'shape':<16}dtype"]
         for i, node in enumerate(nodes):
-            operands = " ".join(index.get(edge[0], "elsewhere") for edge in node.edges or ())
-            operands = "released" if node.edges is None else operands
+            operands = " ".join(index.get(edge[0], "elsewhere") for edge in node.edges)
+            operands = "released" if node.links is None else operands
             lines.append(f"{i:>5}  {node.name:<18}{operands:<14}{node.shape!s:<16}{node.dtype}")
         return "\n".join(lines)
 
@@ -105,7 +97,7 @@ class _Mode(ContextDecorator):
     def __enter__(self) -> None:
         now = current()
         kept = {"recording": now.recording, "strong_zeros": now.strong_zeros}
-        self.tokens.append(_current.set(Tape(now.references, **kept | self.mode)))
+        self.tokens.append(_current.set(Tape(now.home, **kept | self.mode)))
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self.tokens.pop())

@@ -1,9 +1,8 @@
 """Op: one elementary function and its derivative rules, declared once.
 
-The declared function is the forward computation on plain arrays. Its name is the op's name, its
-positional parameters are the *operands* (arrays), its keyword-only parameters the *attributes*
-(metadata). There is one derivative rule per operand, and the rule's own parameters say what is
-remembered for it. All else (methods, NumPy dispatch, tests, docs) derives from the table `OPS`.
+The declared function computes on plain arrays. Its positional parameters are the *operands*
+(arrays), its keyword-only parameters the *attributes* (metadata). Each operand has one derivative
+rule, whose own parameters say what is remembered for it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from .tape import Node
 from .tensor import Tensor, wrap
 
 __all__ = ["Op"]
-
 
 
 class Op:
@@ -46,7 +44,7 @@ class Op:
         self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.arity = -1 if self.variadic or self.attributes else len(self.operands)
         self.rules: dict[str, Callable[..., Any]] = {}
-        self.edge_rules: tuple[Rule | None, ...] = (None,) * len(self.operands)
+        self.edge_rules: tuple[Any, ...] = (None,) * len(self.operands)
         self.slow = True  # until every operand has a rule
         self.strong: Op | None = None  # the twin in which zero wins over infinity
 
@@ -54,6 +52,7 @@ class Op:
         return f"<op {self.name}>"
 
     def __call__(self, *operands: Any, **attributes: Any) -> Any:
+        """Apply the op; record it if a derivative can be asked of an operand."""
         if attributes or len(operands) != self.arity:
             operands, attributes = bind(self, operands, attributes)
         lifted = [isinstance(operand, Tensor) for operand in operands]
@@ -72,12 +71,11 @@ class Op:
             arrays = [own(a, not is_tensor) for a, is_tensor in zip(arrays, lifted, strict=True)]
         env = (*arrays, own(out, False) if EXPOSED else out, attributes)
         rules = self.edge_rules or self.rules_of(len(operands))
-        edges = [
-            (node, rule, rule.save(env))
-            for node, rule in zip(nodes, rules, strict=True)
-            if node is not None and rule is not None
-        ]
-        return self.record(edges, out, tape)
+        links: list[Any] = []
+        for node, rule in zip(nodes, rules, strict=True):
+            if node is not None and rule is not None:
+                links += (node, rule, rule.save(env))
+        return self.record(tuple(links), out, tape)
 
     def compute(self, *arrays: Any, **attributes: Any) -> np.ndarray:
         """Run the forward function; say which op it was if it refuses the shapes."""
@@ -89,14 +87,12 @@ class Op:
             raise ShapeError(misfit(self, arrays, attributes, error)) from error
         return out if out.__class__ is np.ndarray else np.asarray(out)
 
-    def record(self, edges: Any, out: np.ndarray, tape: Tape) -> Tensor:
+    def record(self, links: Any, out: np.ndarray, tape: Tape) -> Tensor:
         """Write the node of one application and return its result."""
         if out.dtype.kind != "f":
             do = "Use real operands, or .detach() them"
             raise DTypeError(explain(f"{self.name}: a real result", out.dtype, do))
-        node = Node(self, edges, out)
-        tape.append(node)
-        return wrap(out, node)
+        return wrap(out, Node(self, links, out, tape.home))
 
     def rules_of(self, count: int) -> tuple[Rule, ...]:
         """Return the rules of a variadic op, one per operand."""

@@ -8,22 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from .declare import OPS, defvjp, primitive
 from .errors import DTypeError, ShapeError, explain
 from .modes import current, recorded, strong_zeros
-from .declare import defvjp, primitive
-from .tape import Node, ancestors, clock, pullback, sweep
-from .tensor import Tensor, careful, lift, wrap
+from .pullback import lifting, pullback
+from .tape import Node, ancestors, clock, sweep
+from .tensor import Tensor, wrap
 from .tree import flatten
 
 __all__ = ["Recording"]
 
+lift = lifting(wrap)
 
-@primitive(pointwise=True, register=False)
-def alias(x):
+
+def _same(x: Any) -> Any:
     """The same value as a new node: what a transform differentiates with respect to."""
     return x
 
 
+alias = primitive(_same, pointwise=True, register=False)
 defvjp(alias, x=lambda ct: ct)
 
 
@@ -72,21 +75,34 @@ class Recording:
 
     def value(self) -> Any:
         """Return what the function returned, without the recording if nothing outside needs it."""
-        return self.like_outputs(
-            [y if self.open else np.array(y._data)[()] for y in self.outputs]
-        )
+        return self.like_outputs([y if self.open else np.array(y._data)[()] for y in self.outputs])
 
     def pull(self, cotangents: Any) -> list[Any]:
         """Read the recording backwards: one cotangent per input."""
         seeds = _like(self.outputs, cotangents, "vjp: cotangents like the outputs")
         pairs = [(y.node, ct) for y, ct in zip(self.outputs, seeds, strict=True)]
+        inputs: list[tuple[Any, Tensor]] = [(x.node, x) for x in self.inputs]
         if self.open or any(ct.node for ct in seeds):
             with recorded(), strong_zeros(), np.errstate(all="ignore"):
                 found = sweep(self.nodes, _sum(pairs), self.floor, lift)
-            return [found.get(x.node, wrap(np.zeros_like(x._data), None)) for x in self.inputs]
+            return [found.get(n, wrap(np.zeros_like(x._data), None)) for n, x in inputs]
         arrays = _sum([(node, ct._data) for node, ct in pairs if node])
-        found = pullback(self.nodes, arrays, careful)
-        return [np.array(found.get(x.node, np.zeros_like(x._data)))[()] for x in self.inputs]
+        found = pullback(self.nodes, arrays, wrap)
+        return [np.array(found.get(n, np.zeros_like(x._data)))[()] for n, x in inputs]
+
+    def jacobian(self) -> Any:
+        """Return the Jacobian of the one output with respect to the one input."""
+        (x,), (y,) = self.inputs, self.outputs
+        forwards = x.size < y.size
+        units = list(np.eye(min(x.size, y.size), dtype=x.dtype))
+        if forwards:
+            parts = [self.push((unit.reshape(x.shape),))[0] for unit in units]
+        else:
+            parts = [self.pull((unit.reshape(y.shape),))[0] for unit in units]
+        if not parts:
+            return np.zeros((*y.shape, *x.shape), x.dtype)
+        stacked = OPS["stack"](parts, axis=y.ndim if forwards else 0)
+        return stacked.reshape((*y.shape, *x.shape))
 
     def push(self, tangents: Any) -> list[Any]:
         """Read the recording forwards: one tangent per output."""
@@ -107,7 +123,7 @@ class Recording:
         return [t if keep else np.array(t._data)[()] for t in results]
 
 
-def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Tensor) -> Tensor:
+def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Any) -> Any:
     """Carry an operand's tangent to the result of `node`, with the rule for the cotangent.
 
     An elementwise op multiplies by the same factor both ways. Any other rule is linear in its
@@ -115,7 +131,7 @@ def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Ten
     """
     if node.op.pointwise:
         tangent = tangent + np.zeros(node.shape, node.dtype)
-        return rule.function(tangent, *remembered).astype(node.dtype)  # type: ignore[no-any-return]
+        return rule.function(tangent, *remembered).astype(node.dtype)
     seed = Tensor(np.zeros(node.shape, node.dtype), requires_grad=True)
     floor = seed.node.position - 1  # type: ignore[union-attr]
     part = rule.function(seed, *remembered)
@@ -131,7 +147,7 @@ def _constants(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any,
 
 def _input(value: Any) -> Tensor:
     if isinstance(value, Tensor) and value.node is not None:
-        return alias(value)  # type: ignore[no-any-return]
+        return alias(value)
     if np.asarray(getattr(value, "_data", value)).dtype.kind != "f":
         what = "differentiation: inputs of a real floating dtype"
         do = "Convert it, for example with float() or .astype(float), or close over it"

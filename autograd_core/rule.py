@@ -48,11 +48,19 @@ def _lookups(op: Op, which: int) -> dict[str, Callable[[tuple[Any, ...]], Any]]:
     operands = {} if op.variadic else {name: i for i, name in enumerate(op.operands)}
     return {
         **{name: itemgetter(i) for name, i in operands.items()},
-        **{f"{name}_shape": lambda env, i=i: np.shape(env[i]) for name, i in operands.items()},
+        **{f"{name}_shape": _shape_of(i) for name, i in operands.items()},
         "out": itemgetter(-2),
-        **{name: lambda env, name=name: env[-1][name] for name in op.attributes},
+        **{name: _attribute(name) for name in op.attributes},
         **({"which": lambda _: which, "shapes": _shapes} if op.variadic else {}),
     }
+
+
+def _shape_of(i: int) -> Callable[[tuple[Any, ...]], Any]:
+    return lambda env: np.shape(env[i])
+
+
+def _attribute(name: str) -> Callable[[tuple[Any, ...]], Any]:
+    return lambda env: env[-1][name]
 
 
 def _shapes(env: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:

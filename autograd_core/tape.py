@@ -5,25 +5,24 @@ whatever the derivative rules asked to remember. A node takes the next tick of o
 *position*. An operand always exists before its result, so the order of positions is a topological
 order, and backpropagation is a walk down the positions (`sweep`): no recursion, no graph theory.
 
-A node belongs to the tensor it produced. When the last tensor that depends on it is gone, so is
-the node: a forward pass that nobody differentiates leaves nothing behind.
+A node lives as long as a tensor depends on it: what nobody differentiates leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from .errors import GraphError, ShapeError, explain
+from .errors import GraphError, ShapeError, explain, line_of
 from .guard import refuse_overwritten, written_since
-from .modes import current
+from .modes import Tape, current
 
-__all__ = ["Leaf", "Node", "ancestors", "clock", "pullback", "sweep"]
+__all__ = ["Leaf", "Node", "ancestors", "clock", "sweep"]
 
 clock = itertools.count(1)  # shared by all threads: an operand precedes its result everywhere
 OURS = frozenset(("autograd_core", "autograd_core.ops", "nn", "optim"))
@@ -32,14 +31,16 @@ OURS = frozenset(("autograd_core", "autograd_core.ops", "nn", "optim"))
 class Node:
     """One application of an operation.
 
-    Each edge is (parent, rule, remembered): whom the cotangent goes to, how, and with what.
+    Its edges are triples (parent, rule, remembered): whom the cotangent goes to, how, and with
+    what. They are held flat, in one tuple, because Python's collector visits every container.
     """
 
-    __slots__ = ("__weakref__", "code", "dtype", "edges", "instruction", "op", "position", "shape")
+    __slots__ = ("code", "dtype", "home", "instruction", "links", "op", "position", "shape")
 
-    def __init__(self, op: Any, edges: Any, value: np.ndarray) -> None:
+    def __init__(self, op: Any, links: tuple[Any, ...], value: np.ndarray, home: Any) -> None:
         self.op = op
-        self.edges = edges
+        self.links: tuple[Any, ...] | None = links
+        self.home = home
         self.shape = value.shape
         self.dtype = value.dtype
         self.position = next(clock)
@@ -50,6 +51,12 @@ class Node:
         self.instruction = frame.f_lasti
 
     @property
+    def edges(self) -> Iterator[tuple[Node, Any, tuple[Any, ...]]]:
+        """The edges to the operands that have a node."""
+        links = iter(self.links or ())
+        return zip(links, links, links)  # noqa: B905  (strict costs as much as the loop)
+
+    @property
     def name(self) -> str:
         """The operation's name, or "leaf"."""
         return getattr(self.op, "name", "leaf")
@@ -57,23 +64,23 @@ class Node:
     @property
     def line(self) -> str:
         """The user's line that made this node, as ``file:line in function``."""
-        positions = itertools.islice(self.code.co_positions(), self.instruction // 2, None)
-        number = next(positions, (self.code.co_firstlineno,))[0]
-        return f"{self.code.co_filename}:{number} in {self.code.co_name}"
+        return line_of(self.code, self.instruction)
 
     def __repr__(self) -> str:
         return f"<{self.name} at position {self.position}, shape {self.shape}, from {self.line}>"
 
 
 class Leaf(Node):
-    """A node without operation: where derivatives are asked for, and where they are collected."""
+    """A node without operation: where derivatives are asked for and collected."""
 
     __slots__ = ("grad",)
 
     def __init__(self, value: np.ndarray) -> None:
-        super().__init__(None, (), value)
+        super().__init__(None, (), value, current().home)
         self.grad: np.ndarray | None = None
-        current().append(self)
+
+
+Tape.kinds = (Node, Leaf)
 
 
 def ancestors(roots: Iterable[Node], floor: int = 0) -> list[Node]:
@@ -82,19 +89,15 @@ def ancestors(roots: Iterable[Node], floor: int = 0) -> list[Node]:
     seen = set(stack)
     while stack:
         node = stack.pop()
-        if node.edges is None:
-            raise GraphError(_released(node))
-        for parent, _, _ in node.edges:
+        if node.links is None:
+            what = f"backward: what {node.name} recorded at {node.line}"
+            do = "Compute the result again, or pass retain_graph=True to the earlier call"
+            raise GraphError(explain(what, "a graph that an earlier backward() has released", do))
+        for parent in node.links[::3]:
             if parent not in seen and parent.position > floor:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=lambda node: node.position)
-
-
-def _released(node: Node) -> str:
-    what = f"backward: what {node.name} recorded at {node.line}"
-    do = "Compute the result again, or pass retain_graph=True to the earlier call"
-    return explain(what, "a graph that an earlier backward() has released", do)
+    return sorted(seen, key=attrgetter("position"))
 
 
 def sweep(
@@ -105,16 +108,17 @@ def sweep(
 ) -> dict[Node, Any]:
     """Backpropagate: walk down the positions, handing each cotangent on to the operands.
 
-    The chain rule, one node at a time: a node whose result has cotangent ``ct`` gives each operand
-    the cotangent ``rule(ct, ...)``, and cotangents that meet at one node are added. What is left
-    at the end belongs to the leaves. With plain arrays this computes; with tensors as cotangents,
-    and `lift` to give remembered arrays their places on the tape back, it records itself as well.
+    The chain rule: a node whose result has cotangent ``ct`` gives each operand the cotangent
+    ``rule(ct, ...)``; cotangents that meet at one node are added; those left at the end are the
+    leaves'. With tensors as cotangents, and `lift` to put what was remembered on the tape again,
+    the sweep records itself.
     """
     check = bool(nodes) and written_since(nodes[0].position)
     for node in reversed(nodes):
-        if not node.edges or (ct := cotangents.pop(node, None)) is None:
+        if not node.links or (ct := cotangents.pop(node, None)) is None:
             continue
-        for parent, rule, remembered in node.edges:
+        links = iter(node.links)
+        for parent, rule, remembered in zip(links, links, links):  # noqa: B905
             if parent.position <= floor:
                 continue
             if check:
@@ -142,20 +146,3 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
         raise ShapeError(explain(what, f"shape {ct.shape}", "Correct the rule given to defvjp"))
     stretched = (i + extra for i, size in enumerate(shape) if size == 1)
     return ct.sum(axis=(*range(extra), *stretched)).reshape(shape)
-
-
-def pullback(
-    nodes: list[Node],
-    seeds: dict[Node, np.ndarray],
-    careful: Callable[[list[Node], dict[Node, np.ndarray]], dict[Node, np.ndarray]],
-) -> dict[Node, np.ndarray]:
-    """Sweep with plain arrays; if the result is not finite, sweep again with strong zeros.
-
-    An infinity or NaN matters only where it reaches a result, so looking at the results is enough
-    to know when the careful sweep is due, and the ordinary sweep pays nothing else for it.
-    """
-    with np.errstate(all="ignore"):
-        cotangents = sweep(nodes, dict(seeds))
-        # One pass without temporaries; a sum of squares that overflows costs a second sweep only.
-        finite = all(math.isfinite(np.vdot(ct, ct)) for ct in cotangents.values())
-        return cotangents if finite else careful(nodes, seeds)

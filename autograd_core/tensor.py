@@ -1,7 +1,6 @@
-"""Tensor: a value and its place on the tape.
+"""Tensor: an ndarray and, if a derivative can be asked of it, the node that stands for it.
 
-A tensor holds an ndarray and, if a derivative can be asked of it, the node that stands for it. A
-tensor without a node is a constant. Operators, methods and conversions are attached by
+A tensor without a node is a constant. Operators, methods and conversions are attached by
 `ops/operators.py`, derived from the declarations of the operations.
 """
 
@@ -12,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .checks import fitting, numeric
 from .errors import GraphError, explain
 from .guard import expose, exposed, wrote
-from .modes import no_grad, strong_zeros
-from .checks import fitting, numeric
-from .tape import Leaf, Node, ancestors, clock, pullback, sweep
+from .pullback import pullback
+from .tape import Leaf, Node, ancestors, clock
 
 if TYPE_CHECKING:
     Attached = Any  # what operators.py attaches is not declared here
 else:
     Attached = object
 
-__all__ = ["Tensor", "careful", "lift", "tensor", "wrap"]
+__all__ = ["Tensor", "wrap"]
 
 
-class Tensor(Attached):
-    """An ndarray that remembers how it was computed. Made by `tensor` and by every operation."""
+class Tensor(Attached):  # type: ignore[misc]
+    """A value and its place on the tape. Made by `tensor` and by every operation."""
 
     __slots__ = ("__weakref__", "_data", "node")
 
     def __init__(
-        self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike = None
+        self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None
     ) -> None:
         self._data: np.ndarray = numeric(getattr(data, "_data", data), dtype, requires_grad)
         self.node: Node | None = Leaf(self._data) if requires_grad else None
@@ -96,7 +95,7 @@ class Tensor(Attached):
         Parameters
         ----------
         seed : array_like, optional
-            The cotangent of this tensor, in its shape. May be left out for a single number.
+            The cotangent of this tensor. May be left out for a single number.
         retain_graph : bool
             Keep what was recorded, so that another sweep is possible.
 
@@ -118,47 +117,16 @@ class Tensor(Attached):
         seed = np.ones(self.shape) if seed is None else seed
         start = fitting("seed", seed, self._data)
         nodes = ancestors([self.node])
-        for node, ct in pullback(nodes, {self.node: start}, careful).items():
+        for node, ct in pullback(nodes, {self.node: start}, wrap).items():
             if isinstance(node, Leaf):
                 node.grad = np.array(ct) if node.grad is None else node.grad + ct
         for node in nodes if not retain_graph else ():
-            node.edges = node.edges and None
-
-
-def tensor(data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike = None) -> Tensor:
-    """Make a tensor from a copy of `data`; with ``requires_grad=True`` a leaf of the tape.
-
-    Examples
-    --------
-    >>> import autograd_core as ag
-    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
-    >>> (x * x).sum().backward()
-    >>> x.grad
-    array([2., 4.])
-    """
-    return Tensor(data, requires_grad, dtype)
+            node.links = node.links and None
 
 
 def wrap(data: np.ndarray, node: Node | None) -> Tensor:
-    """Return a tensor around `data`, neither copied nor checked."""
+    """Return a tensor around `data`, as it is."""
     result = Tensor.__new__(Tensor)
     result._data = data
     result.node = node
     return result
-
-
-def lift(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give the arrays that a rule remembered their places on the tape back."""
-    places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges} | {"out": node}
-    return tuple(
-        wrap(value, places.get(name)) if isinstance(value, np.ndarray) else value
-        for name, value in zip(rule.needs, remembered, strict=True)
-    )
-
-
-def careful(nodes: list[Node], seeds: dict[Node, np.ndarray]) -> dict[Node, np.ndarray]:
-    """Sweep with plain values again, a factor that is exactly zero winning over an infinite one."""
-    with no_grad(), strong_zeros():
-        constants = {node: wrap(seed, None) for node, seed in seeds.items()}
-        cotangents = sweep(nodes, constants, lift=lift)
-    return {node: ct._data for node, ct in cotangents.items()}

@@ -1,9 +1,7 @@
 """Transforms: functions to their derivatives, with JAX's names.
 
-`vjp` records a function on the tape and reads the tape backwards; `jvp` reads it forwards. The
-others are made of these two. A transform within a transform needs nothing special: where the
-recorded part of the tape touches nodes that were there before, the sweep records itself, and
-otherwise it runs on plain arrays.
+`vjp` records a function on the tape and reads the tape backwards, `jvp` reads it forwards, and the
+others are made of these two. Transforms nest (`recording.Recording` says how).
 """
 
 from __future__ import annotations
@@ -14,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ShapeError, explain
-from .declare import OPS
 from .recording import Recording
-from .tensor import Tensor
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -67,7 +63,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     Parameters
     ----------
     f : callable
-        Its result must be a single number.
+        Its result is a single number.
     argnums : int or sequence of int
         Which positional arguments to differentiate with respect to; a sequence gives a tuple.
     """
@@ -116,26 +112,9 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording.of(f, (argnums,), args, kwargs)
-        (x,), (y,) = recording.inputs, recording.outputs
-        if x.size < y.size:
-            columns = [recording.push((unit,))[0] for unit in _units(x)]
-            return _stack(columns, y.shape, x.shape, last=True)
-        rows = [recording.pull(recording.like_outputs([unit]))[0] for unit in _units(y)]
-        return _stack(rows, y.shape, x.shape)
+        return Recording.of(f, (argnums,), args, kwargs).jacobian()
 
     return evaluate
-
-
-def _units(x: Tensor) -> list[np.ndarray]:
-    return list(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
-
-
-def _stack(parts: list[Any], rows: tuple[int, ...], columns: tuple[int, ...], last=False) -> Any:
-    if not parts:
-        return np.zeros((*rows, *columns))
-    stacked = OPS["stack"](parts, axis=len(rows) if last else 0)
-    return stacked.reshape((*rows, *columns))
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:

@@ -24,7 +24,7 @@ def check_reduction(reduction: str) -> None:
 
 
 def reduce(losses: Any, reduction: str) -> Any:
-    """Reduce elementwise losses: their mean, their sum, their sum over the samples' number, none."""
+    """Reduce elementwise losses to their mean, sum, or sum per sample; or not at all."""
     check_reduction(reduction)
     if reduction == "none":
         return losses
@@ -41,8 +41,7 @@ def _target(name: str, prediction: Any, target: Any) -> Any:
         raise ShapeError(explain(what, np.shape(target), "Reshape the target or the prediction"))
     if isinstance(target, Tensor):
         return target
-    dtype = prediction.dtype if isinstance(prediction, Tensor) else None
-    return ag.tensor(target, dtype=dtype)
+    return ag.tensor(target, dtype=getattr(prediction, "dtype", None))
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
@@ -86,7 +85,9 @@ def _class_distribution(
     if valid.size and not (valid.min() >= 0 and valid.max() < classes):
         what = f"cross_entropy: labels from 0 to {classes - 1} (or ignore_index={ignore_index})"
         outside = int(valid.min() if valid.min() < 0 else valid.max())
-        raise ShapeError(explain(what, outside, "Check the labels and the width of the last layer"))
+        raise ShapeError(
+            explain(what, outside, "Check the labels and the width of the last layer")
+        )
     rows = np.full((labels.size, classes), smoothing / classes)
     rows[np.flatnonzero(counted), valid] += 1.0 - smoothing
     rows[~counted.ravel()] = 0.0

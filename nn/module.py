@@ -59,6 +59,7 @@ class Module:
         )
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Apply the module."""
         return self.forward(*inputs, **options)
 
     def parts(self) -> Iterator[tuple[str, Any]]:
@@ -103,7 +104,7 @@ class Module:
                 yield from part.modules()
 
     def train(self, mode: bool = True) -> Module:
-        """Switch to training behaviour (or to evaluation); dropout obeys it. Returns the module."""
+        """Switch to training behaviour, or to evaluation; dropout obeys. Returns the module."""
         for module in self.modules():
             module.training = mode
         return self
@@ -120,7 +121,9 @@ class Module:
     def astype(self, dtype: DTypeLike) -> Module:
         """Convert every parameter and buffer, in place. Returns the module."""
         if np.dtype(dtype).kind != "f":
-            raise DTypeError(explain("astype: a floating dtype", np.dtype(dtype), "Use np.float64"))
+            raise DTypeError(
+                explain("astype: a floating dtype", np.dtype(dtype), "Use np.float64")
+            )
         for _, value in self.named_tensors():
             requires_grad = value.requires_grad
             Tensor.__init__(value, value.numpy(), requires_grad, dtype)

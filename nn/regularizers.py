@@ -30,9 +30,7 @@ class Regularizer:
         ``chosen(name, parameter)`` says which parameters count; the weights, not the biases.
     """
 
-    def __init__(
-        self, lam: float, chosen: Callable[[str, Tensor], bool] | None = None
-    ) -> None:
+    def __init__(self, lam: float, chosen: Callable[[str, Tensor], bool] | None = None) -> None:
         if not 0.0 <= lam < float("inf"):
             what = f"{type(self).__name__}: a factor lam >= 0"
             raise ShapeError(explain(what, lam, "Use for example 1e-4"))
@@ -44,6 +42,7 @@ class Regularizer:
         raise NotImplementedError
 
     def __call__(self, model: Module) -> Any:
+        """Return the penalty of the model's chosen parameters."""
         named = model.named_parameters()
         parts = [self.penalty(p) for name, p in named if self.chosen(name, p)]
         if not parts:

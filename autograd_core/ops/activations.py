@@ -12,10 +12,11 @@ import math
 
 import numpy as np
 
+from ..declare import defvjp, primitive
 from ..domains import AwayFrom, Interval
 from ..kernels import activations as kernels
-from ..declare import defvjp, primitive
-from .pointwise import exp, greater, square, where
+from .compare import greater, where
+from .pointwise import exp, square
 from .reduce import sum
 from .shape import expand_dims
 
@@ -206,7 +207,5 @@ defvjp(
     logits=softmax_cross_entropy_vjp,
     target=lambda ct, logits: -expand_dims(ct, -1) * log_softmax(logits),
 )
-defvjp(
-    softmax, x=lambda ct, out, axis: out * (ct - sum(ct * out, axis=axis, keepdims=True))
-)
+defvjp(softmax, x=lambda ct, out, axis: out * (ct - sum(ct * out, axis=axis, keepdims=True)))
 defvjp(log_softmax, x=lambda ct, out, axis: ct - exp(out) * sum(ct, axis=axis, keepdims=True))

@@ -1,4 +1,4 @@
-"""Leaving the tape: a tensor as a Python number, an ndarray, a text or a sequence."""
+"""Entering and leaving the tape: tensors from arrays, and as numbers, arrays or sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import DTypeError, GraphError, ShapeError, explain
 from ..tensor import Tensor
@@ -16,11 +16,27 @@ from ..tensor import Tensor
 STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
 
 
+def tensor(data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None) -> Tensor:
+    """Make a tensor from a copy of `data`; with ``requires_grad=True`` a leaf of the tape.
+
+    Examples
+    --------
+    >>> import autograd_core as ag
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4.])
+    """
+    return Tensor(data, requires_grad, dtype)
+
+
 def item(self: Tensor) -> Any:
     """Return the only element as a Python number."""
     if self.size != 1:
         what = "a Python number: a tensor with exactly one element"
-        raise ShapeError(explain(what, f"shape {self.shape}", "Index it, or reduce it with .sum()"))
+        raise ShapeError(
+            explain(what, f"shape {self.shape}", "Index it, or reduce it with .sum()")
+        )
     return self._data.item()
 
 
@@ -36,7 +52,7 @@ def iterate(self: Tensor) -> Iterator[Tensor]:
     return (self[i] for i in range(len(self)))
 
 
-def to_array(self: Tensor, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+def to_array(self: Tensor, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
     """Return a constant as an ndarray; refuse where a derivative would be lost."""
     if self.node is not None:
         what = "conversion to ndarray: a tensor without derivative"
@@ -81,13 +97,17 @@ def reduce(self: Tensor, protocol: int) -> Any:
     return rebuild, (type(self), self._data, self.requires_grad)
 
 
-Tensor.item = item
-Tensor.__reduce_ex__ = reduce
-Tensor.__len__ = length
-Tensor.__iter__ = iterate
-Tensor.__array__ = to_array
-Tensor.__repr__ = represent
-Tensor.__float__ = number
-Tensor.__int__ = lambda self: int(item(self))
-Tensor.__bool__ = lambda self: bool(item(self))
-Tensor.__hash__ = lambda self: id(self)
+METHODS = {
+    "item": item,
+    "__reduce_ex__": reduce,
+    "__len__": length,
+    "__iter__": iterate,
+    "__array__": to_array,
+    "__repr__": represent,
+    "__float__": number,
+    "__int__": lambda self: int(item(self)),
+    "__bool__": lambda self: bool(item(self)),
+    "__hash__": lambda self: id(self),
+}
+for name, method in METHODS.items():
+    setattr(Tensor, name, method)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ShapeError, explain
 from ..declare import composite, defvjp, primitive
+from ..errors import ShapeError, explain
 from .shape import reshape, swapaxes
 
 
@@ -96,7 +96,9 @@ def linear_vjp_weight(ct, x):
 
 defvjp(matmul, x=matmul_vjp_x, y=matmul_vjp_y)
 defvjp(strong_matmul, x=matmul_vjp_x, y=matmul_vjp_y)
-defvjp(linear, x=lambda ct, weight: matmul(ct, weight), weight=linear_vjp_weight, bias=lambda ct: ct)
+defvjp(
+    linear, x=lambda ct, weight: matmul(ct, weight), weight=linear_vjp_weight, bias=lambda ct: ct
+)
 matmul.strong = strong_matmul
 
 

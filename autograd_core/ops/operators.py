@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, GraphError, explain
 from ..declare import COMPOSITES, OPS
+from ..errors import DTypeError, GraphError, explain
 from ..modes import current
 from ..tensor import Tensor
 from .index import getitem
@@ -96,7 +96,7 @@ def _variadic_method(name: str, attribute: str) -> Callable[..., Any]:
 def _in_place(op: Callable[..., Any], x: Tensor, y: Any) -> Tensor:
     """``x += y``: overwrites a leaf under no_grad, and otherwise gives the name a new tensor."""
     if x.node is None or not x.is_leaf:
-        return op(x, y)  # type: ignore[no-any-return]
+        return op(x, y)
     if current().recording:
         do = "Update parameters within no_grad(), or write x = x + y for a new tensor"
         raise GraphError(explain("in-place update: a tensor that is not a recording leaf", x, do))

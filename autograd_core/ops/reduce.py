@@ -9,18 +9,21 @@ import math
 
 import numpy as np
 
+from ..declare import defvjp, primitive
 from ..domains import Distinct, Interval
 from ..errors import ShapeError, explain
-from ..declare import defvjp, primitive
-from .pointwise import equal, exp, where
+from .compare import equal, where
+from .pointwise import exp
 from .shape import broadcast_to, reshape
 
 
-def _samples(domain):
+def _samples(domain, **attributes):
     def samples(rng):
         shape = (3, 4, 2)
         for axis, keepdims in ((None, False), (1, False), ((0, 2), True), (-1, False)):
             yield (domain.sample(rng, shape),), {"axis": axis, "keepdims": keepdims}
+        if attributes:
+            yield (domain.sample(rng, shape),), attributes
 
     return samples
 
@@ -60,14 +63,14 @@ def mean(x, *, axis=None, keepdims=False):
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
-@primitive(samples=_samples(Interval()))
+@primitive(samples=_samples(Interval(), ddof=1))
 def var(x, *, axis=None, ddof=0, keepdims=False):
     """Variance over the axes, the mean of |x - mean(x)|² (over n - ddof)."""
     _refuse_empty("var", x, axis)
     return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
-@primitive(samples=_samples(Interval()))
+@primitive(samples=_samples(Interval(), ddof=1))
 def std(x, *, axis=None, ddof=0, keepdims=False):
     """Standard deviation over the axes. The derivative at a constant array is 0."""
     _refuse_empty("std", x, axis)

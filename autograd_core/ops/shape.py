@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from ..errors import ShapeError, explain
 from ..declare import composite, defvjp, primitive
+from ..errors import ShapeError, explain
 
 
 def _uniform(rng, *shape):

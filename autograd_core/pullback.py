@@ -1,0 +1,58 @@
+"""Pullback: a sweep with plain arrays, and the two ways to sweep with tensors.
+
+Plain arrays are fast. Where their result is not finite, the sweep is repeated with strong zeros;
+and where somebody may want to differentiate the derivative, the sweep records itself (`lift`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .modes import no_grad, strong_zeros
+from .tape import Node, sweep
+
+__all__ = ["lifting", "pullback"]
+
+Wrap = Callable[[np.ndarray, Node | None], Any]
+
+
+def pullback(
+    nodes: list[Node], seeds: dict[Node, np.ndarray], wrap: Wrap
+) -> dict[Node, np.ndarray]:
+    """Sweep with plain arrays; if the result is not finite, sweep again with strong zeros.
+
+    An infinity or NaN matters only where it reaches a result, so looking at the results is enough
+    to know when the careful sweep is due, and the ordinary sweep pays nothing else for it.
+    """
+    with np.errstate(all="ignore"):
+        cotangents = sweep(nodes, dict(seeds))
+        # One pass without temporaries; a sum of squares that overflows costs a second sweep only.
+        finite = all(math.isfinite(np.vdot(ct, ct)) for ct in cotangents.values())
+        return cotangents if finite else _careful(nodes, seeds, wrap)
+
+
+def _careful(
+    nodes: list[Node], seeds: dict[Node, np.ndarray], wrap: Wrap
+) -> dict[Node, np.ndarray]:
+    """Sweep again, a factor that is exactly zero winning over an infinite one."""
+    with no_grad(), strong_zeros():
+        constants = {node: wrap(seed, None) for node, seed in seeds.items()}
+        cotangents = sweep(nodes, constants, lift=lifting(wrap))
+    return {node: ct._data for node, ct in cotangents.items()}
+
+
+def lifting(wrap: Wrap) -> Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...]]:
+    """Return the function that gives remembered arrays their places on the tape back."""
+
+    def lift(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any, ...]:
+        places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges} | {"out": node}
+        return tuple(
+            wrap(value, places.get(name)) if isinstance(value, np.ndarray) else value
+            for name, value in zip(rule.needs, remembered, strict=True)
+        )
+
+    return lift
