@@ -27,8 +27,7 @@ __all__ = ["Op"]
 class Op:
     """An elementary function on tensors and arrays; made by `primitive`.
 
-    Called with arrays only, it returns an array. With a tensor among the operands it returns a
-    tensor, and writes a node if a derivative can be asked of one of them.
+    With arrays only, it returns an array. With a tensor among the operands, it returns a tensor.
     """
 
     def __init__(self, forward: Callable[..., Any], facets: dict[str, Any]) -> None:

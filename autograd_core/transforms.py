@@ -28,9 +28,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
 
     Returns
     -------
-    value
-        What `f` returned.
-    pullback : callable
+    value, pullback
         ``pullback(cotangent)`` returns a tuple with one cotangent per primal; may be called again.
 
     Examples

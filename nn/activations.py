@@ -42,7 +42,7 @@ class Activation(Module):
         """Apply the function elementwise."""
         return type(self).function(x, **self.options)
 
-    def describe(self) -> str:
+    def extra_repr(self) -> str:
         """Return the options."""
         return ", ".join(f"{name}={value}" for name, value in self.options.items())
 

@@ -48,7 +48,7 @@ class Dropout(Module):
         scale = np.asarray(1.0 / (1.0 - self.p), dtype=dtype)
         return x * ag.tensor(keep * scale)
 
-    def describe(self) -> str:
+    def extra_repr(self) -> str:
         """Return the probability."""
         return f"p={self.p}"
 

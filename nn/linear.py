@@ -79,13 +79,13 @@ class Linear(Module):
         weight = self.weight
         x = cast(x, weight.dtype)
         if not x.ndim or x.shape[-1] != weight.shape[1]:
-            what = f"Linear({self.describe()}): an input of shape (..., {weight.shape[1]})"
+            what = f"Linear({self.extra_repr()}): an input of shape (..., {weight.shape[1]})"
             raise ShapeError(explain(what, x.shape, "Check the layer before, or the data's width"))
         if self.bias is None:
             return ag.matmul(x, weight.T)
         return ag.linear(x, weight, self.bias)
 
-    def describe(self) -> str:
+    def extra_repr(self) -> str:
         """Return the widths."""
         out_features, in_features = self.weight.shape
         return f"{in_features}, {out_features}" + ("" if self.bias is not None else ", bias=False")

@@ -23,7 +23,7 @@ class Loss(Module):
         functional.check_reduction(reduction)
         self.reduction = reduction
 
-    def describe(self) -> str:
+    def extra_repr(self) -> str:
         """Return the reduction."""
         return f"reduction={self.reduction!r}"
 

@@ -34,6 +34,22 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True, dtype=dtype)
 
 
+def parts(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters, buffers and modules that a module holds itself, by name."""
+    for name, value in vars(module).items():
+        if isinstance(value, (Tensor, Module)):
+            yield name, value
+        elif isinstance(value, (list, tuple)):
+            for i, part in enumerate(value):
+                if isinstance(part, (Tensor, Module)):
+                    yield f"{name}.{i}", part
+
+
+def count(module: Module) -> int:
+    """Return the number of trained numbers."""
+    return sum(parameter.size for parameter in module.parameters())
+
+
 class Module:
     """Base of all layers and models. Subclasses hold parameters and define ``forward``.
 
@@ -62,20 +78,10 @@ class Module:
         """Apply the module."""
         return self.forward(*inputs, **options)
 
-    def parts(self) -> Iterator[tuple[str, Any]]:
-        """Yield the parameters, buffers and modules that this module holds itself, by name."""
-        for name, value in vars(self).items():
-            if isinstance(value, (Tensor, Module)):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                for i, part in enumerate(value):
-                    if isinstance(part, (Tensor, Module)):
-                        yield f"{name}.{i}", part
-
     def named_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """Yield every parameter and buffer of the module and its parts, each once."""
         seen: set[Tensor] = set()
-        for name, part in self.parts():
+        for name, part in parts(self):
             inner = (
                 part.named_tensors(f"{prefix}{name}.")
                 if isinstance(part, Module)
@@ -99,7 +105,7 @@ class Module:
     def modules(self) -> Iterator[Module]:
         """Yield the module itself and every module in it."""
         yield self
-        for _, part in self.parts():
+        for _, part in parts(self):
             if isinstance(part, Module):
                 yield from part.modules()
 
@@ -149,25 +155,21 @@ class Module:
         for name, value in mine.items():
             value.assign(state[name])
 
-    def count(self) -> int:
-        """Return the number of parameters."""
-        return sum(parameter.size for parameter in self.parameters())
-
-    def describe(self) -> str:
+    def extra_repr(self) -> str:
         """Return the options a reader wants to see, for the representation."""
         return ""
 
     def __repr__(self) -> str:
-        head = f"{type(self).__name__}({self.describe()})"
-        children = [(name, part) for name, part in self.parts() if isinstance(part, Module)]
+        head = f"{type(self).__name__}({self.extra_repr()})"
+        children = [(name, part) for name, part in parts(self) if isinstance(part, Module)]
+        number = f"  # {count(self):,} parameters"
         if not children:
-            count = self.count()
-            return f"{head}  # {count:,} parameters" if count else head
+            return head + number if count(self) else head
         lines = [f"{type(self).__name__}("]
         for name, part in children:
             text = repr(part).replace("\n", "\n  ")
             lines.append(f"  {name.removeprefix('layers.')}: {text}")
-        return "\n".join([*lines, f")  # {self.count():,} parameters"])
+        return "\n".join([*lines, f"){number}"])
 
 
 class Sequential(Module):
