@@ -33,6 +33,8 @@ def bind(
     op: Op, operands: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Sort a call's arguments into operands and attributes; NumPy allows both by position."""
+    if len(operands) == op.arity and op.required <= named.keys() <= op.attributes.keys():
+        return operands, op.attributes | {n: frozen(op, value) for n, value in named.items()}
     if op.variadic:
         head, *extra = operands or ((),)
         operands, lacking = tuple(head), 0
@@ -56,6 +58,8 @@ def bind(
 
 def frozen(op: Op, value: Any) -> Any:
     """Return an attribute that nobody else can write into: containers and arrays are copied."""
+    if value is None or isinstance(value, (int, float, str)):
+        return value
     if isinstance(value, tuple):
         return tuple(frozen(op, part) for part in value)
     if isinstance(value, list):

@@ -23,6 +23,9 @@ from .tensor import Tensor, wrap
 
 __all__ = ["Op"]
 
+ARRAYS = frozenset((np.ndarray, np.float64, np.float32))
+PLAIN = frozenset((int, float, bool, tuple, type(None)))
+
 
 class Op:
     """An elementary function on tensors and arrays; made by `primitive`.
@@ -41,7 +44,9 @@ class Op:
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.operands = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        self.arity = -1 if self.variadic or self.attributes else len(self.operands)
+        self.arity = -1 if self.variadic else len(self.operands)
+        empty = inspect.Parameter.empty
+        self.required = {name for name, default in self.attributes.items() if default is empty}
         self.rules: dict[str, Callable[..., Any]] = {}
         self.edge_rules: tuple[Any, ...] = (None,) * len(self.operands)
         self.slow = True  # until every operand has a rule
@@ -52,7 +57,10 @@ class Op:
 
     def __call__(self, *operands: Any, **attributes: Any) -> Any:
         """Apply the op; record it if a derivative can be asked of an operand."""
-        if attributes or len(operands) != self.arity:
+        if len(operands) == self.arity and ARRAYS.issuperset(map(type, operands)):
+            if not attributes or PLAIN.issuperset(map(type, attributes.values())):
+                return self.forward(*operands, **attributes)  # a rule at work on plain arrays
+        if len(operands) != self.arity or self.attributes or attributes:
             operands, attributes = bind(self, operands, attributes)
         lifted = [isinstance(operand, Tensor) for operand in operands]
         pairs = list(zip(operands, lifted, strict=True))

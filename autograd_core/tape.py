@@ -113,7 +113,8 @@ def sweep(
     leaves'. With tensors as cotangents, and `lift` to put what was remembered on the tape again,
     the sweep records itself.
     """
-    check = bool(nodes) and written_since(nodes[0].position)
+    first = next((node.position for node in nodes if node.links), None)
+    check = first is not None and written_since(first)
     for node in reversed(nodes):
         if not node.links or (ct := cotangents.pop(node, None)) is None:
             continue

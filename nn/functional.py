@@ -76,24 +76,6 @@ def binary_cross_entropy_with_logits(
     return reduce(positive + ag.softplus(logits) * (1.0 - y), reduction)
 
 
-def _class_distribution(
-    labels: np.ndarray, classes: int, smoothing: float, ignore_index: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (1 - α) onehot + α/K for every label, and which labels count."""
-    counted = labels != ignore_index
-    valid = labels[counted]
-    if valid.size and not (valid.min() >= 0 and valid.max() < classes):
-        what = f"cross_entropy: labels from 0 to {classes - 1} (or ignore_index={ignore_index})"
-        outside = int(valid.min() if valid.min() < 0 else valid.max())
-        raise ShapeError(
-            explain(what, outside, "Check the labels and the width of the last layer")
-        )
-    rows = np.full((labels.size, classes), smoothing / classes)
-    rows[np.flatnonzero(counted), valid] += 1.0 - smoothing
-    rows[~counted.ravel()] = 0.0
-    return rows.reshape(*labels.shape, classes), counted
-
-
 def cross_entropy(
     logits: Any,
     target: Any,
@@ -122,7 +104,7 @@ def cross_entropy(
     Szegedy et al. (2016), Rethinking the Inception architecture, section 7 (label smoothing).
     """
     check_reduction(reduction)
-    shape = np.shape(logits)
+    shape = logits.shape if isinstance(logits, Tensor) else np.shape(logits)
     if isinstance(target, Tensor) and target.requires_grad:
         distribution, norm = target, None
     else:
@@ -146,20 +128,43 @@ def _distribution(
 ) -> tuple[Tensor, float | None]:
     """Return the target distribution, weighted, and what the mean divides by if not the count."""
     classes = shape[-1] if shape else 0
-    scale = np.ones(classes) if weight is None else np.asarray(weight, dtype=float)
-    if scale.shape != (classes,):
-        do = "Pass one weight per class"
-        raise ShapeError(explain(f"cross_entropy: {classes} class weights", scale.shape, do))
+    norm = None
     if target.shape == shape and target.dtype.kind == "f":
         rows = target * (1.0 - smoothing) + smoothing / classes
-        return ag.tensor(rows * scale, dtype=dtype), None
-    if target.shape != shape[:-1] or target.dtype.kind not in "iu":
+    elif target.shape == shape[:-1] and target.dtype.kind in "iu":
+        rows, norm = _smoothed(target, classes, smoothing, ignore_index)
+    else:
         what = f"cross_entropy: integer labels of shape {shape[:-1]} or probabilities of {shape}"
         got = f"{target.dtype} of shape {target.shape}"
-        raise (ShapeError if target.dtype.kind in "iu" else DTypeError)(
-            explain(what, got, "Pass one integer label per sample")
-        )
-    rows, counted = _class_distribution(target, classes, smoothing, ignore_index)
-    plain = weight is None and counted.all()
-    norm = None if plain else float(scale[target[counted]].sum())
-    return ag.tensor(rows * scale, dtype=dtype), norm
+        kind = ShapeError if target.dtype.kind in "iu" else DTypeError
+        raise kind(explain(what, got, "Pass one integer label per sample"))
+    if weight is not None:
+        scale = np.asarray(weight, dtype=float)
+        if scale.shape != (classes,):
+            what = f"cross_entropy: {classes} class weights"
+            raise ShapeError(explain(what, scale.shape, "Pass one weight per class"))
+        rows = rows * scale
+        if target.dtype.kind in "iu":
+            norm = float(scale[target[target != ignore_index]].sum())
+    return ag.tensor(rows, dtype=dtype), norm
+
+
+def _smoothed(
+    labels: np.ndarray, classes: int, smoothing: float, ignore_index: int
+) -> tuple[np.ndarray, float | None]:
+    """Return (1 - α) onehot + α/K for every label, zeros where it is ignored; and the count."""
+    flat = labels.ravel()
+    rows = np.full((flat.size, classes), smoothing / classes)
+    counted = np.arange(flat.size)
+    norm = None
+    if (flat == ignore_index).any():
+        counted = np.flatnonzero(flat != ignore_index)
+        rows[flat == ignore_index] = 0.0
+        norm = float(counted.size)
+    valid = flat[counted]
+    if valid.size and not (valid.min() >= 0 and valid.max() < classes):
+        what = f"cross_entropy: labels from 0 to {classes - 1} (or ignore_index={ignore_index})"
+        outside = int(valid.min() if valid.min() < 0 else valid.max())
+        raise ShapeError(explain(what, outside, "Check the labels and the width of the last layer"))
+    rows[counted, valid] += 1.0 - smoothing
+    return rows.reshape(*labels.shape, classes), norm

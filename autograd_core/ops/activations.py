@@ -18,7 +18,6 @@ from ..kernels import activations as kernels
 from .compare import greater, where
 from .pointwise import exp, square
 from .reduce import sum
-from .shape import expand_dims
 
 KINK_AT_0 = AwayFrom((0.0,))
 PULL = (Interval(), KINK_AT_0)
@@ -199,13 +198,13 @@ def softmax_cross_entropy(logits, target):
 
 def softmax_cross_entropy_vjp(ct, logits, target):
     total = sum(target, axis=-1, keepdims=True)
-    return expand_dims(ct, -1) * (softmax(logits) * total - target)
+    return ct[..., None] * (softmax(logits) * total - target)
 
 
 defvjp(
     softmax_cross_entropy,
     logits=softmax_cross_entropy_vjp,
-    target=lambda ct, logits: -expand_dims(ct, -1) * log_softmax(logits),
+    target=lambda ct, logits: -ct[..., None] * log_softmax(logits),
 )
 defvjp(softmax, x=lambda ct, out, axis: out * (ct - sum(ct * out, axis=axis, keepdims=True)))
 defvjp(log_softmax, x=lambda ct, out, axis: ct - exp(out) * sum(ct, axis=axis, keepdims=True))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, explain
-from .shape import reshape, swapaxes
+from .shape import reshape, swapaxes, transpose
 
 
 def _uniform(rng, *shape):
@@ -90,6 +90,8 @@ def linear(x, weight, bias):
 
 
 def linear_vjp_weight(ct, x):
+    if x.ndim == 2:
+        return matmul(ct.T, x)
     rows = reshape(x, shape=(-1, x.shape[-1]))
     return matmul(reshape(ct, shape=(-1, ct.shape[-1])).T, rows)
 
@@ -104,5 +106,12 @@ matmul.strong = strong_matmul
 
 @composite
 def dot(x, y):
-    """Product of vectors and matrices as `matmul`, of scalars as `multiply`."""
-    return matmul(x, y) if np.ndim(x) and np.ndim(y) else x * y
+    """Product over the last axis of x and the last but one of y; of scalars, as `multiply`."""
+    if not np.ndim(x) or not np.ndim(y):
+        return x * y
+    lead = np.ndim(y) - 2
+    if lead < 1:
+        return matmul(x, y)
+    columns = transpose(y, axes=(lead, *range(lead), lead + 1))  # (k, ..., m)
+    product = matmul(x, reshape(columns, shape=(columns.shape[0], -1)))
+    return reshape(product, shape=(*np.shape(x)[:-1], *columns.shape[1:]))

@@ -47,6 +47,8 @@ def count(shape, axis):
 
 def restore(value, shape, axis):
     """Stretch a reduced value over the axes that were reduced."""
+    if axis is None:
+        return broadcast_to(value, shape=shape)
     return broadcast_to(reshape(value, shape=kept(shape, axis)), shape=shape)
 
 
@@ -60,7 +62,7 @@ def sum(x, *, axis=None, keepdims=False):
 def mean(x, *, axis=None, keepdims=False):
     """Arithmetic mean over the axes."""
     _refuse_empty("mean", x, axis)
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(np.shape(x), axis)
 
 
 @primitive(samples=_samples(Interval(), ddof=1))
