@@ -1,0 +1,54 @@
+"""Optimizers, learning-rate schedules, early stopping and the training loop."""
+
+from .clipping import clip_grad_norm_, clip_grad_value_
+from .early_stopping import EarlyStopping
+from .first_order import SGD, Adam, AdamW
+from .history import History
+from .hyperparameters import HyperparameterError
+from .optimizer import Optimizer
+from .plateau import ReduceLROnPlateau
+from .rule import rule
+from .schedule import ChainedScheduler, Schedule, SequentialLR
+from .schedules import (
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    InverseTimeLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
+from .structured import LAMB
+from .training import fit
+
+__all__ = [
+    "LAMB",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "EarlyStopping",
+    "ExponentialLR",
+    "History",
+    "HyperparameterError",
+    "InverseTimeLR",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "Optimizer",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "SequentialLR",
+    "StepLR",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "fit",
+    "rule",
+]

@@ -1,0 +1,141 @@
+"""Gradient clipping: keep one bad batch from throwing the parameters far away.
+
+Called between ``backward()`` and ``optimizer.step()``. Like the optimizers' updates, the clipping
+of gradients goes through update ops, which write their operands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from autograd_core import Tensor
+from autograd_core.errors import DTypeError, explain
+from autograd_core.update import update_op
+
+from .hyperparameters import POSITIVE, HyperparameterError, number
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "l2_norm"]
+
+
+def l2_norm(array: np.ndarray) -> float:
+    """Return the Euclidean norm, in double precision where the array's own overflows."""
+    squares = float(np.vdot(array, array))
+    if not math.isfinite(squares):
+        wide = array.astype(np.float64)
+        squares = float(np.vdot(wide, wide))
+    return math.sqrt(squares)
+
+
+def _joint_norm(gradients: list[np.ndarray], order: float) -> float:
+    """Return the norm of all gradients as one vector."""
+    if order == 2.0:
+        return math.hypot(*map(l2_norm, gradients))
+    magnitudes = [np.abs(g, dtype=np.float64) for g in gradients if g.size]
+    if math.isinf(order):
+        return max((float(m.max()) for m in magnitudes), default=0.0)
+    return float(sum(float((m**order).sum()) for m in magnitudes) ** (1.0 / order))
+
+
+@np.errstate(all="ignore")  # infinities become NaN, which the next loss shows
+def _scale(*gradients: np.ndarray, factor: float) -> None:
+    for gradient in gradients:
+        gradient *= factor
+
+
+def _clip(*gradients: np.ndarray, limit: float) -> None:
+    for gradient in gradients:
+        np.clip(gradient, -limit, limit, out=gradient)
+
+
+scale_gradients = update_op("scale_gradients", _scale, ("gradients",), ("gradients",))
+clip_gradients = update_op("clip_gradients", _clip, ("gradients",), ("gradients",))
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    eps: float = 1e-6,
+) -> float:
+    r"""Scale the gradients so that their joint norm is at most `max_norm`.
+
+    All gradients are taken as one vector and multiplied by
+    :math:`\min(1, \text{max\_norm} / (\text{norm} + \epsilon))`, so their direction stays.
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+        Those without a gradient are passed over.
+    max_norm : float
+        The largest norm allowed.
+    norm_type : float
+        The order of the norm; ``inf`` for the largest magnitude.
+    error_if_nonfinite : bool
+        Raise if the norm is infinite or NaN, instead of spreading NaN or zeros.
+    eps : float
+        Added to the norm: PyTorch's value by default; Optax and Keras have 0.
+
+    Returns
+    -------
+    float
+        The norm before clipping.
+
+    Examples
+    --------
+    >>> import autograd_core as ag
+    >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
+    >>> x.grad = [30.0, 40.0]
+    >>> clip_grad_norm_([x], 5.0)
+    50.0
+    >>> x.grad.round(6)
+    array([3., 4.])
+    """
+    limit = number("clip_grad_norm_", "max_norm", max_norm, POSITIVE, 1.0)
+    order = norm_type
+    if order != math.inf:
+        order = number("clip_grad_norm_", "norm_type", norm_type, POSITIVE, 2.0)
+    gradients = _gradients("clip_grad_norm_", parameters)
+    norm = _joint_norm(gradients, order)
+    if error_if_nonfinite and not math.isfinite(norm):
+        do = "Lower the learning rate, or look for the operation that overflowed"
+        raise HyperparameterError(explain("clip_grad_norm_: finite gradients", norm, do))
+    if not norm + eps <= limit:  # so worded, NaN spreads instead of passing unseen
+        scale_gradients(*gradients, factor=limit / (norm + eps))
+    return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of the gradients to ``[-clip_value, clip_value]``.
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+        Those without a gradient are passed over.
+    clip_value : float
+        The largest magnitude allowed.
+
+    Examples
+    --------
+    >>> import autograd_core as ag
+    >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
+    >>> x.grad = [0.1, -7.0]
+    >>> clip_grad_value_([x], 0.5)
+    >>> x.grad
+    array([ 0.1, -0.5])
+    """
+    limit = number("clip_grad_value_", "clip_value", clip_value, POSITIVE, 1.0)
+    clip_gradients(*_gradients("clip_grad_value_", parameters), limit=limit)
+
+
+def _gradients(owner: str, parameters: Tensor | Iterable[Tensor]) -> list[np.ndarray]:
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            what = f"{owner}: parameters that are tensors"
+            do = "Pass model.parameters()"
+            raise DTypeError(explain(what, f"a {type(tensor).__name__}", do))
+    return [gradient for tensor in tensors if (gradient := tensor.grad) is not None]

@@ -1,0 +1,179 @@
+"""Parameters in groups: which tensors an optimizer updates, with what settings and state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from autograd_core import Tensor
+from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
+
+from .hyperparameters import check
+
+__all__ = ["ParamGroup", "Plan", "Slot", "gather_groups"]
+
+
+class Plan(Protocol):
+    """How the parameters of one group are updated, given its hyperparameters."""
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The names of the state arrays."""
+
+    @property
+    def scalars(self) -> Callable[[int, Mapping[str, Any]], dict[str, float]]:
+        """``scalars(t, hyper)``: what the update takes besides arrays, at the t-th step."""
+
+    def update(self, dtype: np.dtype[Any]) -> Callable[..., None]:
+        """Return the op ``update(p, g, *state, **scalars)``."""
+
+
+class Slot:
+    """One parameter: how often it was updated, and the state kept for it.
+
+    The state arrays are flat, in the memory order of the parameter, and of its dtype.
+    """
+
+    __slots__ = ("arrays", "dtype", "parameter", "plan", "step", "update")
+
+    def __init__(self, parameter: Tensor) -> None:
+        self.parameter = parameter
+        self.step = 0
+        self.arrays: tuple[np.ndarray, ...] = ()
+        self.plan: Plan | None = None
+        self.dtype: np.dtype[Any] | None = None
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """The state arrays by name."""
+        names = self.plan.state if self.plan else ()
+        return dict(zip(names, self.arrays, strict=True))
+
+    def bind(self, plan: Plan, known: Mapping[str, np.ndarray]) -> None:
+        """Prepare for `plan`, with the state that is `known` already; the rest starts at zero."""
+        dtype, size = self.parameter.dtype, self.parameter.size
+        self.arrays = tuple(
+            known[name].astype(dtype, copy=False) if name in known else np.zeros(size, dtype)
+            for name in plan.state
+        )
+        self.plan, self.dtype, self.update = plan, dtype, plan.update(dtype)
+
+    def export(self) -> dict[str, Any]:
+        """Return the step count and copies of the state, in the parameter's shape."""
+        shape, by_rows = self.parameter.shape, self._by_rows()
+        shaped = {
+            name: flat.reshape(shape) if by_rows else flat.reshape(shape[::-1]).T
+            for name, flat in self.state.items()
+        }
+        return {"step": self.step, **{name: array.copy() for name, array in shaped.items()}}
+
+    def flatten(self, array: np.ndarray) -> np.ndarray:
+        """Return a copy of `array` as state of this parameter."""
+        return (array if self._by_rows() else array.T).astype(self.parameter.dtype).ravel()
+
+    def restored(self, saved: Mapping[str, Any], plan: Plan, where: str) -> Slot:
+        """Return a slot for the same parameter in the state that `export` gave."""
+        slot = Slot(self.parameter)
+        slot.step = _step_count(saved, where)
+        names = plan.state if slot.step else ()
+        if saved.keys() - {"step"} != set(names):
+            what = f"{where}: the state {', '.join(names) or 'of a plain step'}"
+            got = ", ".join(sorted(saved.keys() - {"step"})) or "none"
+            raise UnknownNameError(explain(what, got, "Load the state of an equal optimizer"))
+        arrays = {name: np.asarray(saved[name]) for name in names}
+        for name, array in arrays.items():
+            if array.shape != self.parameter.shape:
+                what = f"{where}: {name} of shape {self.parameter.shape}"
+                raise ShapeError(explain(what, array.shape, "Load the state of this model"))
+        slot.bind(plan, {name: slot.flatten(array) for name, array in arrays.items()})
+        return slot
+
+    def _by_rows(self) -> bool:
+        return bool(self.parameter.numpy().flags.c_contiguous)
+
+
+def _step_count(saved: Mapping[str, Any], where: str) -> int:
+    step = saved.get("step")
+    if not isinstance(step, int | np.integer) or step < 0:
+        what = f'{where}: "step", a count of updates'
+        raise UnknownNameError(explain(what, repr(step), "Pass what state_dict() returned"))
+    return int(step)
+
+
+class ParamGroup(dict[str, Any]):
+    """Hyperparameters shared by some parameters: a dictionary that checks what is put into it.
+
+    ``group["params"]`` are the parameters. Every other entry is a hyperparameter.
+    """
+
+    def __init__(
+        self, owner: str, defaults: Mapping[str, Any], entries: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        self.owner = owner
+        self.defaults = defaults
+        self.plan: Plan | None = None
+        self.slots: list[Slot] = []
+        self.update({**defaults, **entries})
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self.defaults or name == "initial_lr":
+            value = check(self.owner, name, value, self.defaults.get(name, 0.0))
+        elif name == "params" and name in self:
+            do = "Add others with add_param_group, or make a new optimizer"
+            what = f"{self.owner}: a group keeps its parameters"
+            raise GraphError(explain(what, "an assignment to them", do))
+        elif name != "params":
+            known = ", ".join(self.defaults)
+            what = f"{self.owner}: a hyperparameter among {known}"
+            raise UnknownNameError(explain(what, repr(name), "Correct the name"))
+        self.plan = None  # it depends on them
+        super().__setitem__(name, value)
+
+    def update(self, entries: Mapping[str, Any]) -> None:  # type: ignore[override]
+        """Set several entries, each of them checked."""
+        for name, value in entries.items():
+            self[name] = value
+
+
+def gather_groups(owner: str, params: Any) -> list[dict[str, Any]]:
+    """Sort what a user passes as ``params`` into groups."""
+    wrong = isinstance(params, Tensor | np.ndarray | Mapping | str | set)
+    if wrong or not isinstance(params, Iterable):
+        what = f"{owner}: an ordered iterable of parameters"
+        do = "Pass model.parameters(), a list of tensors, or a list of groups"
+        raise DTypeError(explain(what, f"a {type(params).__name__}", do))
+    entries = list(params)
+    if not entries:
+        do = "Pass model.parameters() anew; a generator gives its items only once"
+        raise GraphError(explain(f"{owner}: at least one parameter", "none", do))
+    if all(isinstance(entry, Mapping) for entry in entries):
+        return [_group(owner, entry) for entry in entries]
+    return [_group(owner, {"params": entries})]
+
+
+def _group(owner: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a group with its parameters as a list, each of them fit for updates."""
+    if "params" not in entries:
+        what = f'{owner}: groups with the key "params"'
+        raise UnknownNameError(explain(what, f"the keys {sorted(entries)}", "Add it"))
+    params = entries["params"]
+    params = (params,) if isinstance(params, Tensor) else tuple(params)
+    if not params:
+        do = "Pass a list; a generator gives its items only once"
+        raise GraphError(explain(f"{owner}: at least one parameter in a group", "none", do))
+    for parameter in params:
+        _check_parameter(owner, parameter)
+    return {**entries, "params": params}
+
+
+def _check_parameter(owner: str, parameter: Any) -> None:
+    do = "Make it with tensor(..., requires_grad=True), or pass model.parameters()"
+    if not isinstance(parameter, Tensor):
+        got = f"a {type(parameter).__name__}"
+        raise DTypeError(explain(f"{owner}: parameters that are tensors", got, do))
+    if not parameter.is_leaf or not parameter.requires_grad:
+        got = "a constant" if parameter.is_leaf else "the result of an operation"
+        raise GraphError(explain(f"{owner}: parameters that are leaves", got, do))

@@ -1,0 +1,261 @@
+"""Trajectories, schedules and decisions that other libraries computed, met to rounding.
+
+A small selection is kept in ``tests/data``; the whole collection is read where it lies beside the
+project.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+import optim
+
+HERE = Path(__file__).parent / "data"
+BESIDE = Path(__file__).parents[2] / "shared" / "data" / "optim"
+RELATIVE = 1e-12
+# Optax counts steps in int32 and therefore evaluates its schedules in single precision (with the
+# warm-up computed so, too, the first steps agree to 3e-16); Keras computes the clipping factor so.
+SINGLE = {
+    ("optax", "warmup_cosine+adamw"),
+    ("keras", "SGD.clipnorm"),
+    ("keras", "SGD.global_clipnorm"),
+}
+
+
+def sgd(**hyper):
+    return lambda params, lr: optim.SGD(params, lr, **hyper)
+
+
+def adam(**hyper):
+    return lambda params, lr: optim.Adam(params, lr, **hyper)
+
+
+def adamw(**hyper):
+    return lambda params, lr: optim.AdamW(params, lr, **hyper)
+
+
+def lamb(**hyper):
+    return lambda params, lr: optim.LAMB(params, lr, **hyper)
+
+
+# (source, name) -> our optimizer with the options that make it the same method.
+RECIPES = {
+    ("torch", "SGD"): sgd(),
+    ("torch", "SGD.momentum"): sgd(momentum=0.9),
+    ("torch", "SGD.momentum_dampening"): sgd(momentum=0.9, dampening=0.5),
+    ("torch", "SGD.nesterov"): sgd(momentum=0.9, nesterov=True),
+    ("torch", "SGD.weight_decay"): sgd(weight_decay=0.1),
+    ("torch", "SGD.momentum_wd"): sgd(momentum=0.9, weight_decay=0.1),
+    ("torch", "SGD.nesterov_wd"): sgd(momentum=0.9, weight_decay=0.1, nesterov=True),
+    ("torch", "Adam"): adam(),
+    ("torch", "Adam.betas"): adam(betas=(0.8, 0.95)),
+    ("torch", "Adam.eps"): adam(eps=1e-3),
+    ("torch", "Adam.wd"): adam(weight_decay=0.1),
+    ("torch", "Adam.amsgrad"): adam(amsgrad=True),
+    ("torch", "AdamW"): adamw(weight_decay=0.1),
+    ("torch", "AdamW.amsgrad"): adamw(weight_decay=0.1, amsgrad=True),
+    ("torch", "clip_norm+SGD"): sgd(momentum=0.9),
+    ("torch", "clip_value+SGD"): sgd(),
+    ("optax", "sgd"): sgd(),
+    ("optax", "sgd.momentum"): sgd(momentum=0.9),
+    ("optax", "sgd.nesterov"): sgd(momentum=0.9, nesterov=True),
+    ("optax", "clip_global+sgd"): sgd(momentum=0.9),
+    ("optax", "adam"): adam(),
+    ("optax", "adam.eps_root"): adam(eps=1e-6, eps_root=1e-6),
+    ("optax", "adamw"): adamw(weight_decay=0.1),
+    ("optax", "warmup_cosine+adamw"): adamw(weight_decay=0.01),
+    ("optax", "lamb"): lamb(),
+    ("optax", "lamb.wd"): lamb(weight_decay=0.1),
+    ("optax", "lamb.eps"): lamb(eps=1e-3, eps_root=1e-6, weight_decay=0.01),
+    ("timm", "Lamb"): lamb(weight_decay=0.01, max_grad_norm=1.0, always_adapt=False),
+    ("timm", "Lamb.no_clip"): lamb(weight_decay=0.01, always_adapt=False),
+    ("timm", "Lamb.no_wd_no_clip"): lamb(always_adapt=False),
+    ("timm", "Lamb.always_adapt"): lamb(),
+    ("timm", "Lamb.trust_clip"): lamb(weight_decay=0.01, trust_clip=True),
+    ("timm", "Lamb.no_bias_corr"): lamb(weight_decay=0.01, bias_correction=False),
+    ("keras", "SGD"): sgd(),
+    ("keras", "SGD.momentum"): sgd(momentum=0.9, lr_in_velocity=True),
+    ("keras", "SGD.nesterov"): sgd(momentum=0.9, nesterov=True, lr_in_velocity=True),
+    ("keras", "SGD.clipnorm"): sgd(),
+    ("keras", "SGD.global_clipnorm"): sgd(),
+    ("keras", "Adam"): adam(),
+    ("keras", "Adam.amsgrad"): adam(amsgrad=True),
+    ("keras", "AdamW"): adamw(weight_decay=0.1),
+    ("keras", "Lamb"): lamb(eps=1e-7),
+}
+
+CLIPPING = {
+    ("torch", "clip_norm+SGD"): lambda x: optim.clip_grad_norm_([x], 1.0),
+    ("torch", "clip_value+SGD"): lambda x: optim.clip_grad_value_([x], 0.5),
+    ("optax", "clip_global+sgd"): lambda x: optim.clip_grad_norm_([x], 1.0, eps=0.0),
+    ("keras", "SGD.clipnorm"): lambda x: optim.clip_grad_norm_([x], 1.0, eps=0.0),
+    ("keras", "SGD.global_clipnorm"): lambda x: optim.clip_grad_norm_([x], 1.0, eps=0.0),
+}
+
+
+def keras_epsilon(optimizer, step):
+    """Keras adds epsilon before the second moment's correction, Kingma & Ba's "hat" variant."""
+    optimizer.eps = 1e-7 / math.sqrt(1.0 - 0.999**step)
+
+
+def warm_up_then_cosine(optimizer, lr):
+    parts = [
+        optim.LinearLR(optimizer, 0.0, 1.0, total_iters=5),
+        optim.CosineAnnealingLR(optimizer, 45, eta_min=lr / 10),
+    ]
+    return optim.SequentialLR(optimizer, parts, milestones=[5])
+
+
+def gradient(problem, x, step):
+    if "gradients" in problem:
+        return problem["gradients"][step]
+    return np.array(problem["A"]) @ x.numpy() - np.array(problem["b"])
+
+
+def trajectory(key, problem, lr, steps):
+    """Run one of our optimizers on a recorded problem; return the parameters after each step."""
+    x = ag.tensor(np.array(problem["p0"][0]), requires_grad=True)
+    optimizer = RECIPES[key]([x], lr)
+    schedule = warm_up_then_cosine(optimizer, lr) if "cosine" in key[1] else None
+    path = {}
+    for step in range(1, steps + 1):
+        x.grad = gradient(problem, x, step - 1)
+        CLIPPING.get(key, lambda x: None)(x)
+        if key[0] == "keras" and key[1].startswith("Adam"):
+            keras_epsilon(optimizer, step)
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+        path[str(step)] = x.numpy().copy()
+    return path
+
+
+def check_run(data, run):
+    wanted = {step: np.array(value).ravel() for step, value in run["params"].items()}
+    key = run["source"], run["name"]
+    steps = max(map(int, wanted))
+    path = trajectory(key, data["problems"][run["problem"]], run["lr"], steps)
+    rtol, atol = (1e-6, 1e-10) if key in SINGLE else (RELATIVE, 0.0)
+    for step, value in wanted.items():
+        np.testing.assert_allclose(path[step], value, rtol=rtol, atol=atol, err_msg=str(key))
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text())
+
+
+SMALL = read(HERE, "optim_trajectories.json")
+
+
+@pytest.mark.parametrize("run", SMALL["runs"], ids=lambda r: f"{r['source']}-{r['name']}")
+def test_selected_trajectories(run):
+    check_run(SMALL, run)
+
+
+def whole(name):
+    if not (BESIDE / name).exists():
+        pytest.skip("the whole collection, ../shared/data/optim, is not beside this checkout")
+    return read(BESIDE, name)
+
+
+def test_all_trajectories():
+    data = whole("trajectories.json")
+    runs = [run for run in data["runs"] if (run["source"], run["name"]) in RECIPES]
+    assert len(runs) == 2 * len(RECIPES)
+    for run in runs:
+        check_run(data, run)
+
+
+CURVES = {
+    "StepLR(10, 0.5)": lambda o: optim.StepLR(o, 10, 0.5),
+    "MultiStepLR([5, 5, 12], 0.1)": lambda o: optim.MultiStepLR(o, [5, 5, 12], 0.1),
+    "ExponentialLR(0.9)": lambda o: optim.ExponentialLR(o, 0.9),
+    "ConstantLR(0.25, 4)": lambda o: optim.ConstantLR(o, 0.25, 4),
+    "LinearLR(0.1, 1.0, 8)": lambda o: optim.LinearLR(o, 0.1, 1.0, 8),
+    "PolynomialLR(20, 2.0)": lambda o: optim.PolynomialLR(o, 20, 2.0),
+    "CosineAnnealingLR(20, 0.001)": lambda o: optim.CosineAnnealingLR(o, 20, 0.001),
+    "CosineAnnealingWarmRestarts(5, 2, 0.001)": lambda o: optim.CosineAnnealingWarmRestarts(
+        o, 5, 2, 0.001
+    ),
+    "SequentialLR([LinearLR(0.1,1,5), CosineAnnealingLR(20)], [5])": lambda o: optim.SequentialLR(
+        o, [optim.LinearLR(o, 0.1, 1.0, 5), optim.CosineAnnealingLR(o, 20)], [5]
+    ),
+    "ChainedScheduler([ConstantLR(0.1,5), ExponentialLR(0.9)])": lambda o: optim.ChainedScheduler(
+        [optim.ConstantLR(o, 0.1, 5), optim.ExponentialLR(o, 0.9)]
+    ),
+    "LambdaLR(0.95**e)": lambda o: optim.LambdaLR(o, lambda e: 0.95**e),
+    "MultiplicativeLR(0.9)": lambda o: optim.ExponentialLR(o, 0.9),
+}
+
+
+def any_optimizer(lr=0.1):
+    return optim.SGD([ag.tensor(1.0, requires_grad=True)], lr)
+
+
+def check_curve(name, values):
+    optimizer = any_optimizer()
+    schedule = CURVES[name](optimizer)
+    for step, value in enumerate(values):
+        assert optimizer.lr == pytest.approx(value, rel=RELATIVE, abs=0), (name, step)
+        schedule.step()
+
+
+SCHEDULES = read(HERE, "optim_schedules.json")
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_selected_schedules(name):
+    check_curve(name, SCHEDULES["torch"][name])
+
+
+def test_all_schedules():
+    curves = whole("schedules.json")["torch"]
+    for name in CURVES:
+        check_curve(name, curves[name])
+
+
+def check_plateau(data, run):
+    optimizer = any_optimizer(run["base_lr"])
+    schedule = optim.ReduceLROnPlateau(optimizer, **run["args"])
+    rates, bad = [], []
+    for metric in data["plateau_metrics"][run["metrics"]]:
+        schedule.step(metric)
+        rates.append(optimizer.lr)
+        bad.append(schedule.num_bad_epochs)
+    assert rates == run["lr_after"], run
+    assert bad == run["num_bad"], run
+
+
+def check_stopping(data, run):
+    names = {"start_from_epoch": "start_from"}
+    args = {names.get(k, k): v for k, v in run["args"].items() if k != "restore_best_weights"}
+    if "ignite" in run["source"]:
+        args.setdefault("cumulative_delta", False)
+    stopping = optim.EarlyStopping(**args)
+    metrics = data["plateau_metrics"][run["metrics"]]
+    stopped = next((i for i, metric in enumerate(metrics) if stopping.update(metric)), None)
+    assert stopped == run["stopped_after_epoch_index"], run
+    assert stopping.best == run.get("best", stopping.best), run
+    assert stopping.best_epoch == run.get("best_epoch", stopping.best_epoch), run
+
+
+def test_plateau_decisions():
+    for run in SCHEDULES["plateau"]:
+        check_plateau(SCHEDULES, run)
+
+
+def test_stopping_decisions():
+    for run in SCHEDULES["early_stopping"]:
+        check_stopping(SCHEDULES, run)
+
+
+def test_all_decisions():
+    data = whole("schedules.json")
+    for run in data["plateau"]:
+        check_plateau(data, run)
+    for run in data["early_stopping"]:
+        check_stopping(data, run)

@@ -1,0 +1,497 @@
+"""Schedules at work, early stopping, and the training loop."""
+
+import importlib
+import math
+import signal
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+import nn
+import optim
+
+
+def leaf(values):
+    return ag.tensor(values, requires_grad=True)
+
+
+def any_optimizer(lr=1.0):
+    return optim.SGD([leaf([1.0])], lr)
+
+
+def rates(optimizer, schedule, steps):
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.lr)
+        schedule.step()
+    return seen
+
+
+# --- schedules ----------------------------------------------------------------------------------
+
+
+def test_exponential_decay_is_a_straight_line_in_the_logarithm():
+    optimizer = any_optimizer(0.5)
+    log = np.log(rates(optimizer, optim.ExponentialLR(optimizer, 0.9), 20))
+    np.testing.assert_allclose(log, math.log(0.5) + math.log(0.9) * np.arange(20), rtol=1e-13)
+
+
+def test_inverse_time_decay_is_a_power_of_the_step():
+    optimizer = any_optimizer(0.5)
+    schedule = optim.InverseTimeLR(optimizer, decay=0.1, power=0.75)
+    seen = rates(optimizer, schedule, 20)
+    np.testing.assert_allclose(seen, 0.5 / (1 + 0.1 * np.arange(20)) ** 0.75, rtol=1e-14)
+    assert schedule.lr(10**6, 0.5) / schedule.lr(10**5, 0.5) == pytest.approx(10**-0.75, rel=1e-4)
+
+
+def test_inverse_time_decay_converges_with_noise_and_too_fast_a_decay_does_not():
+    def distance(power):
+        rng = np.random.default_rng(0)
+        x = leaf([10.0])
+        optimizer = optim.SGD([x], lr=0.5)
+        schedule = optim.InverseTimeLR(optimizer, 1.0, power)
+        for _ in range(3000):
+            x.grad = x.numpy() + rng.normal(size=1)
+            optimizer.step()
+            schedule.step()
+        return abs(x.item())
+
+    assert distance(1.0) < 0.4
+    assert distance(3.0) > 2.0  # the rates sum to less than the way to go
+
+
+def test_a_product_multiplies_factors_and_a_sequence_starts_each_part_anew():
+    optimizer = any_optimizer()
+    warm = optim.LinearLR(optimizer, 0.25, 1.0, total_iters=3)
+    cosine = optim.CosineAnnealingLR(optimizer, 4)
+    decay = optim.ExponentialLR(optimizer, 0.5)
+    sequence = optim.SequentialLR(optimizer, [warm, cosine], [3])
+    both = optim.ChainedScheduler([sequence, decay])
+    for step, rate in enumerate(rates(optimizer, both, 8)):
+        part = warm.lr(step, 1.0) if step < 3 else cosine.lr(step - 3, 1.0)
+        assert rate == pytest.approx(part * 0.5**step, rel=1e-14)
+
+
+def test_plateau_takes_part_in_sequences_and_products():
+    optimizer = any_optimizer()
+    warm = optim.LinearLR(optimizer, 0.5, 1.0, total_iters=2)
+    plateau = optim.ReduceLROnPlateau(optimizer, factor=0.1, patience=1)
+    sequence = optim.SequentialLR(optimizer, [warm, plateau], [2])
+    decay = optim.ExponentialLR(optimizer, 0.5)
+    schedule = optim.ChainedScheduler([sequence, decay])
+    seen = [optimizer.lr]
+    for _ in range(5):
+        schedule.step(1.0)  # never better: best at step 2, bad at 3 and 4
+        seen.append(optimizer.lr)
+    factors = [0.5, 0.75, 1.0, 1.0, 1.0, 0.1]
+    np.testing.assert_allclose(seen, factors * 0.5 ** np.arange(6), rtol=1e-14)
+
+
+def test_plateau_makes_no_reduction_that_would_not_matter():
+    optimizer = any_optimizer()
+    schedule = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, eps=0.3)
+    seen = []
+    for _ in range(4):
+        schedule.step(1.0)
+        seen.append(optimizer.lr)
+    assert seen == [1.0, 0.5, 0.5, 0.5]
+
+
+def test_warm_up_then_restarts_then_plateau():
+    optimizer = any_optimizer()
+    parts = [
+        optim.LinearLR(optimizer, 0.1, 1.0, total_iters=2),
+        optim.CosineAnnealingWarmRestarts(optimizer, 2, 2),
+        optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
+    ]
+    schedule = optim.SequentialLR(optimizer, parts, [2, 8])
+    seen = rates(optimizer, schedule, 8)
+    expected = [0.1, 0.55, 1.0, 0.5, 1.0, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5]
+    np.testing.assert_allclose(seen, expected, rtol=1e-14)
+    for metric in (1.0, 1.0, 2.0):
+        schedule.step(metric)
+    assert optimizer.lr == 0.25
+
+
+def test_groups_keep_their_own_base_rates():
+    groups = [{"params": [leaf([1.0])]}, {"params": [leaf([1.0])], "lr": 0.5}]
+    optimizer = optim.SGD(groups, lr=1.0)
+    schedule = optim.StepLR(optimizer, 1, 0.5)
+    schedule.step()
+    assert schedule.get_last_lr() == [0.5, 0.25]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.25]
+
+
+def plateau_in_a_sequence(optimizer):
+    parts = [
+        optim.LinearLR(optimizer, 0.5, total_iters=2),
+        optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1),
+    ]
+    return optim.SequentialLR(optimizer, parts, [2])
+
+
+def test_a_saved_schedule_continues_as_if_never_interrupted():
+    whole, first, second = any_optimizer(), any_optimizer(), any_optimizer()
+    losses = [3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0]
+    one, part = plateau_in_a_sequence(whole), plateau_in_a_sequence(first)
+    for loss in losses:
+        one.step(loss)
+    for loss in losses[:5]:
+        part.step(loss)
+    other = plateau_in_a_sequence(second)
+    other.load_state_dict(part.state_dict())
+    assert second.lr == first.lr
+    for loss in losses[5:]:
+        other.step(loss)
+    assert second.lr == whole.lr == 0.25
+    assert other.state_dict() == one.state_dict()
+
+
+def test_last_epoch_continues_a_closed_form():
+    optimizer, later = any_optimizer(), any_optimizer()
+    schedule = optim.CosineAnnealingLR(optimizer, 10)
+    for _ in range(4):
+        schedule.step()
+    optim.CosineAnnealingLR(later, 10, last_epoch=3)
+    assert later.lr == optimizer.lr
+
+
+# --- early stopping -----------------------------------------------------------------------------
+
+
+def regression(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3)).astype("float32")
+    return x, x @ np.array([[1.0], [-2.0], [0.5]], "float32")
+
+
+def mse(prediction, target):
+    return ((prediction - target) ** 2).mean()
+
+
+def small_model(seed=0):
+    return nn.MLP([3, 8, 1], activation="tanh", rng=np.random.default_rng(seed))
+
+
+def weights(model):
+    return np.concatenate([p.numpy().ravel() for p in model.parameters()])
+
+
+class Recorder:
+    """Remember the weights after every epoch."""
+
+    def __init__(self, model):
+        self.model = model
+        self.paths = []
+
+    def __call__(self, row):
+        self.paths.append(weights(self.model))
+
+
+def diverging(model, stopping, epochs=8, **options):
+    """Train at a rate that is first good and then ruinous, so that the best epoch is early."""
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    schedule = optim.LambdaLR(optimizer, lambda epoch: 1.0 if epoch < 3 else 30.0)
+    recorder = Recorder(model)
+    history = optim.fit(
+        model,
+        mse,
+        regression(),
+        optimizer,
+        epochs=epochs,
+        validation=regression(seed=1),
+        early_stopping=stopping,
+        schedule=schedule,
+        callbacks=[recorder, *options.pop("callbacks", [])],
+        progress=False,
+        **options,
+    )
+    return history, recorder
+
+
+@pytest.mark.parametrize("patience", [2, 1000])
+def test_best_weights_are_restored_whether_or_not_patience_runs_out(patience):
+    model = small_model()
+    history, recorder = diverging(model, optim.EarlyStopping(patience=patience))
+    best = int(np.nanargmin(history["val_loss"]))
+    assert best < len(history["val_loss"]) - 1
+    assert history.best_epoch == history["epoch"][best]
+    assert history.stopped_by == ("early stopping" if patience == 2 else "epochs")
+    if patience == 1000:
+        np.testing.assert_array_equal(weights(model), recorder.paths[best])
+    loss = mse(model(regression(seed=1)[0]), regression(seed=1)[1]).item()
+    assert loss == pytest.approx(history["val_loss"][best], rel=1e-5)
+
+
+def test_ctrl_c_ends_training_with_the_best_weights_and_the_history():
+    def interrupt(row):
+        if row["epoch"] == 6:
+            raise KeyboardInterrupt
+
+    model = small_model()
+    history, recorder = diverging(model, optim.EarlyStopping(), callbacks=[interrupt])
+    assert history.stopped_by == "interrupt"
+    assert history["epoch"] == [1, 2, 3, 4, 5, 6]
+    best = int(np.nanargmin(history["val_loss"]))
+    np.testing.assert_array_equal(weights(model), recorder.paths[best])
+
+
+def test_ctrl_c_within_an_epoch_drops_that_epoch():
+    calls = []
+
+    def interrupted(prediction, target):
+        calls.append(1)
+        if len(calls) == 13:  # 10 batches an epoch
+            signal.raise_signal(signal.SIGINT)
+        return mse(prediction, target)
+
+    model = small_model()
+    optimizer = optim.SGD(model.parameters(), lr=0.01)
+    data = regression()
+    history = optim.fit(
+        model, interrupted, data, optimizer, epochs=5, batch_size=4, progress=False
+    )
+    assert history["epoch"] == [1]
+    assert {len(column) for column in history.values()} == {1}
+
+
+def test_an_exception_restores_the_best_weights_and_goes_on():
+    def fail(row):
+        if row["epoch"] == 6:
+            raise RuntimeError("disk full")
+
+    model = small_model()
+    stopping = optim.EarlyStopping()
+    paths = []
+    with pytest.raises(RuntimeError, match="disk full"):
+        diverging(model, stopping, callbacks=[lambda row: paths.append(weights(model)), fail])
+    np.testing.assert_array_equal(weights(model), paths[stopping.best_epoch])
+
+
+def test_early_stopping_can_serve_again():
+    stopping = optim.EarlyStopping(patience=2)
+    first, _ = diverging(small_model(), stopping)
+    second, _ = diverging(small_model(), stopping)
+    assert first == second
+
+
+def test_nan_is_never_an_improvement():
+    stopping = optim.EarlyStopping(patience=2)
+    assert [stopping.update(m) for m in (math.nan, 3.0, math.nan, math.nan)] == [0, 0, 0, 1]
+    assert (stopping.best, stopping.best_epoch) == (3.0, 1)
+
+
+# --- fit ----------------------------------------------------------------------------------------
+
+
+class Spy(nn.Module):
+    """A linear model that notes what it is shown, and in which mode."""
+
+    def __init__(self):
+        self.w = nn.Parameter([[0.0]])
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append((self.training, np.asarray(x).ravel().tolist()))
+        return x @ self.w
+
+
+def spy_on(n, batch_size, epochs, **options):
+    x = np.arange(n, dtype="float32").reshape(-1, 1)
+    model = Spy()
+    optimizer = optim.SGD(model.parameters(), lr=1e-6)
+    options.setdefault("progress", False)
+    history = optim.fit(
+        model, mse, (x, 2 * x), optimizer, epochs=epochs, batch_size=batch_size, **options
+    )
+    return model, history
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (10, 5), (10, 100), (1, 1)])
+def test_every_example_once_an_epoch_in_ceil_n_over_b_iterations(n, batch_size):
+    model, _ = spy_on(n, batch_size, epochs=3)
+    iterations = math.ceil(n / batch_size)
+    assert len(model.seen) == 3 * iterations
+    orders = []
+    for epoch in range(3):
+        batches = [rows for _, rows in model.seen[epoch * iterations :][:iterations]]
+        orders.append(sum(batches, []))
+        assert sorted(orders[-1]) == list(range(n))
+        assert all(len(batch) == batch_size for batch in batches[:-1])
+    assert n == 1 or orders[0] != orders[1] != orders[2]
+
+
+def test_shuffling_comes_from_the_generator_alone():
+    np.random.seed(0)  # noqa: NPY002
+    first, _ = spy_on(10, 3, 2, rng=7)
+    np.random.seed(1)  # noqa: NPY002
+    second, _ = spy_on(10, 3, 2, rng=np.random.default_rng(7))
+    third, _ = spy_on(10, 3, 2, rng=8)
+    assert first.seen == second.seen != third.seen
+    plain, _ = spy_on(4, 2, 2, shuffle=False)
+    assert [rows for _, rows in plain.seen] == [[0, 1], [2, 3]] * 2
+
+
+def test_modes_are_switched():
+    x = np.ones((4, 1), "float32")
+    model, history = spy_on(4, 2, 2, validation=(x, x))
+    assert [mode for mode, _ in model.seen] == [True, True, False] * 2
+    assert model.training is False
+    assert history["val_loss"][0] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_validation_is_not_recorded():
+    recorded = []
+
+    def loss(prediction, target):
+        recorded.append(prediction.requires_grad)
+        return mse(prediction, target)
+
+    x = np.ones((4, 1), "float32")
+    model = Spy()
+    optimizer = optim.SGD(model.parameters())
+    optim.fit(model, loss, (x, x), optimizer, epochs=1, validation=(x, x), progress=False)
+    assert recorded == [True, False]
+
+
+def test_fit_is_gradient_descent():
+    # L(w) = mean of x^2 (w - 2)^2, so each step multiplies w - 2 by 1 - 2 lr mean(x^2).
+    x = np.arange(1.0, 4.0).reshape(-1, 1)
+    w = leaf([[0.0]])
+    optim.fit(lambda x: x @ w, mse, (x, 2 * x), optim.SGD([w], lr=0.01), epochs=5, progress=False)
+    assert w.item() - 2.0 == pytest.approx(-2.0 * (1 - 0.02 * 14 / 3) ** 5, rel=1e-12)
+
+
+def test_losses_are_means_over_examples_not_over_batches():
+    # Rows 0, 1 | 2: with w = 0 the squared errors are 0, 4 | 16.
+    model, history = spy_on(3, 2, 1, shuffle=False, metrics={"ones": lambda p, y: 1.0})
+    assert history["loss"][0] == pytest.approx(20 / 3, rel=1e-4)
+    assert history["ones"] == [1.0]
+
+
+def test_history_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    data = regression()
+    model = small_model()
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    history = optim.fit(
+        model,
+        mse,
+        data,
+        optimizer,
+        epochs=4,
+        validation=data,
+        regularizer=nn.L2(1e-3),
+        schedule=optim.ExponentialLR(optimizer, 0.5),
+        metrics={"mae": lambda p, y: np.abs(p - y).mean()},
+        progress=False,
+    )
+    frame = pandas.DataFrame(history)
+    columns = ["epoch", "loss", "penalty", "mae", "val_loss", "val_mae", "lr"]
+    assert list(frame.columns) == columns
+    assert frame.shape == (4, 7)
+    assert isinstance(history, dict)
+    np.testing.assert_allclose(frame["lr"], [0.01, 0.005, 0.0025, 0.00125])
+
+
+def test_schedule_can_count_batches_and_plateau_then_listens_each_epoch():
+    data = regression(8)
+    model = small_model()
+    optimizer = optim.SGD(model.parameters(), lr=1e-9)
+    parts = [
+        optim.LinearLR(optimizer, 0.5, total_iters=2),
+        optim.ReduceLROnPlateau(optimizer, factor=0.1, patience=0, eps=0.0),
+    ]
+    history = optim.fit(
+        model,
+        mse,
+        data,
+        optimizer,
+        epochs=4,
+        batch_size=2,
+        schedule=optim.ChainedScheduler(parts),
+        schedule_every="step",
+        progress=False,
+    )
+    # Nothing moves at such a rate: the first loss is the best, every further one a plateau.
+    np.testing.assert_allclose(history["lr"], [0.5e-9, 1e-9, 1e-10, 1e-11])
+
+
+def test_clipping_and_regularizer_take_part():
+    data = regression()
+    model = small_model()
+    before = weights(model)
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    optim.fit(model, mse, data, optimizer, epochs=1, batch_size=40, clip_norm=1e-3, progress=False)
+    assert np.linalg.norm(weights(model) - before) == pytest.approx(1e-3, rel=1e-2)
+    model = small_model()
+    before = weights(model)
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    optim.fit(
+        model, mse, data, optimizer, epochs=1, batch_size=40, clip_value=1e-3, progress=False
+    )
+    assert np.abs(weights(model) - before).max() == pytest.approx(1e-3, rel=1e-2)
+    heavy, light = small_model(), small_model()
+    for model, penalty in ((heavy, nn.L2(1.0)), (light, None)):
+        optimizer = optim.SGD(model.parameters(), lr=0.05)
+        optim.fit(model, mse, data, optimizer, epochs=20, regularizer=penalty, progress=False)
+    assert np.linalg.norm(weights(heavy)) < 0.5 * np.linalg.norm(weights(light))
+
+
+def test_ready_made_batches_and_labels():
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(4, 3)), np.array([0, 1, 1, 0])) for _ in range(3)]
+    model = nn.MLP([3, 2], rng=rng)
+    optimizer = optim.Adam(model.parameters())
+    loss = nn.CrossEntropyLoss()
+    history = optim.fit(model, loss, batches, optimizer, epochs=2, progress=False)
+    assert len(history["loss"]) == 2
+    once = optim.fit(model, loss, iter(batches), optimizer, epochs=1, progress=False)
+    assert len(once["loss"]) == 1
+
+
+def test_a_callback_can_end_the_training():
+    rows = []
+    callbacks = [lambda row: np.bool_(row["epoch"] == 3), rows.append, lambda row: len(row)]
+    _, history = spy_on(4, 2, 10, callbacks=callbacks)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert history["epoch"] == [1, 2, 3]
+    assert history.stopped_by == "callback"
+
+
+def test_progress_is_silent_plain_or_a_bar(capfd, monkeypatch):
+    spy_on(4, 2, 2)
+    assert capfd.readouterr() == ("", "")
+    spy_on(4, 2, 2, progress=True)
+    assert "epoch 2/2" in capfd.readouterr().err
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    spy_on(4, 2, 2, progress=True)
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    assert lines[0].startswith("epoch 1/2  loss ")
+
+
+def test_gradient_descent_on_a_convex_problem_meets_the_bound():
+    # |L(theta*) - L(theta_n)| <= |theta* - theta_0|^2 / (2 alpha n) for alpha <= 1 / L
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(30, 4))
+    smoothness = float(np.linalg.eigvalsh(a.T @ a)[-1])
+    b = a @ np.array([1.0, -2.0, 3.0, 0.0]) + rng.normal(size=30)
+    best = np.linalg.lstsq(a, b, rcond=None)[0]
+
+    def loss(theta):
+        return 0.5 * ((ag.matmul(a, theta) - b) ** 2).sum()
+
+    theta = leaf(np.zeros(4))
+    optimizer = optim.SGD([theta], lr=1.0 / smoothness)
+    for n in range(1, 200):
+        optimizer.zero_grad()
+        loss(theta).backward()
+        optimizer.step()
+        gap = float(loss(theta)) - float(loss(ag.tensor(best)))
+        assert gap <= float(best @ best) * smoothness / (2 * n)
