@@ -6,6 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 from . import modes
+from .checking import GradcheckReport, gradcheck, numerical_gradient
 from .declare import OPS, defvjp, primitive
 from .errors import (
     DTypeError,
@@ -30,6 +31,7 @@ globals().update(PUBLIC)
 __all__ = [
     "OPS",
     "DTypeError",
+    "GradcheckReport",
     "GraphError",
     "MutationError",
     "NondifferentiableError",
@@ -39,11 +41,13 @@ __all__ = [
     "UnknownNameError",
     "defvjp",
     "grad",
+    "gradcheck",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
     "no_grad",
+    "numerical_gradient",
     "primitive",
     "swish",
     "tape",

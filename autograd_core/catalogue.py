@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import functools
 import inspect
@@ -13,7 +14,7 @@ from typing import Any
 from .declare import COMPOSITES, OPS
 from .op import Op
 
-__all__ = ["catalogue"]
+__all__ = ["add_arguments", "catalogue", "run"]
 
 INTRODUCTION = """\
 # Operations
@@ -23,6 +24,17 @@ Written by `make docs` from the declarations; do not edit. `ct` is the cotangent
 {composed} composed of others. NumPy's functions of the same name accept tensors:
 `np.tanh(x)` is `ag.tanh(x)`.
 """
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what ``python -m autograd_core docs`` takes."""
+    parser.add_argument("path", type=Path, help="the file to write, docs/ops.md")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page."""
+    arguments.path.write_text(catalogue(), encoding="utf-8")
+    return 0
 
 
 def catalogue() -> str:

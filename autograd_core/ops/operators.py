@@ -38,6 +38,7 @@ PUBLIC: dict[str, Callable[..., Any]] = {
     name: op for name, op in OPS.items() if not op.facets.get("internal")
 } | COMPOSITES
 DISPATCH = {getattr(np, name): function for name, function in PUBLIC.items() if hasattr(np, name)}
+DISPATCH |= {np.amax: OPS["max"], np.amin: OPS["min"]}
 # Functions that ask about values or shapes and have no derivative to lose.
 QUERIES = frozenset(
     (np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.allclose, np.array_equal)
@@ -84,9 +85,9 @@ def _variadic_method(name: str, attribute: str) -> Callable[..., Any]:
     """Let ``x.reshape(2, 3)`` and ``x.reshape((2, 3))`` mean the same."""
 
     def method(self: Tensor, *lengths: Any, **kwargs: Any) -> Any:
-        if len(lengths) == 1 and not isinstance(lengths[0], int):
-            lengths = lengths[0]
-        return OPS[name](self, **{attribute: lengths} if lengths != () or not kwargs else kwargs)
+        one = len(lengths) == 1 and not isinstance(lengths[0], int)
+        given = {attribute: lengths[0] if one else lengths} if lengths else {}
+        return OPS[name](self, **given | kwargs)
 
     method.__name__ = name
     method.__doc__ = OPS[name].__doc__

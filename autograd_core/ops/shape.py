@@ -49,12 +49,14 @@ def broadcast_to(x, *, shape):
 @primitive(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2, 1)), {"axis": 1})])
 def concatenate(*arrays, axis=0):
     """Join arrays along an existing axis."""
+    _refuse_none("concatenate", arrays)
     return np.concatenate(arrays, axis=axis)
 
 
 @primitive(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2, 3)), {"axis": 1})])
 def stack(*arrays, axis=0):
     """Join arrays of one shape along a new axis."""
+    _refuse_none("stack", arrays)
     return np.stack(arrays, axis=axis)
 
 
@@ -62,6 +64,11 @@ def stack(*arrays, axis=0):
 def astype(x, *, dtype):
     """The same values with another dtype; the cotangent is converted back."""
     return np.asarray(x).astype(dtype)
+
+
+def _refuse_none(name, arrays):
+    if not arrays:
+        raise ShapeError(explain(f"{name}: at least one array", "none", "Pass a list of arrays"))
 
 
 def transpose_vjp(ct, axes):

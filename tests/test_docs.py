@@ -1,0 +1,44 @@
+"""The pages of docs/: the generated one is current, and the examples of the others run."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core.catalogue import catalogue
+from autograd_core.declare import OPS
+from autograd_core.ops import pointwise
+
+DOCS = Path(__file__).parent.parent / "docs"
+BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "adding.md").read_text("utf-8"), re.DOTALL)
+
+
+def test_the_page_of_operations_is_current():
+    assert (DOCS / "ops.md").read_text("utf-8") == catalogue(), "run `make docs`"
+
+
+def test_the_page_shows_every_operation_with_its_rules():
+    page = catalogue()
+    for op in OPS.values():
+        assert f"`{op.name}(" in page
+    assert "`ct * (0.5 / out)`" in page
+    assert "a lambda" not in page
+
+
+def test_adding_an_operation_takes_about_eight_lines():
+    lines = [line for line in BLOCKS[0].splitlines() if line]
+    assert len(lines) <= 8
+    scope = dict(vars(pointwise))
+    try:
+        exec(BLOCKS[0], scope)
+        assert ag.gradcheck(OPS["softsign"], np.array([-1.5, 0.5, 2.0]))
+    finally:
+        OPS.pop("softsign", None)
+
+
+@pytest.mark.parametrize("block", BLOCKS[1:])
+def test_other_examples_run(block, capsys):
+    exec(block, {})
+    assert "[ 3. 12.]" in capsys.readouterr().out
