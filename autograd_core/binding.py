@@ -13,9 +13,18 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["SCALARS", "array", "bind", "misfit"]
+__all__ = ["SCALARS", "array", "bind", "misfit", "plain"]
 
+ARRAYS = frozenset((np.ndarray, np.float64, np.float32))
+METADATA = frozenset((int, float, bool, tuple, type(None)))
 SCALARS = frozenset((float, int, bool, np.float64, np.float32))
+
+
+def plain(op: Op, operands: tuple[Any, ...], attributes: dict[str, Any]) -> bool:
+    """Whether a call has arrays only, as when a rule is at work on them: nothing to sort out."""
+    if len(operands) != op.arity or not ARRAYS.issuperset(map(type, operands)):
+        return False
+    return not attributes or METADATA.issuperset(map(type, attributes.values()))
 
 
 def array(op: Op, operand: Any) -> Any:
@@ -23,9 +32,11 @@ def array(op: Op, operand: Any) -> Any:
     if operand.__class__ in SCALARS:
         return operand  # a Python number must not widen a float32 operand
     numbers = np.asarray(operand)
-    if numbers.dtype.kind not in "fciub":
+    if numbers.dtype.kind not in "fciub" or getattr(operand, "mask", None) is not None:
         what = f"{op.name}: operands that are tensors, arrays or numbers"
-        raise DTypeError(explain(what, f"{operand!r:.60}", "Convert it to an array of numbers"))
+        raise DTypeError(
+            explain(what, f"{operand!r:.60}", "Convert it to a plain array of numbers")
+        )
     return numbers
 
 
@@ -69,7 +80,7 @@ def frozen(op: Op, value: Any) -> Any:
         do = "Pass its .numpy(), or compose the result from ops such as maximum and minimum"
         raise DTypeError(explain(what, "a tensor on the tape", do))
     if isinstance(value, (np.ndarray, Tensor)):
-        return np.array(getattr(value, "_data", value))
+        return np.array(getattr(value, "_value", value))
     return value
 
 

@@ -28,7 +28,7 @@ def numeric(data: ArrayLike, dtype: DTypeLike | None, real: bool) -> np.ndarray:
 
 def fitting(name: str, value: ArrayLike, like: np.ndarray) -> np.ndarray:
     """Return `value` as an array with the shape and dtype of `like`; refuse another shape."""
-    array = np.asarray(getattr(value, "_data", value))
+    array = np.asarray(getattr(value, "_value", value))
     if array.dtype.kind not in "fiub":
         raise DTypeError(explain(f"{name}: real numbers", array.dtype, "Convert it"))
     if array.shape != like.shape:

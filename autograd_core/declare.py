@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .errors import UnknownNameError, explain
+from .errors import DTypeError, UnknownNameError, explain
 from .lanes import Binary, Unary
 from .op import Op
 from .rule import Rule
@@ -59,19 +60,20 @@ def primitive(
     return op
 
 
-def defvjp(op: Op, **rules: Callable[..., Any]) -> None:
+def defvjp(op: Op, **rules: Callable[..., Any] | None) -> None:
     """Give an op its vector-Jacobian products, one rule per operand, by the operand's name.
 
     A rule takes the cotangent of the result and returns the operand's. Its further parameters are
     operand names, ``out``, attribute names or ``<operand>_shape``: exactly those are remembered.
-    Rules are written with ops and operators, so that they can be differentiated in turn.
+    Rules are written with ops and operators, so that they can be differentiated in turn. For an
+    operand on which the result depends piecewise constantly, such as a condition, write None.
     """
-    unknown = rules.keys() - set(op.operands)
-    if unknown:
-        what = f"defvjp({op.name}): operands among {', '.join(op.operands)}"
-        raise UnknownNameError(explain(what, ", ".join(sorted(unknown)), "Correct the name"))
-    op.rules = rules
-    op.edge_rules = tuple(Rule(op, x, rules[x]) if x in rules else None for x in op.operands)
+    if rules.keys() != set(op.operands):
+        what = f"defvjp({op.name}): a rule (or None) for each of {', '.join(op.operands)}"
+        do = "Name each operand once"
+        raise UnknownNameError(explain(what, ", ".join(rules) or "none", do))
+    op.rules = {name: rule for name, rule in rules.items() if rule is not None}
+    op.edge_rules = tuple(Rule(op, x, op.rules[x]) if x in op.rules else None for x in op.operands)
     if op.variadic:  # one rule per operand of each application
         op.edge_rules = op.rules_of(1)[:0]
     op.slow = None in op.edge_rules
@@ -79,5 +81,16 @@ def defvjp(op: Op, **rules: Callable[..., Any]) -> None:
 
 def composite(function: Callable[..., Any]) -> Callable[..., Any]:
     """Enter a function composed of ops among the names that methods and NumPy dispatch serve."""
-    COMPOSITES[function.__name__] = function
-    return function
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            what = f"{function.__name__}{signature}: the arguments it names"
+            raise DTypeError(explain(what, str(error), "Pass each of them once")) from error
+        return function(*args, **kwargs)
+
+    COMPOSITES[function.__name__] = checked
+    return checked

@@ -27,7 +27,7 @@ class Unary(Op):
             return super().__call__(x, *more, **named)
         if not isinstance(x, Tensor) or x.node is None:
             return super().__call__(x)
-        a = x._data
+        a = x._value
         out = self.compute(a)
         env: Any = (a, out, None) if not EXPOSED else (own(a, False), own(out, False), None)
         (rule,) = self.edge_rules
@@ -45,13 +45,13 @@ class Binary(Op):
         a: Any
         b: Any
         if isinstance(x, Tensor):
-            a, m = x._data, x.node
+            a, m = x._value, x.node
         elif x.__class__ in SCALARS:
             a, m = x, None
         else:
             return super().__call__(x, y)
         if isinstance(y, Tensor):
-            b, n = y._data, y.node
+            b, n = y._value, y.node
         elif y.__class__ in SCALARS:
             b, n = y, None
         else:

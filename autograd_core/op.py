@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .binding import array, bind, misfit
-from .errors import DTypeError, ShapeError, explain
+from .binding import array, bind, misfit, plain
+from .errors import DTypeError, NondifferentiableError, ShapeError, explain
 from .guard import EXPOSED, own
 from .modes import Tape, current
 from .rule import Rule
@@ -22,9 +22,6 @@ from .tape import Node
 from .tensor import Tensor, wrap
 
 __all__ = ["Op"]
-
-ARRAYS = frozenset((np.ndarray, np.float64, np.float32))
-PLAIN = frozenset((int, float, bool, tuple, type(None)))
 
 
 class Op:
@@ -45,10 +42,11 @@ class Op:
         self.operands = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.arity = -1 if self.variadic else len(self.operands)
-        empty = inspect.Parameter.empty
-        self.required = {name for name, default in self.attributes.items() if default is empty}
+        self.required = {
+            n for n, default in self.attributes.items() if default is inspect.Parameter.empty
+        }
         self.rules: dict[str, Callable[..., Any]] = {}
-        self.edge_rules: tuple[Any, ...] = (None,) * len(self.operands)
+        self.edge_rules: tuple[Any, ...] = ()
         self.slow = True  # until every operand has a rule
         self.strong: Op | None = None  # the twin in which zero wins over infinity
 
@@ -57,14 +55,13 @@ class Op:
 
     def __call__(self, *operands: Any, **attributes: Any) -> Any:
         """Apply the op; record it if a derivative can be asked of an operand."""
-        if len(operands) == self.arity and ARRAYS.issuperset(map(type, operands)):
-            if not attributes or PLAIN.issuperset(map(type, attributes.values())):
-                return self.forward(*operands, **attributes)  # a rule at work on plain arrays
+        if plain(self, operands, attributes):
+            return self.forward(*operands, **attributes)
         if len(operands) != self.arity or self.attributes or attributes:
             operands, attributes = bind(self, operands, attributes)
         lifted = [isinstance(operand, Tensor) for operand in operands]
         pairs = list(zip(operands, lifted, strict=True))
-        arrays = [x._data if is_tensor else array(self, x) for x, is_tensor in pairs]
+        arrays = [x._value if is_tensor else array(self, x) for x, is_tensor in pairs]
         if True not in lifted:
             return self.forward(*arrays, **attributes)
         tape = current()
@@ -103,5 +100,8 @@ class Op:
 
     def rules_of(self, count: int) -> tuple[Rule, ...]:
         """Return the rules of a variadic op, one per operand."""
+        if not self.rules:
+            do = "Give it rules with defvjp, or declare it with nondiff='reason'"
+            raise NondifferentiableError(explain(f"{self.name}: derivative rules", "none", do))
         ((operand, function),) = self.rules.items()
         return tuple(Rule(self, operand, function, which) for which in range(count))

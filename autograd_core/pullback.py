@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import DTypeError
 from .modes import no_grad, strong_zeros
 from .tape import Node, sweep
 
@@ -32,7 +33,12 @@ def pullback(
         cotangents = sweep(nodes, dict(seeds))
         # One pass without temporaries; a sum of squares that overflows costs a second sweep only.
         finite = all(math.isfinite(np.vdot(ct, ct)) for ct in cotangents.values())
-        return cotangents if finite else _careful(nodes, seeds, wrap)
+        if finite:
+            return cotangents
+        try:
+            return _careful(nodes, seeds, wrap)
+        except DTypeError:  # a rule of the user's that takes arrays only
+            return cotangents
 
 
 def _careful(
@@ -42,7 +48,7 @@ def _careful(
     with no_grad(), strong_zeros():
         constants = {node: wrap(seed, None) for node, seed in seeds.items()}
         cotangents = sweep(nodes, constants, lift=lifting(wrap))
-    return {node: ct._data for node, ct in cotangents.items()}
+    return {node: ct._value for node, ct in cotangents.items()}
 
 
 def lifting(wrap: Wrap) -> Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from .modes import current, recorded, strong_zeros
 from .pullback import lifting, pullback
 from .tape import Node, ancestors, clock, sweep
 from .tensor import Tensor, wrap
-from .tree import flatten
+from .tree import flatten, leaves_like
 
 __all__ = ["Recording"]
 
@@ -38,13 +38,14 @@ class Recording:
     """
 
     def __init__(self, f: Callable[..., Any], primals: Sequence[Any]) -> None:
-        values, self.like_inputs = flatten(tuple(primals))
+        self.primals = tuple(primals)
+        values, self.like_inputs = flatten(self.primals)
         outside = current().recording
         self.floor = next(clock)
         with recorded():
             self.inputs = [_input(value) for value in values]
-            result = f(*self.like_inputs(self.inputs))
-        flat, self.like_outputs = flatten(result)
+            self.result = f(*self.like_inputs(self.inputs))
+        flat, self.like_outputs = flatten(self.result)
         self.outputs = [_output(f, y) for y in flat]
         roots = [y.node for y in self.outputs if y.node and y.node.position > self.floor]
         reached = ancestors(roots, self.floor)
@@ -75,30 +76,37 @@ class Recording:
 
     def value(self) -> Any:
         """Return what the function returned, without the recording if nothing outside needs it."""
-        return self.like_outputs([y if self.open else np.array(y._data)[()] for y in self.outputs])
+        return self.like_outputs(
+            [y if self.open else np.array(y._value)[()] for y in self.outputs]
+        )
 
     def pull(self, cotangents: Any) -> list[Any]:
         """Read the recording backwards: one cotangent per input."""
-        seeds = _like(self.outputs, cotangents, "vjp: cotangents like the outputs")
+        what = "vjp: cotangents like the outputs"
+        seeds = _like(self.outputs, leaves_like(cotangents, self.result, what), what)
         pairs = [(y.node, ct) for y, ct in zip(self.outputs, seeds, strict=True)]
         inputs: list[tuple[Any, Tensor]] = [(x.node, x) for x in self.inputs]
         if self.open or any(ct.node for ct in seeds):
             with recorded(), strong_zeros(), np.errstate(all="ignore"):
                 found = sweep(self.nodes, _sum(pairs), self.floor, lift)
-            return [found.get(n, wrap(np.zeros_like(x._data), None)) for n, x in inputs]
-        arrays = _sum([(node, ct._data) for node, ct in pairs if node])
+            return [found.get(n, wrap(np.zeros_like(x._value), None)) for n, x in inputs]
+        arrays = _sum([(node, ct._value) for node, ct in pairs if node])
         found = pullback(self.nodes, arrays, wrap)
-        return [np.array(found.get(n, np.zeros_like(x._data)))[()] for n, x in inputs]
+        return [np.array(found.get(n, np.zeros_like(x._value)))[()] for n, x in inputs]
 
     def jacobian(self) -> Any:
         """Return the Jacobian of the one output with respect to the one input."""
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            got = f"{len(self.inputs)} and {len(self.outputs)}"
+            do = "Differentiate one array at a time, or use vjp or jvp"
+            raise ShapeError(explain("jacobian: one array as input and one as output", got, do))
         (x,), (y,) = self.inputs, self.outputs
         forwards = x.size < y.size
         units = list(np.eye(min(x.size, y.size), dtype=x.dtype))
         if forwards:
-            parts = [self.push((unit.reshape(x.shape),))[0] for unit in units]
+            parts = [self.push(self.like_inputs([unit.reshape(x.shape)]))[0] for unit in units]
         else:
-            parts = [self.pull((unit.reshape(y.shape),))[0] for unit in units]
+            parts = [self.pull(self.like_outputs([unit.reshape(y.shape)]))[0] for unit in units]
         if not parts:
             return np.zeros((*y.shape, *x.shape), x.dtype)
         stacked = OPS["stack"](parts, axis=y.ndim if forwards else 0)
@@ -106,7 +114,8 @@ class Recording:
 
     def push(self, tangents: Any) -> list[Any]:
         """Read the recording forwards: one tangent per output."""
-        given = _like(self.inputs, tangents, "jvp: tangents like the inputs")
+        what = "jvp: tangents like the inputs"
+        given = _like(self.inputs, leaves_like(tangents, self.primals, what), what)
         known: dict[Any, Any] = dict(zip([x.node for x in self.inputs], given, strict=True))
         place = lift if self.open else _constants
         with recorded(), strong_zeros(), np.errstate(all="ignore"):
@@ -118,9 +127,9 @@ class Recording:
                 ]
                 if parts:
                     known[node] = sum(parts[1:], start=parts[0])
-        results = [known.get(y.node, wrap(np.zeros_like(y._data), None)) for y in self.outputs]
+        results = [known.get(y.node, wrap(np.zeros_like(y._value), None)) for y in self.outputs]
         keep = self.open or any(t.node for t in given)
-        return [t if keep else np.array(t._data)[()] for t in results]
+        return [t if keep else np.array(t._value)[()] for t in results]
 
 
 def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Any) -> Any:
@@ -148,7 +157,7 @@ def _constants(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any,
 def _input(value: Any) -> Tensor:
     if isinstance(value, Tensor) and value.node is not None:
         return alias(value)
-    if np.asarray(getattr(value, "_data", value)).dtype.kind != "f":
+    if np.asarray(getattr(value, "_value", value)).dtype.kind != "f":
         what = "differentiation: inputs of a real floating dtype"
         do = "Convert it, for example with float() or .astype(float), or close over it"
         raise DTypeError(explain(what, f"{type(value).__name__} {value!r:.40}", do))
@@ -166,9 +175,8 @@ def _output(f: Callable[..., Any], y: Any) -> Tensor:
     return wrap(array.astype(array.dtype if array.dtype.kind == "f" else float), None)
 
 
-def _like(places: list[Tensor], values: Any, what: str) -> list[Any]:
-    """Return `values` as tensors in the shapes and dtypes of `places`."""
-    flat, _ = flatten(values)
+def _like(places: list[Tensor], flat: list[Any], what: str) -> list[Any]:
+    """Return values as tensors in the shapes and dtypes of `places`."""
     tensors: list[Any] = [v if isinstance(v, Tensor) else wrap(np.array(v), None) for v in flat]
     shapes = [x.shape for x in places]
     if [t.shape for t in tensors] != shapes:

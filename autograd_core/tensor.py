@@ -28,18 +28,18 @@ __all__ = ["Tensor", "wrap"]
 class Tensor(Attached):  # type: ignore[misc]
     """A value and its place on the tape. Made by `tensor` and by every operation."""
 
-    __slots__ = ("__weakref__", "_data", "node")
+    __slots__ = ("__weakref__", "_value", "node")
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None
     ) -> None:
-        self._data: np.ndarray = numeric(getattr(data, "_data", data), dtype, requires_grad)
-        self.node: Node | None = Leaf(self._data) if requires_grad else None
+        self._value: np.ndarray = numeric(getattr(data, "_value", data), dtype, requires_grad)
+        self.node: Node | None = Leaf(self._value) if requires_grad else None
 
-    shape = property(lambda self: self._data.shape, doc="The lengths of the axes.")
-    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
-    size = property(lambda self: self._data.size, doc="The number of elements.")
-    dtype = property(lambda self: self._data.dtype, doc="The type of the elements.")
+    shape = property(lambda self: self._value.shape, doc="The lengths of the axes.")
+    ndim = property(lambda self: self._value.ndim, doc="The number of axes.")
+    size = property(lambda self: self._value.size, doc="The number of elements.")
+    dtype = property(lambda self: self._value.dtype, doc="The type of the elements.")
     requires_grad = property(lambda self: self.node is not None, doc="Whether it has a node.")
     is_leaf = property(
         lambda self: self.node is None or isinstance(self.node, Leaf),
@@ -51,10 +51,10 @@ class Tensor(Attached):  # type: ignore[misc]
         """The value: on leaves and constants writable, on results a read-only view."""
         if not self.is_leaf:
             return self.numpy()
-        if not exposed(self._data):  # what was recorded keeps the old memory to itself
-            self._data = self._data.copy()
-            expose(self._data)
-        return self._data
+        if not exposed(self._value):  # what was recorded keeps the old memory to itself
+            self._value = self._value.copy()
+            expose(self._value)
+        return self._value
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
@@ -65,8 +65,8 @@ class Tensor(Attached):  # type: ignore[misc]
         if not self.is_leaf:
             what, do = "assignment: a leaf or a constant", "Give the new value a name of its own"
             raise GraphError(explain(what, repr(self.node), do))
-        self._data[...] = fitting("assignment", value, self._data)
-        wrote(self._data, next(clock))
+        self._value[...] = fitting("assignment", value, self._value)
+        wrote(self._value, next(clock))
 
     @property
     def grad(self) -> np.ndarray | None:
@@ -77,17 +77,17 @@ class Tensor(Attached):  # type: ignore[misc]
     def grad(self, value: ArrayLike | None) -> None:
         if not isinstance(self.node, Leaf):
             raise GraphError(explain("grad: a leaf", repr(self), "Set it on a leaf tensor"))
-        self.node.grad = None if value is None else np.array(fitting("grad", value, self._data))
+        self.node.grad = None if value is None else np.array(fitting("grad", value, self._value))
 
     def numpy(self) -> np.ndarray:
         """Return the value as a read-only array that shares memory."""
-        view = self._data.view()
+        view = self._value.view()
         view.flags.writeable = False
         return view
 
     def detach(self) -> Tensor:
         """Return the same value as a constant."""
-        return wrap(self._data, None)
+        return wrap(self._value, None)
 
     def backward(self, seed: ArrayLike | None = None, retain_graph: bool = False) -> None:
         """Collect the derivative of this tensor in the ``grad`` of every leaf it depends on.
@@ -115,11 +115,11 @@ class Tensor(Attached):  # type: ignore[misc]
             do = "Reduce it with .sum() or .mean(), or pass seed=np.ones(shape)"
             raise GraphError(explain(what, f"shape {self.shape} without a seed", do))
         seed = np.ones(self.shape) if seed is None else seed
-        start = fitting("seed", seed, self._data)
+        start = fitting("seed", seed, self._value)
         nodes = ancestors([self.node])
         for node, ct in pullback(nodes, {self.node: start}, wrap).items():
             if isinstance(node, Leaf):
-                node.grad = np.array(ct) if node.grad is None else node.grad + ct
+                node.grad = np.array(ct if node.grad is None else node.grad + ct)
         for node in nodes if not retain_graph else ():
             node.links = node.links and None
 
@@ -127,6 +127,6 @@ class Tensor(Attached):  # type: ignore[misc]
 def wrap(data: np.ndarray, node: Node | None) -> Tensor:
     """Return a tensor around `data`, as it is."""
     result = Tensor.__new__(Tensor)
-    result._data = data
+    result._value = data
     result.node = node
     return result

@@ -73,7 +73,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
             shapes = [y.shape for y in recording.outputs]
             do = "Reduce it with sum() or mean(), or use vjp or jacobian"
             raise ShapeError(explain("grad: a function with one number as result", shapes, do))
-        ones = recording.like_outputs([np.ones_like(recording.outputs[0]._data)])
+        ones = recording.like_outputs([np.ones_like(recording.outputs[0]._value)])
         grads = recording.like_inputs(recording.pull(ones))
         return recording.value(), grads[0] if isinstance(argnums, int) else grads
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["flatten", "leaves"]
+from .errors import ShapeError, explain
+
+__all__ = ["flatten", "leaves", "leaves_like"]
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -18,6 +20,26 @@ def leaves(tree: Any) -> list[Any]:
         tree = tuple(tree.values())
     if isinstance(tree, (tuple, list)):
         return [leaf for branch in tree for leaf in leaves(branch)]
+    return [tree]
+
+
+def leaves_like(tree: Any, like: Any, what: str) -> list[Any]:
+    """Return the leaves of `tree` in the order of `like`, whose containers it must have.
+
+    >>> leaves_like({"b": 2, "a": 1}, {"a": 0.0, "b": 0.0}, "pair")
+    [1, 2]
+    """
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
+            got = f"a dict with {', '.join(map(str, tree))}" if isinstance(tree, dict) else tree
+            keys = ", ".join(map(str, like))
+            raise ShapeError(explain(f"{what}: a dict with {keys}", got, "Pass these keys"))
+        return [leaf for key in like for leaf in leaves_like(tree[key], like[key], what)]
+    if isinstance(like, (tuple, list)):
+        if not isinstance(tree, (tuple, list)) or len(tree) != len(like):
+            got = f"{type(tree).__name__} {tree!r:.60}"
+            raise ShapeError(explain(f"{what}: {len(like)} in a sequence", got, "Pass as many"))
+        return [x for t, k in zip(tree, like, strict=True) for x in leaves_like(t, k, what)]
     return [tree]
 
 

@@ -30,7 +30,7 @@ def update_op(
     written = tuple(operands.index(operand) for operand in writes)
 
     def update(*values: Any, **attributes: Any) -> None:
-        arrays = [value._data if isinstance(value, Tensor) else value for value in values]
+        arrays = [value._value if isinstance(value, Tensor) else value for value in values]
         function(*arrays, **attributes)
         position = next(clock)
         for i in written:

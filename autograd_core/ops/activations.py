@@ -134,8 +134,8 @@ defvjp(softplus, x=lambda ct, x: softplus_pull(ct, x))
 
 # The pullbacks: linear in ct, and for x the second derivative of the activation.
 # sigmoid'' = -sigmoid' tanh(x/2) and tanh'' = -2 tanh tanh' lose no digits in the tails.
-defvjp(relu_pull, ct=lambda g, x: relu_pull(g, x))
-defvjp(leaky_relu_pull, ct=lambda g, x, slope: leaky_relu_pull(g, x, slope=slope))
+defvjp(relu_pull, ct=lambda g, x: relu_pull(g, x), x=None)
+defvjp(leaky_relu_pull, ct=lambda g, x, slope: leaky_relu_pull(g, x, slope=slope), x=None)
 defvjp(
     elu_pull,
     ct=lambda g, x, alpha: elu_pull(g, x, alpha=alpha),

@@ -90,6 +90,7 @@ def clip_vjp(ct, x, min, max):
 
 defvjp(
     where,
+    condition=None,
     x=lambda ct, condition: where(condition, ct, 0.0),
     y=lambda ct, condition: where(condition, 0.0, ct),
 )

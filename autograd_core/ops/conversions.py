@@ -37,14 +37,14 @@ def item(self: Tensor) -> Any:
         raise ShapeError(
             explain(what, f"shape {self.shape}", "Index it, or reduce it with .sum()")
         )
-    return self._data.item()
+    return self._value.item()
 
 
 def length(self: Tensor) -> int:
     """Return the length of the first axis."""
     if not self.ndim:
         raise DTypeError(explain("len: at least one axis", "a 0-d tensor", "Use .size"))
-    return len(self._data)
+    return len(self._value)
 
 
 def iterate(self: Tensor) -> Iterator[Tensor]:
@@ -58,12 +58,12 @@ def to_array(self: Tensor, dtype: DTypeLike | None = None, copy: bool | None = N
         what = "conversion to ndarray: a tensor without derivative"
         do = "Use .numpy() for its value; its derivative would be lost silently"
         raise DTypeError(explain(what, f"a tensor on the tape ({self.node.name})", do))
-    return np.array(self._data, dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
+    return np.array(self._value, dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
 
 
 def represent(self: Tensor) -> str:
     """Return the value, dtype and origin as text."""
-    text = np.array2string(self._data, separator=", ", prefix="tensor(")
+    text = np.array2string(self._value, separator=", ", prefix="tensor(")
     origin = "" if self.node is None else f", made by {self.node.name}"
     origin = ", requires_grad=True" if self.node is not None and self.is_leaf else origin
     return f"tensor({text}, dtype={self.dtype}{origin})"
@@ -94,11 +94,13 @@ def reduce(self: Tensor, protocol: int) -> Any:
     if not self.is_leaf:
         what, do = "copy or pickle: a leaf or a constant", "Use .detach() or .numpy()"
         raise GraphError(explain(what, f"a result of {self.node.name}", do))  # type: ignore[union-attr]
-    return rebuild, (type(self), self._data, self.requires_grad)
+    return rebuild, (type(self), self._value, self.requires_grad)
 
 
 METHODS = {
     "item": item,
+    "tolist": lambda self: self._value.tolist(),
+    "__format__": lambda self, spec: format(item(self) if spec else str(self), spec),
     "__reduce_ex__": reduce,
     "__len__": length,
     "__iter__": iterate,

@@ -101,7 +101,7 @@ def _in_place(op: Callable[..., Any], x: Tensor, y: Any) -> Tensor:
     if current().recording:
         do = "Update parameters within no_grad(), or write x = x + y for a new tensor"
         raise GraphError(explain("in-place update: a tensor that is not a recording leaf", x, do))
-    x.assign(op(x.numpy(), getattr(y, "_data", y)))
+    x.assign(op(x.numpy(), getattr(y, "_value", y)))
     return x
 
 

@@ -1,0 +1,35 @@
+"""What every test needs before the first import: one thread, a kernel cache, a search depth.
+
+Two threads of a BLAS wait for each other actively, and where other programs are busy too, small
+products take a hundred times as long.
+
+The compiled kernels of this checkout are kept under `.cache/`, so that a second run is quick and
+no other checkout can lend a stale kernel. Hypothesis's profile is chosen by HYPOTHESIS_PROFILE,
+else `ci` where the environment says CI, else `quick`; it changes the depth of the search only.
+"""
+
+import os
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("AUTOGRAD_CORE_CACHE", str(ROOT / ".cache" / "kernels"))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".cache" / "numba"))
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# The first call of a kernel compiles it: a deadline would call that a slow test.
+# Fixed cases (derandomize) let a run on a server be repeated; the thorough profile seeks new ones.
+for name, examples, fixed in (("quick", 20, True), ("ci", 40, True), ("thorough", 1000, False)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        derandomize=fixed,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "quick")
+)
