@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .errors import DTypeError, explain
+from .errors import DTypeError, ShapeError, explain
 from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["SCALARS", "array", "bind", "misfit", "plain"]
+__all__ = ["SCALARS", "array", "bind", "plain", "refuse_misfit"]
 
 ARRAYS = frozenset((np.ndarray, np.float64, np.float32))
 METADATA = frozenset((int, float, bool, tuple, type(None)))
@@ -84,11 +84,14 @@ def frozen(op: Op, value: Any) -> Any:
     return value
 
 
-def misfit(op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: Exception) -> str:
-    """Word the error of an op whose operands or attributes do not fit."""
+def refuse_misfit(
+    op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: ValueError
+) -> NoReturn:
+    """Say which op NumPy's error came from, and with what."""
+    if isinstance(error, ShapeError):
+        raise error
     shapes = " and ".join(str(np.shape(array)) for array in arrays) or "none"
-    options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items() if name)
-    got = f"shapes {shapes}{options} (NumPy: {str(error).rstrip('.')})"
-    return explain(
-        f"{op.name}: operands whose shapes fit", got, "Reshape or transpose one of them"
-    )
+    options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items())
+    got = f"shapes {shapes}{options} (NumPy: {str(error).rstrip('. ')})"
+    what = f"{op.name}: operands whose shapes fit"
+    raise ShapeError(explain(what, got, "Reshape or transpose one of them")) from error

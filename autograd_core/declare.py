@@ -10,7 +10,7 @@ from typing import Any
 from .errors import DTypeError, UnknownNameError, explain
 from .lanes import Binary, Unary
 from .op import Op
-from .rule import Rule
+from .rule import Rule, indexed_rules
 
 __all__ = ["COMPOSITES", "OPS", "composite", "defvjp", "primitive"]
 
@@ -73,9 +73,11 @@ def defvjp(op: Op, **rules: Callable[..., Any] | None) -> None:
         do = "Name each operand once"
         raise UnknownNameError(explain(what, ", ".join(rules) or "none", do))
     op.rules = {name: rule for name, rule in rules.items() if rule is not None}
+    op.indexed = []
+    if op.variadic:
+        indexed_rules(op, 1)
+        return
     op.edge_rules = tuple(Rule(op, x, op.rules[x]) if x in op.rules else None for x in op.operands)
-    if op.variadic:  # one rule per operand of each application
-        op.edge_rules = op.rules_of(1)[:0]
     op.slow = None in op.edge_rules
 
 

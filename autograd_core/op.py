@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .binding import array, bind, misfit, plain
-from .errors import DTypeError, NondifferentiableError, ShapeError, explain
+from .binding import array, bind, plain, refuse_misfit
+from .errors import DTypeError, explain
 from .guard import EXPOSED, own
 from .modes import Tape, current
-from .rule import Rule
+from .rule import Rule, indexed_rules
 from .tape import Node
 from .tensor import Tensor, wrap
 
@@ -47,6 +47,7 @@ class Op:
         }
         self.rules: dict[str, Callable[..., Any]] = {}
         self.edge_rules: tuple[Any, ...] = ()
+        self.indexed: list[Rule] = []  # the rules of a variadic op, as many as were needed
         self.slow = True  # until every operand has a rule
         self.strong: Op | None = None  # the twin in which zero wins over infinity
 
@@ -74,7 +75,7 @@ class Op:
         if EXPOSED or False in lifted:
             arrays = [own(a, not is_tensor) for a, is_tensor in zip(arrays, lifted, strict=True)]
         env = (*arrays, own(out, False) if EXPOSED else out, attributes)
-        rules = self.edge_rules or self.rules_of(len(operands))
+        rules = self.edge_rules or indexed_rules(self, len(operands))
         links: list[Any] = []
         for node, rule in zip(nodes, rules, strict=True):
             if node is not None and rule is not None:
@@ -85,10 +86,8 @@ class Op:
         """Run the forward function; say which op it was if it refuses the shapes."""
         try:
             out = self.forward(*arrays, **attributes)
-        except ShapeError:
-            raise
         except ValueError as error:
-            raise ShapeError(misfit(self, arrays, attributes, error)) from error
+            refuse_misfit(self, arrays, attributes, error)
         return out if out.__class__ is np.ndarray else np.asarray(out)
 
     def record(self, links: Any, out: np.ndarray, tape: Tape) -> Tensor:
@@ -97,11 +96,3 @@ class Op:
             do = "Use real operands, or .detach() them"
             raise DTypeError(explain(f"{self.name}: a real result", out.dtype, do))
         return wrap(out, Node(self, links, out, tape.home))
-
-    def rules_of(self, count: int) -> tuple[Rule, ...]:
-        """Return the rules of a variadic op, one per operand."""
-        if not self.rules:
-            do = "Give it rules with defvjp, or declare it with nondiff='reason'"
-            raise NondifferentiableError(explain(f"{self.name}: derivative rules", "none", do))
-        ((operand, function),) = self.rules.items()
-        return tuple(Rule(self, operand, function, which) for which in range(count))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import UnknownNameError, explain
+from .errors import NondifferentiableError, UnknownNameError, explain
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["Rule"]
+__all__ = ["Rule", "indexed_rules"]
 
 
 class Rule:
@@ -41,6 +41,17 @@ class Rule:
             if places.keys() >= set(self.needs)
             else lambda env: tuple(lookups[name](env) for name in self.needs)
         )
+
+
+def indexed_rules(op: Op, count: int) -> list[Rule]:
+    """Return the rules of an op that takes any number of operands, one for each."""
+    if not op.rules:
+        do = "Give it rules with defvjp, or declare it with nondiff='reason'"
+        raise NondifferentiableError(explain(f"{op.name}: derivative rules", "none", do))
+    ((operand, function),) = op.rules.items()
+    while len(op.indexed) < count:
+        op.indexed.append(Rule(op, operand, function, len(op.indexed)))
+    return op.indexed[:count]
 
 
 def _lookups(op: Op, which: int) -> dict[str, Callable[[tuple[Any, ...]], Any]]:

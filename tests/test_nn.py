@@ -64,7 +64,7 @@ def test_gradients_through_inputs_and_parameters(kind, i):
         given = iter(values[:count])
         full = [next(given) if np.asarray(x).dtype.kind == "f" else x for x in inputs]
         out = module(*full)
-        return float(np.sum(weights * getattr(out, "_data", out)))
+        return float(np.sum(weights * getattr(out, "_value", out)))
 
     expected = directional(scalar, arrays, directions)
     scalar(*arrays)
@@ -92,7 +92,7 @@ def test_state_makes_the_round_trip(kind, i):
 def value(module, inputs):
     with ag.no_grad():
         out = module(*inputs)
-    return getattr(out, "_data", out)
+    return getattr(out, "_value", out)
 
 
 @pytest.mark.parametrize(("kind", "i"), CASES)

@@ -66,10 +66,10 @@ def test_layout_does_not_matter(cls, hyper, layout):
     start = rng.normal(size=shape)
     plain, other = leaf(start), leaf(start)
     if layout == "column order":
-        other._data = np.asfortranarray(start)
+        other._value = np.asfortranarray(start)
     if layout == "strided":
-        other._data = np.zeros((8, 9))[::2, ::3]
-        other._data[...] = start
+        other._value = np.zeros((8, 9))[::2, ::3]
+        other._value[...] = start
     one, two = cls([plain], **hyper), cls([other], **hyper)
     for g in rng.normal(size=(3, *shape)):
         plain.grad, other.grad = g, np.array(g, order="F")

@@ -49,15 +49,23 @@ def _matrices(ct, x, y):
     return reshape(ct, shape=(*shape, rows.shape[-2], columns.shape[-1])), rows, columns
 
 
+def _flipped(x):
+    return x.T if x.ndim == 2 else swapaxes(x, -1, -2)
+
+
 def matmul_vjp_x(ct, x, y):
+    if x.ndim == y.ndim == 2:
+        return matmul(ct, y.T)
     ct, _, columns = _matrices(ct, x, y)
-    part = matmul(ct, swapaxes(columns, -1, -2))
+    part = matmul(ct, _flipped(columns))
     return part if x.ndim > 1 else reshape(part, shape=(*part.shape[:-2], -1))
 
 
 def matmul_vjp_y(ct, x, y):
+    if x.ndim == y.ndim == 2:
+        return matmul(x.T, ct)
     ct, rows, _ = _matrices(ct, x, y)
-    part = matmul(swapaxes(rows, -1, -2), ct)
+    part = matmul(_flipped(rows), ct)
     return part if y.ndim > 1 else reshape(part, shape=(*part.shape[:-2], -1))
 
 
