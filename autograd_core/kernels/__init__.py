@@ -1,0 +1,6 @@
+"""Numerical loops: arrays in, arrays out, no differentiation.
+
+This room knows NumPy and Numba and nothing of tapes. `jit` is the one module that loads Numba
+(lazily, at the first compiled kernel); `vector_math` holds elementary functions in a form that
+LLVM vectorizes; `activations` builds the value and derivative loops of the activations on them.
+"""
