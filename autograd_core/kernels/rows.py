@@ -1,4 +1,4 @@
-"""Softmax and its logarithm along an axis, and their pullbacks: one loop per short row.
+"""Softmax, its logarithm and the cross-entropy, with their pullbacks: one loop per short row.
 
 A short row (ten classes, say) costs NumPy half a dozen passes of a few elements each; fused it is
 two to four times faster. Reductions do not vectorize under strict arithmetic, so from LONG
@@ -14,7 +14,14 @@ import numpy as np
 from .generate import text
 from .jit import compile_source
 
-__all__ = ["log_softmax", "log_softmax_pull", "softmax", "softmax_pull"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_pull",
+    "log_softmax",
+    "log_softmax_pull",
+    "softmax",
+    "softmax_pull",
+]
 
 LONG = 48
 
@@ -65,6 +72,42 @@ def log_softmax_rows_pull(ct, y, out, n):
         for j in range(start, start + n):
             out[j] = ct[j] - exp_scaled(y[j], -0.0) * UNSCALE * total
 """
+CROSS_ENTROPY = """
+def cross_entropy_rows(z, q, work, out, n):
+    for i in range(out.size):
+        start = i * n
+        top = z[start]
+        for j in range(start, start + n):
+            top = z[j] if z[j] > top else top
+        total = 0.0
+        for j in range(start, start + n):
+            work[j] = exp_scaled(z[j] - top, -0.0) * UNSCALE
+        for j in range(start, start + n):
+            total += work[j]
+        shift = log(total)
+        loss = 0.0
+        for j in range(start, start + n):
+            loss -= q[j] * ((z[j] - top) - shift) if q[j] != 0.0 else 0.0
+        out[i] = loss
+"""
+CROSS_ENTROPY_PULL = """
+def cross_entropy_rows_pull(z, q, ct, out, n):
+    for i in range(ct.size):
+        start = i * n
+        top = z[start]
+        for j in range(start, start + n):
+            top = z[j] if z[j] > top else top
+        total = 0.0
+        weight = 0.0
+        for j in range(start, start + n):
+            out[j] = exp_scaled(z[j] - top, -0.0) * UNSCALE
+        for j in range(start, start + n):
+            total += out[j]
+            weight += q[j]
+        for j in range(start, start + n):
+            slope = out[j] / total * weight - q[j]
+            out[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
+"""
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -102,6 +145,29 @@ def log_softmax_pull(ct: Any, y: Any, axis: int = -1) -> Any:
     if _is_short(y, axis) and _is_alike(ct, y):
         return _run(LOG_SOFTMAX_PULL, axis, ct, y)
     return ct - np.exp(y) * np.sum(ct, axis=axis, keepdims=True)
+
+
+def cross_entropy(z: Any, q: Any) -> Any:
+    """Return -Σ q log softmax(z) over the last axis."""
+    if not (_is_short(z, -1) and _is_alike(q, z)):
+        return -np.sum(np.where(q == 0, 0, q * log_softmax(z, -1)), axis=-1)
+    out = np.empty(z.shape[:-1], z.dtype)
+    kernel = _loops.get((CROSS_ENTROPY, z.dtype)) or _compile(CROSS_ENTROPY, z.dtype, 3)
+    kernel(z.ravel(), q.ravel(), np.empty(z.size, z.dtype), out.ravel(), z.shape[-1])
+    return out
+
+
+def cross_entropy_pull(ct: Any, z: Any, q: Any) -> Any:
+    """Return ct (softmax(z) Σ q - q), the pullback of the cross-entropy for z."""
+    if not (_is_short(z, -1) and _is_alike(q, z) and getattr(ct, "dtype", None) == z.dtype):
+        slope = softmax(z, -1) * np.sum(q, axis=-1, keepdims=True) - q
+        ct = np.asarray(ct)[..., None]
+        return np.where((ct == 0) | (slope == 0), 0, ct * slope)
+    out = np.empty(z.shape, z.dtype)
+    loop = CROSS_ENTROPY_PULL
+    kernel = _loops.get((loop, z.dtype)) or _compile(loop, z.dtype, 3)
+    kernel(z.ravel(), q.ravel(), ct.ravel(), out.ravel(), z.shape[-1])
+    return out
 
 
 def _is_short(x: Any, axis: int) -> bool:

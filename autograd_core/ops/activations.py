@@ -15,6 +15,7 @@ import numpy as np
 from ..declare import defvjp, primitive
 from ..domains import AwayFrom, Interval
 from ..kernels import activations as kernels
+from ..kernels import rows
 from .compare import greater, where
 from .pointwise import exp, square
 from .reduce import sum
@@ -176,13 +177,13 @@ def _row_samples(rng):
 @primitive(samples=_row_samples)
 def softmax(x, *, axis=-1):
     """Softmax along an axis, eˣ / Σ eˣ, shifted by the largest element."""
-    return kernels.softmax(x, axis)
+    return rows.softmax(x, axis)
 
 
 @primitive(samples=_row_samples)
 def log_softmax(x, *, axis=-1):
     """Logarithm of the softmax along an axis, x - log Σ eˣ."""
-    return kernels.log_softmax(x, axis)
+    return rows.log_softmax(x, axis)
 
 
 @primitive(
@@ -193,18 +194,42 @@ def log_softmax(x, *, axis=-1):
 )
 def softmax_cross_entropy(logits, target):
     """Cross-entropy -Σ q log softmax(z) over the last axis; its gradient is p Σq - q."""
-    return -np.sum(target * kernels.log_softmax(logits, -1), axis=-1)
+    return rows.cross_entropy(logits, target)
 
 
-def softmax_cross_entropy_vjp(ct, logits, target):
-    total = sum(target, axis=-1, keepdims=True)
-    return ct[..., None] * (softmax(logits) * total - target)
+@primitive(
+    internal=True,
+    samples=lambda rng: [
+        ((rng.uniform(-2.0, 2.0, 3), rng.uniform(-2, 2, (3, 4)), rng.dirichlet(np.ones(4), 3)), {})
+    ],
+)
+def softmax_cross_entropy_pull(ct, logits, target):
+    """ct (p Σq - q) with p = softmax(z), the pullback of the cross-entropy."""
+    return rows.cross_entropy_pull(ct, logits, target)
+
+
+def cross_entropy_slope(logits, target):
+    return softmax(logits) * sum(target, axis=-1, keepdims=True) - target
+
+
+def cross_entropy_pull_vjp(g, ct, logits, target):
+    p = softmax(logits)
+    centred = p * (g - sum(g * p, axis=-1, keepdims=True))
+    return ct[..., None] * sum(target, axis=-1, keepdims=True) * centred
 
 
 defvjp(
     softmax_cross_entropy,
-    logits=softmax_cross_entropy_vjp,
+    logits=lambda ct, logits, target: softmax_cross_entropy_pull(ct, logits, target),
     target=lambda ct, logits: -ct[..., None] * log_softmax(logits),
+)
+defvjp(
+    softmax_cross_entropy_pull,
+    ct=lambda g, logits, target: sum(g * cross_entropy_slope(logits, target), axis=-1),
+    logits=cross_entropy_pull_vjp,
+    target=lambda g, ct, logits: (
+        ct[..., None] * (sum(g * softmax(logits), axis=-1, keepdims=True) - g)
+    ),
 )
 defvjp(softmax, x=lambda ct, out, axis: out * (ct - sum(ct * out, axis=axis, keepdims=True)))
 defvjp(log_softmax, x=lambda ct, out, axis: ct - exp(out) * sum(ct, axis=axis, keepdims=True))

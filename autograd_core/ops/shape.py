@@ -12,7 +12,6 @@ import numpy as np
 from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, explain
 
-
 SMALL = 4096
 
 

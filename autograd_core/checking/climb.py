@@ -1,0 +1,133 @@
+"""Evaluate a subject along lines through its point, on as many rungs as the question needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .judge import Judgement
+from .ladder import Rungs, Slopes
+from .subject import Subject
+
+__all__ = ["STAGES", "Line", "Probe", "Stage", "climb"]
+
+RATIO = 8.0
+NEAR = 0.125 * RATIO ** -np.arange(6.0)
+
+
+class Stage(NamedTuple):
+    """Rungs to add, in units of a line's own scale or of its other one."""
+
+    steps: np.ndarray
+    other: bool = False
+
+
+# Most functions are done with the first. Where the scales are the same, the second adds the rungs
+# in between; the last is for functions that hardly vary.
+STAGES = (
+    Stage(NEAR),
+    Stage(NEAR * RATIO**-0.5, other=True),
+    Stage(NEAR * RATIO ** -len(NEAR)),
+    Stage(RATIO ** np.array([0.0, 1.0])),
+)
+Probe = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A direction: which entries of the point move, and by how much for a parameter of 1.
+
+    `other` is a second scale at which the function may vary, relative to the first: an entry of
+    size 1e-8 may matter to within 1 (as in cos) or to within 1e-8 (as in log).
+    """
+
+    where: np.ndarray
+    weights: np.ndarray
+    other: float = 1.0
+
+    def move(self, subject: Subject, t: float) -> tuple[np.ndarray, float]:
+        """Return by how much the entries move for a parameter, and what it is after rounding."""
+        flat = subject.point.copy()
+        flat[self.where] += t * self.weights
+        moved = subject.rounded(flat)[self.where] - subject.point[self.where]
+        size = np.abs(self.weights).max()
+        unit = self.weights / size
+        return moved, float(moved @ unit / (unit @ unit) / size)
+
+
+def climb(
+    subject: Subject,
+    lines: list[Line],
+    probes: list[Probe],
+    centre: np.ndarray,
+    judge: Callable[[np.ndarray, Slopes], Judgement],
+    stages: Sequence[Stage] = STAGES,
+) -> Slopes:
+    """Return the slopes along `lines`, going on to further rungs where a judgement is open.
+
+    Parameters
+    ----------
+    subject : Subject
+    lines : list of Line
+    probes : list of callable
+        One per line: what to look at in the outputs, and the size of the numbers rounded in it.
+    centre : ndarray, shape (lines, outputs)
+        What the probes show at the point itself.
+    judge : callable
+        Gives the judgement for some of the lines (an index array) on what has been measured.
+    stages : sequence of Stage
+    """
+    active = np.arange(len(lines))
+    floor = max(1.0, float(np.abs(subject.point).max()))
+    rungs: Rungs | None = None
+    slopes: Slopes | None = None
+    for stage in stages:
+        chosen = [(lines[i], probes[i]) for i in active]
+        new = _stage(subject, chosen, stage)
+        rungs = new if rungs is None else rungs.merge(new)
+        found = rungs.slopes(centre[active], subject.unit, floor)
+        if slopes is None:
+            slopes = found
+        slopes.put(active, found)
+        settled = judge(active, found).settled(subject.unit)
+        open_ = np.flatnonzero(~settled.all(axis=1))
+        active, rungs = active[open_], rungs.take(open_)
+        if not len(active):
+            break
+    assert slopes is not None
+    return slopes
+
+
+def _stage(subject: Subject, chosen: list[tuple[Line, Probe]], stage: Stage) -> Rungs:
+    columns = [
+        [
+            _rung(subject, line, probe, t * (line.other if stage.other else 1.0))
+            for t in stage.steps
+        ]
+        for line, probe in chosen
+    ]
+    parts = [np.array([[rung[k] for rung in column] for column in columns]) for k in range(4)]
+    return Rungs(*(np.swapaxes(part, 0, 1) for part in parts))
+
+
+def _rung(
+    subject: Subject, line: Line, probe: Probe, t: float
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    moved, step = line.move(subject, t)
+    if step == 0.0:  # below the resolution of the input
+        nothing, scale = probe(np.full(subject.width, np.nan))
+        return math.nan, nothing, nothing, scale
+    # Back by what the numbers really moved: central differences must be symmetric.
+    plus, scale_plus = probe(_value(subject, line, moved))
+    minus, scale_minus = probe(_value(subject, line, -moved))
+    return step, plus, minus, np.fmax(scale_plus, scale_minus)
+
+
+def _value(subject: Subject, line: Line, moved: np.ndarray) -> np.ndarray:
+    flat = subject.point.copy()
+    flat[line.where] += moved
+    return subject.near(flat)

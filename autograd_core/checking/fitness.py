@@ -1,0 +1,70 @@
+"""Before anything is measured: is this a function that a derivative can be asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .subject import Place, Subject, Unfit
+
+__all__ = ["require_fit"]
+
+ROUNDINGS = 64.0  # two runs of the same function may differ by this many units of round-off
+
+
+def require_fit(subject: Subject, raising: str = "invalid") -> None:
+    """Raise `Unfit` unless a subject is pure, deterministic and finite; leave it recorded.
+
+    `raising` is the verdict on a function that raises.
+    """
+    if not subject.inputs:
+        what = "nothing to differentiate: none of the inputs is of a floating dtype"
+        raise Unfit("invalid", what + (f" ({', '.join(subject.held)})" if subject.held else ""))
+    _require_finite(subject.inputs, subject.point, "an input")
+    try:
+        first, second = subject.evaluate(subject.point), subject.evaluate(subject.point)
+        recorded = subject.record()
+    except Unfit:
+        raise
+    except Exception as error:
+        raise Unfit(raising, f"{subject.name} raised {type(error).__name__}: {error}") from error
+    _require_same(subject, first, second, "the same input gave two results")
+    _require_same(subject, first, recorded, "it gives another result when it is recorded")
+    _require_finite(subject.outputs, first, "the result")
+    subject.centre = first
+    _require_linear(subject)
+
+
+def _require_linear(subject: Subject) -> None:
+    """Require that the backward pass repeats itself and is linear in the cotangent."""
+    seed = np.linspace(0.5, 1.5, subject.width)
+    once, again, double = (subject.pull(scale * seed) for scale in (1.0, 1.0, -2.0))
+    unit = max(subject.unit, subject.coarsest)
+    if not _alike(once, again, unit).all():
+        raise Unfit("nondeterministic", "the backward pass gave two results for one cotangent")
+    if not _alike(-2.0 * once, double, unit).all():
+        raise Unfit("wrong", "the backward pass is not linear in the cotangent")
+
+
+def _alike(a: np.ndarray, b: np.ndarray, unit: float) -> np.ndarray:
+    return np.isclose(a, b, rtol=ROUNDINGS * unit, atol=0.0, equal_nan=True)
+
+
+def _require_same(subject: Subject, a: np.ndarray, b: np.ndarray, what: str) -> None:
+    differs = ~_alike(a, b, subject.unit)
+    if differs.any():
+        where = _first(subject.outputs, differs)
+        raise Unfit("nondeterministic", f"{what}: {where} was {a[differs][0]} and {b[differs][0]}")
+
+
+def _require_finite(places: Sequence[Place], values: np.ndarray, what: str) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        where = _first(places, bad)
+        raise Unfit("invalid", f"{what} is not finite: {where} is {values[bad][0]}")
+
+
+def _first(places: Sequence[Place], mask: np.ndarray) -> str:
+    position = int(np.flatnonzero(mask)[0])
+    return next(place.label(position) for place in places if position < place.stop)

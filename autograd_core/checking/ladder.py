@@ -1,0 +1,264 @@
+"""Numerical derivatives from a ladder of steps, each with an error bound that was measured.
+
+A difference quotient has two errors: truncation, which falls with the step, and round-off, which
+grows as the step falls. No single step suits every function. So the function is evaluated at a
+geometric ladder of steps on both sides of the point; every few neighbouring rungs are extrapolated
+to step zero (Richardson), and the disagreement of neighbours plus the round-off seen in the finest
+rungs bounds the error. Fine rungs are blunt but see the function closest to the point: they are
+believed first, and coarser rungs sharpen the result until one contradicts (a kink or a wiggle
+further out).
+
+References
+----------
+Ridders (1982), Accurate computation of F'(x) and F'(x)F''(x), Adv. Eng. Software 4.
+Press et al. (2007), Numerical Recipes, 5.7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Estimate", "Rungs", "Slopes", "neville"]
+
+SAFETY = 3.0  # error bounds are this much wider than what the rungs show
+ROUNDINGS = 4.0  # a value is taken to be off by this many units of round-off
+UNRESOLVED = 0.01  # a move at the finest step, as a share of the largest, that is no small one
+TINY = np.finfo(float).tiny
+GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single precision
+LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
+
+
+def neville(finer: np.ndarray, coarser: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Return what to add to `finer` to cancel the leading error that it shares with `coarser`.
+
+    With errors proportional to hᵖ and ratio = (h_coarse / h_fine)ᵖ, the correction is
+    (finer - coarser) / (ratio - 1); repeated over a ladder it is Neville's scheme at step zero.
+    """
+    return np.asarray((finer - coarser) / (ratio - 1.0))
+
+
+@dataclass
+class Estimate:
+    """A derivative and the bound of its error, elementwise; infinite where nothing is known."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+    def or_else(self, other: Estimate) -> Estimate:
+        """Return the other where nothing is known here."""
+        known = np.isfinite(self.error)
+        return Estimate(
+            np.where(known, self.value, other.value), np.where(known, self.error, other.error)
+        )
+
+    def differs(self, other: Estimate) -> np.ndarray:
+        """Where the two cannot be the same number."""
+        gap = np.abs(self.value - other.value)
+        return np.asarray(gap > SAFETY * (self.error + other.error))
+
+
+@dataclass
+class Slopes:
+    """What a ladder found: the derivative, those from either side, and how much f varied."""
+
+    centre: Estimate
+    left: Estimate
+    right: Estimate
+    variation: np.ndarray
+    unbounded: np.ndarray
+
+    @property
+    def kink(self) -> np.ndarray:
+        """Where the slopes from the left and the right differ, or those of near and far steps.
+
+        The second is a kink so close that the near steps barely resolve it.
+        """
+        sides = self.left.differs(self.right)
+        return np.asarray(sides | self.centre.differs(self.left) | self.centre.differs(self.right))
+
+    @classmethod
+    def joined(cls, parts: list[Slopes]) -> Slopes:
+        """Return the results of several groups of columns as one."""
+
+        def join(name: str) -> Any:
+            arrays = [getattr(part, name) for part in parts]
+            if isinstance(arrays[0], Estimate):
+                values, errors = [a.value for a in arrays], [a.error for a in arrays]
+                return Estimate(np.concatenate(values), np.concatenate(errors))
+            return np.concatenate(arrays)
+
+        return cls(*(join(field.name) for field in fields(cls)))
+
+    def put(self, columns: np.ndarray, new: Slopes) -> None:
+        """Overwrite the results of some columns."""
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(new, field.name)
+            if isinstance(mine, Estimate):
+                mine.value[columns], mine.error[columns] = theirs.value, theirs.error
+            else:
+                mine[columns] = theirs
+
+
+@dataclass
+class Rungs:
+    """Values of a function at steps to the right and to the left, for several columns at once.
+
+    The axes are (rung, column, output); the steps lack the last. `scale` is the size of the
+    numbers that were rounded in the values.
+    """
+
+    steps: np.ndarray
+    plus: np.ndarray
+    minus: np.ndarray
+    scale: np.ndarray
+
+    def take(self, columns: np.ndarray) -> Rungs:
+        """Return some of the columns."""
+        return Rungs(*(getattr(self, field.name)[:, columns] for field in fields(self)))
+
+    def merge(self, other: Rungs) -> Rungs:
+        """Return the rungs of both, the coarsest first."""
+        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        both = [np.concatenate(pair) for pair in pairs]
+        order = np.argsort(-both[0], axis=0, kind="stable")
+        return Rungs(*(np.take_along_axis(a, _like(order, a), axis=0) for a in both))
+
+    def slopes(self, centre: np.ndarray, unit: float, floor: float) -> Slopes:
+        """Extrapolate to step zero, from both sides and from each.
+
+        `unit` is the machine epsilon of the values, and `floor` a size of numbers that may have
+        been rounded on the way to them.
+        """
+        noise = self._noise(centre, unit, floor)
+        steps = self.steps[..., None]
+        quotients = (centre - self.minus) / steps, (self.plus - centre) / steps
+        left, right = (extrapolate(q, self.steps, noise, 1) for q in quotients)
+        both = extrapolate((self.plus - self.minus) / (2.0 * steps), self.steps, noise, 2)
+        unbounded = [_grows(q, noise / steps) for q in quotients]
+        for side, q, grows in zip((left, right), quotients, unbounded, strict=True):
+            both = both.or_else(side)  # beyond the edge of a domain only one side is left
+            side.value[grows] = np.copysign(np.inf, _at_finest(q))[grows]
+        moved = self._moved(centre)
+        known = np.isfinite(moved)
+        farthest = np.where(known, moved, 0.0).max(axis=0)
+        reach = np.fmax(np.where(known, steps, 0.0).max(axis=0), TINY)
+        variation = farthest / reach
+        # A derivative from both sides is no more certain than that the sides agree.
+        gap = np.abs(right.value - left.value)
+        both.error += np.where(np.isfinite(gap), gap, 0.0)
+        # A function that never moves may have lost its changes beside numbers of size `floor`.
+        lost = ROUNDINGS * unit * floor / reach
+        both.error = np.where(variation == 0.0, np.fmax(both.error, lost), both.error)
+        # Where the finest step moves the function as far as any, its course is not resolved.
+        finest = _at_finest(moved)
+        unresolved = (finest > UNRESOLVED * farthest) & (finest > 4.0 * noise.max(axis=0))
+        both.error = np.where(unresolved, np.inf, both.error)
+        return Slopes(both, left, right, variation, unbounded[0] | unbounded[1])
+
+    def _moved(self, centre: np.ndarray) -> np.ndarray:
+        return np.fmax(np.abs(self.plus - centre), np.abs(self.minus - centre))
+
+    def _noise(self, centre: np.ndarray, unit: float, floor: float) -> np.ndarray:
+        """Return the round-off of the values.
+
+        A function that stands still at small steps and jumps by little more than round-off at
+        larger ones was rounded on its way to a coarse grid: the jump is its noise.
+        """
+        scale = np.fmax(self.scale, np.abs(centre))
+        moved = self._moved(centre)
+        jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
+        small = np.fmax(GRID * scale.max(axis=0), ROUNDINGS * unit * floor)
+        coarse = np.any(moved == 0.0, axis=0) & (jump <= small)
+        return np.fmax(ROUNDINGS * unit * scale, np.where(coarse, 2.0 * jump, 0.0))
+
+
+def _like(order: np.ndarray, array: np.ndarray) -> np.ndarray:
+    return order if array.ndim == 2 else order[..., None]
+
+
+def _grows(slopes: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Whether the slopes grow without bound as the step falls, well above their noise."""
+    size = np.abs(slopes)
+    factors = size[1:] / size[:-1]
+    finest = _finest(np.isfinite(factors), 4)
+    high, low = np.where(finest, factors, -np.inf), np.where(finest, factors, np.inf)
+    # Noise over a falling step grows, too, but irregularly.
+    regular = (low.min(axis=0) > 1.3) & (high.max(axis=0) < 1.1 * low.min(axis=0))
+    audible = np.where(finest, size[1:] > 10.0 * noise[1:], True).all(axis=0)
+    return np.asarray(regular & audible & (finest.sum(axis=0) == 4))
+
+
+def _finest(there: np.ndarray, count: int) -> np.ndarray:
+    """Return a mask of the last `count` rungs that are `there`."""
+    return there & (np.cumsum(there[::-1], axis=0)[::-1] <= count)
+
+
+def _at_finest(rungs: np.ndarray) -> np.ndarray:
+    """Return the entry of the finest rung where there is a finite one."""
+    finest = _finest(np.isfinite(rungs), 1)
+    return np.asarray(np.where(finest, rungs, 0.0).sum(axis=0))
+
+
+def extrapolate(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray, power: int) -> Estimate:
+    """Extrapolate difference quotients to step zero, with an error bound.
+
+    Parameters
+    ----------
+    slopes : ndarray, shape (rungs, columns, outputs)
+        Difference quotients, the coarsest first; NaN where the function has no value.
+    steps : ndarray, shape (rungs, columns)
+    noise : ndarray
+        The round-off of the function's values, like `slopes`.
+    power : int
+        The errors are series in step**power: 1 for one-sided quotients, 2 for central ones.
+    """
+    tables = [slopes]
+    corrections = []
+    gains = [np.ones(slopes.shape)]
+    for level in range(1, min(len(slopes), LEVELS + 1)):
+        ratio = (steps[:-level] / steps[level:])[..., None] ** power
+        corrections.append(neville(tables[-1][1:], tables[-1][:-1], ratio))
+        tables.append(tables[-1][1:] + corrections[-1])
+        gains.append(gains[-1][1:] * (ratio + 1.0) / (ratio - 1.0))
+    noise = noise + SAFETY * _jitter(tables, steps)
+    value, error = slopes.copy(), np.full(slopes.shape, np.inf)
+    for level, (table, correction) in enumerate(zip(tables[1:], corrections, strict=True), 1):
+        blur = gains[level] * noise[level:] / steps[level:, :, None]
+        bound = SAFETY * np.abs(correction) + blur
+        better = bound < error[level:]
+        value[level:][better] = table[better]
+        error[level:][better] = bound[better]
+    # Far from the limit a small correction may be a coincidence, and at a kink or a root the error
+    # falls slowly: no estimate is better than its change from the rung before.
+    error[1:] += np.abs(np.diff(value, axis=0))
+    return _sharpest(value, np.where(np.isnan(error), np.inf, error))
+
+
+def _jitter(tables: list[np.ndarray], steps: np.ndarray) -> np.ndarray:
+    """Return the noise of the function's values, as it shows in the finest rungs.
+
+    Extrapolated twice, neighbouring rungs of a smooth function differ by round-off alone.
+    """
+    if len(tables) < 3 or len(tables[2]) < 2:
+        return np.zeros(tables[0].shape[1:])
+    seen = np.abs(np.diff(tables[2], axis=0)) * steps[3:, :, None]
+    return np.asarray(np.where(_finest(np.isfinite(seen), 2), seen, 0.0).max(axis=0))
+
+
+def _sharpest(value: np.ndarray, error: np.ndarray) -> Estimate:
+    """Walk from the finest rung up while the error intervals meet; keep the narrowest."""
+    best = Estimate(np.full(value.shape[1:], np.nan), np.full(value.shape[1:], np.inf))
+    low, high = np.full(value.shape[1:], -np.inf), np.full(value.shape[1:], np.inf)
+    trusted = np.ones(value.shape[1:], bool)
+    for v, e in zip(value[::-1], error[::-1], strict=True):
+        known = np.isfinite(v) & np.isfinite(e)
+        trusted &= ~known | ((v - e <= high) & (v + e >= low))
+        usable = trusted & known
+        low = np.where(usable, np.fmax(low, v - e), low)
+        high = np.where(usable, np.fmin(high, v + e), high)
+        narrower = usable & (e < best.error)
+        best.value[narrower], best.error[narrower] = v[narrower], e[narrower]
+    return best
