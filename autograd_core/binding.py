@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from .errors import DTypeError, ShapeError, explain
+from .guard import own
 from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["SCALARS", "array", "bind", "plain", "refuse_misfit"]
+__all__ = ["SCALARS", "bind", "keep", "plain", "refuse_misfit", "unwrap"]
 
 ARRAYS = frozenset((np.ndarray, np.float64, np.float32))
 METADATA = frozenset((int, float, bool, tuple, type(None)))
@@ -25,6 +26,29 @@ def plain(op: Op, operands: tuple[Any, ...], attributes: dict[str, Any]) -> bool
     if len(operands) != op.arity or not ARRAYS.issuperset(map(type, operands)):
         return False
     return not attributes or METADATA.issuperset(map(type, attributes.values()))
+
+
+def unwrap(op: Op, operands: tuple[Any, ...]) -> tuple[list[Any], list[Any], bool, bool]:
+    """Return the operands' arrays and nodes; whether any is a tensor, and whether any is not."""
+    arrays: list[Any] = []
+    nodes: list[Any] = []
+    lifted = foreign = False
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            lifted = True
+            arrays.append(operand._value)
+            nodes.append(operand.node)
+        else:
+            foreign = True
+            arrays.append(array(op, operand))
+            nodes.append(None)
+    return arrays, nodes, lifted, foreign
+
+
+def keep(arrays: list[Any], operands: tuple[Any, ...]) -> list[Any]:
+    """Return the arrays to be remembered: those that others could write into are copied."""
+    pairs = zip(arrays, operands, strict=True)
+    return [own(array, not isinstance(operand, Tensor)) for array, operand in pairs]
 
 
 def array(op: Op, operand: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .binding import array, bind, plain, refuse_misfit
+from .binding import bind, keep, plain, refuse_misfit, unwrap
 from .errors import DTypeError, explain
 from .guard import EXPOSED, own
 from .modes import Tape, current
@@ -60,22 +60,19 @@ class Op:
             return self.forward(*operands, **attributes)
         if len(operands) != self.arity or self.attributes or attributes:
             operands, attributes = bind(self, operands, attributes)
-        lifted = [isinstance(operand, Tensor) for operand in operands]
-        pairs = list(zip(operands, lifted, strict=True))
-        arrays = [x._value if is_tensor else array(self, x) for x, is_tensor in pairs]
-        if True not in lifted:
+        arrays, nodes, lifted, foreign = unwrap(self, operands)
+        if not lifted:
             return self.forward(*arrays, **attributes)
         tape = current()
         if self.strong is not None and tape.strong_zeros:
             return self.strong(*operands, **attributes)
         out = self.compute(*arrays, **attributes)
-        nodes = [x.node if is_tensor else None for x, is_tensor in pairs]
         if self.nondiff is not None or not tape.recording or not any(nodes):
             return wrap(out, None)
-        if EXPOSED or False in lifted:
-            arrays = [own(a, not is_tensor) for a, is_tensor in zip(arrays, lifted, strict=True)]
+        if foreign or EXPOSED:
+            arrays = keep(arrays, operands)
         env = (*arrays, own(out, False) if EXPOSED else out, attributes)
-        rules = self.edge_rules or indexed_rules(self, len(operands))
+        rules = self.edge_rules or indexed_rules(self, len(nodes))
         links: list[Any] = []
         for node, rule in zip(nodes, rules, strict=True):
             if node is not None and rule is not None:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .errors import NondifferentiableError, UnknownNameError, explain
 
 if TYPE_CHECKING:
@@ -36,11 +34,11 @@ class Rule:
             what = f"defvjp({op.name}): rule parameters after the first among {', '.join(lookups)}"
             raise UnknownNameError(explain(what, repr(unknown[0]), "Correct the name"))
         places = {name: i for i, name in enumerate((*op.operands, "out"))}
-        self.save = (
-            _picker([places[name] for name in self.needs])
-            if places.keys() >= set(self.needs)
-            else lambda env: tuple(lookups[name](env) for name in self.needs)
-        )
+        if places.keys() >= set(self.needs):
+            self.save = _picker([places[name] for name in self.needs])
+        else:
+            getters = [lookups[name] for name in self.needs]
+            self.save = lambda env: tuple([get(env) for get in getters])
 
 
 def indexed_rules(op: Op, count: int) -> list[Rule]:
@@ -67,7 +65,7 @@ def _lookups(op: Op, which: int) -> dict[str, Callable[[tuple[Any, ...]], Any]]:
 
 
 def _shape_of(i: int) -> Callable[[tuple[Any, ...]], Any]:
-    return lambda env: np.shape(env[i])
+    return lambda env: getattr(env[i], "shape", ())  # a Python number has none
 
 
 def _attribute(name: str) -> Callable[[tuple[Any, ...]], Any]:
@@ -75,7 +73,7 @@ def _attribute(name: str) -> Callable[[tuple[Any, ...]], Any]:
 
 
 def _shapes(env: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:
-    return tuple(np.shape(array) for array in env[:-2])
+    return tuple(getattr(array, "shape", ()) for array in env[:-2])
 
 
 def _picker(indices: list[int]) -> Callable[[tuple[Any, ...]], Any]:

@@ -157,14 +157,19 @@ def _smoothed(
     rows = np.full((flat.size, classes), smoothing / classes)
     counted = np.arange(flat.size)
     norm = None
-    if (flat == ignore_index).any():
-        counted = np.flatnonzero(flat != ignore_index)
-        rows[flat == ignore_index] = 0.0
+    if flat.size and (ignore_index >= 0 or flat.min() < 0):
+        ignored = flat == ignore_index
+        rows[ignored] = 0.0
+        counted = counted[~ignored]
         norm = float(counted.size)
-    valid = flat[counted]
-    if valid.size and not (valid.min() >= 0 and valid.max() < classes):
+    valid = flat[counted] if norm is not None else flat
+    try:
+        if norm is not None and (valid < 0).any():
+            raise IndexError  # NumPy would count a negative label from the end
+        rows[counted, valid] += 1.0 - smoothing
+    except IndexError:
         what = f"cross_entropy: labels from 0 to {classes - 1} (or ignore_index={ignore_index})"
-        outside = int(valid.min() if valid.min() < 0 else valid.max())
-        raise ShapeError(explain(what, outside, "Check the labels and the width of the last layer"))
-    rows[counted, valid] += 1.0 - smoothing
+        outside = valid[(valid < 0) | (valid >= classes)][0]
+        do = "Check the labels and the width of the last layer"
+        raise ShapeError(explain(what, outside, do)) from None
     return rows.reshape(*labels.shape, classes), norm
