@@ -131,8 +131,7 @@ class Module:
                 explain("astype: a floating dtype", np.dtype(dtype), "Use np.float64")
             )
         for _, value in self.named_tensors():
-            requires_grad = value.requires_grad
-            Tensor.__init__(value, value.numpy(), requires_grad, dtype)
+            value.convert(dtype)
         return self
 
     def state_dict(self) -> dict[str, np.ndarray]:

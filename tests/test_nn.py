@@ -127,6 +127,14 @@ def test_astype_keeps_the_parameters_themselves():
     assert after[0].grad.dtype == np.float64
 
 
+def test_astype_between_forward_and_backward_is_refused():
+    model = nn.MLP([3, 2], rng=0)
+    loss = ag.sum(model(np.ones((1, 3))))
+    model.astype(np.float64)
+    with pytest.raises(ag.GraphError, match="leaf"):
+        loss.backward()
+
+
 def test_representation_counts_parameters():
     text = repr(nn.MLP([64, 32, 10], dropout=0.1, rng=0))
     assert "0: Linear(64, 32)  # 2,080 parameters" in text

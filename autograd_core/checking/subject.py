@@ -80,21 +80,28 @@ def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 def borrowed(parameters: Sequence[Any], values: Sequence[Any]) -> Iterator[None]:
     """Give parameters other values, and the places on the tape that those have, for a while.
 
-    A value that is there already is not written again, so a recording made within remains valid.
+    The values are written in place, so that whoever holds a parameter's memory sees them. A value
+    that is there already is not written again, so a recording made within remains valid.
     """
     before = []
     try:
         for parameter, value in zip(parameters, values, strict=True):
-            before.append((parameter, parameter.numpy().copy(), parameter.node))
-            if not np.array_equal(parameter.numpy(), plain(value), equal_nan=True):
+            changed = not _equal(parameter.numpy(), plain(value))
+            kept = parameter.numpy().copy() if changed else None
+            before.append((parameter, parameter.node, kept))
+            if changed:
                 parameter.data = plain(value)
             parameter.node = getattr(value, "node", None)
         yield
     finally:
-        for parameter, value, node in reversed(before):
+        for parameter, node, kept in reversed(before):
             parameter.node = node
-            if not np.array_equal(parameter.numpy(), value, equal_nan=True):
-                parameter.data = value
+            if kept is not None:
+                parameter.data = kept
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=True)
 
 
 class Subject:
@@ -165,7 +172,7 @@ class Subject:
         with no_grad():
             result = self.call(*values)
         for place, value in zip(self.inputs[: len(self.slots)], values, strict=False):
-            if not np.array_equal(plain(value), place.of(flat), equal_nan=True):
+            if not _equal(plain(value), place.of(flat)):
                 raise Unfit("impure", f"the function overwrites an input: {place.name}")
         return self.read(result)
 

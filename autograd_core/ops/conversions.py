@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import DTypeError, GraphError, ShapeError, explain
+from ..tape import Leaf
 from ..tensor import Tensor
 
 STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
@@ -97,7 +98,15 @@ def reduce(self: Tensor, protocol: int) -> Any:
     return rebuild, (type(self), self._value, self.requires_grad)
 
 
+def convert(self: Tensor, dtype: DTypeLike) -> None:
+    """Change the dtype of a leaf or constant in place; graphs that lead to it are void."""
+    if isinstance(self.node, Leaf):
+        self.node.links = None
+    Tensor.__init__(self, self._value, self.requires_grad, dtype)
+
+
 METHODS = {
+    "convert": convert,
     "item": item,
     "tolist": lambda self: self._value.tolist(),
     "__format__": lambda self, spec: format(item(self) if spec else str(self), spec),
