@@ -91,7 +91,9 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
             signature.bind(*args, **kwargs)
         except TypeError as error:
             what = f"{function.__name__}{signature}: the arguments it names"
-            raise DTypeError(explain(what, str(error), "Pass each of them once")) from error
+            raise DTypeError(
+                explain(what, f"a call that does not fit ({error})", "Correct it")
+            ) from error
         return function(*args, **kwargs)
 
     COMPOSITES[function.__name__] = checked

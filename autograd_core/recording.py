@@ -61,7 +61,7 @@ class Recording:
         cls, f: Callable[..., Any], chosen: tuple[int, ...], args: tuple[Any, ...], named: Any
     ) -> Recording:
         """Record ``f(*args, **named)`` as a function of the chosen positional arguments."""
-        if not all(-len(args) <= i < len(args) for i in chosen):
+        if not all(isinstance(i, int) and -len(args) <= i < len(args) for i in chosen):
             what = f"argnums: positions below {len(args)}, the number of positional arguments"
             raise ShapeError(explain(what, chosen, "Pass the arguments by position"))
 

@@ -31,8 +31,8 @@ OURS = frozenset(("autograd_core", "autograd_core.ops", "nn", "optim"))
 class Node:
     """One application of an operation.
 
-    Its edges are triples (parent, rule, remembered): whom the cotangent goes to, how, and with
-    what. They are held flat, in one tuple, because Python's collector visits every container.
+    Its edges (parent, rule, remembered) say whom the cotangent goes to, how, and with what. They
+    lie flat in the tuple `links`, because Python's collector visits every container.
     """
 
     __slots__ = ("code", "dtype", "home", "instruction", "links", "op", "position", "shape")
@@ -139,7 +139,7 @@ def sweep(
 
 
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
-    """Sum a cotangent over the axes along which its operand had been broadcast."""
+    """Sum a cotangent over the axes along which its operand was broadcast."""
     extra = ct.ndim - len(shape)
     pairs = zip(ct.shape[max(extra, 0) :], shape, strict=False)
     if extra < 0 or any(have != want != 1 for have, want in pairs):

@@ -1,7 +1,6 @@
-"""Tensor: an ndarray and, if a derivative can be asked of it, the node that stands for it.
+"""Tensor: an ndarray and, if a derivative can be asked of it, its node; else it is a constant.
 
-A tensor without a node is a constant. Operators, methods and conversions are attached by
-`ops/operators.py`, derived from the declarations of the operations.
+Operators and methods are attached by `ops/operators.py`, derived from the declarations of ops.
 """
 
 from __future__ import annotations
@@ -65,7 +64,11 @@ class Tensor(Attached):  # type: ignore[misc]
         if not self.is_leaf:
             what, do = "assignment: a leaf or a constant", "Give the new value a name of its own"
             raise GraphError(explain(what, repr(self.node), do))
-        self._value[...] = fitting("assignment", value, self._value)
+        value = fitting("assignment", value, self._value)
+        if self.node is None:  # its memory may be that of a result it was detached from
+            self._value = value.copy()
+            return
+        self._value[...] = value
         wrote(self._value, next(clock))
 
     @property
