@@ -141,6 +141,8 @@ def sweep(
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     """Sum a cotangent over the axes along which its operand was broadcast."""
     extra = ct.ndim - len(shape)
+    if extra > 0 and ct.shape[extra:] == shape:
+        return ct.sum(axis=tuple(range(extra)))
     pairs = zip(ct.shape[max(extra, 0) :], shape, strict=False)
     if extra < 0 or any(have != want != 1 for have, want in pairs):
         what = f"derivative rule: the operand's shape {shape} or one that broadcasts from it"

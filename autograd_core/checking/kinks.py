@@ -20,7 +20,7 @@ from .subject import Subject
 __all__ = ["possible"]
 
 POINTS = 32
-FEW = 4
+FEW = 4  # different slopes; the corner of two kinks has no more
 SPREAD = 64.0  # the points are spread over this many times the step of their slopes
 SLACK = 1e-2
 
@@ -51,9 +51,10 @@ def possible(
         (plus, scale), (minus, _) = probe(subject.near(ahead)), probe(subject.near(behind))
         slopes.append((plus - minus) / (2.0 * step))
         noise = np.fmax(noise, 4.0 * subject.unit * scale / step)
-    low, high = np.nanmin(slopes, axis=0), np.nanmax(slopes, axis=0)
+    low, high = np.fmin.reduce(slopes), np.fmax.reduce(slopes)
     slack = noise + SLACK * np.fmax(np.abs(low), np.abs(high))
     # Where many kinks meet, the points show many slopes but not all.
     distinct = 1 + (np.diff(np.sort(slopes, axis=0), axis=0) > slack).sum(axis=0)
     slack = np.where(distinct > FEW, slack + high - low, slack)
-    return np.asarray((claims >= low - slack) & (claims <= high + slack))
+    # Without a neighbour in the domain nothing speaks against a claim.
+    return np.isnan(low) | ((claims >= low - slack) & (claims <= high + slack))
