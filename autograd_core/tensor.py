@@ -40,10 +40,7 @@ class Tensor(Attached):  # type: ignore[misc]
     size = property(lambda self: self._value.size, doc="The number of elements.")
     dtype = property(lambda self: self._value.dtype, doc="The type of the elements.")
     requires_grad = property(lambda self: self.node is not None, doc="Whether it has a node.")
-    is_leaf = property(
-        lambda self: self.node is None or isinstance(self.node, Leaf),
-        doc="Whether no recorded operation made it.",
-    )
+    is_leaf = property(lambda self: isinstance(self.node, Leaf | None), doc="No op made it.")
 
     @property
     def data(self) -> np.ndarray:

@@ -331,6 +331,13 @@ def test_a_claim_beyond_the_slopes_of_a_kink_is_wrong():
     assert gradcheck(op, np.array([0.0])).verdict == "wrong"
 
 
+def test_a_kink_at_the_end_of_a_domain():
+    def island(x):  # defined at 0 alone
+        return ag.sum(x) if float(x.numpy()[0]) == 0.0 else ag.sum(x) * np.nan
+
+    assert gradcheck(island, np.array([0.0])).verdict == "ill-conditioned"
+
+
 def test_both_ends_of_a_tie_cannot_have_the_full_gradient():
     def largest(x):
         return np.max(x)
@@ -345,7 +352,8 @@ def test_an_infinite_derivative_agrees_with_an_infinite_claim():
     assert gradcheck(ag.cbrt, np.array([0.0, 1.0]))
     cut = planted(lambda x: np.cbrt(x), x=lambda ct: ct * 0.0)
     assert gradcheck(cut, np.array([1.0])).verdict == "wrong"
-    assert gradcheck(cut, np.array([0.0])).verdict == "wrong"
+    vertical = gradcheck(cut, np.array([0.0]))  # a finite claim where no slope is finite
+    assert vertical.verdict == "kink" and "slope inf from the left" in str(vertical)
     assert gradcheck(lambda x: ag.cbrt(ag.relu(x)), np.array([0.0])).verdict == "kink"
 
 
@@ -419,6 +427,15 @@ def test_kinks_nearby_raise_no_false_alarm_in_single_precision(seed, mode):
     narrow.named_parameters = model.named_parameters
     report = gradcheck(narrow, rng.normal(size=(8, 16)), rng.integers(0, 3, 8), mode=mode)
     assert report.verdict in ("agrees", "kink"), report
+
+
+@pytest.mark.parametrize("mode", ["full", "random"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_with_every_unit_at_its_kink_is_not_accused(seed, mode):
+    model = nn.MLP([4, 8, 3], activation="relu", rng=np.random.default_rng(seed))
+    loss = Loss(model.astype(np.float64), nn.CrossEntropyLoss())
+    report = gradcheck(loss, np.zeros((2, 4)), np.array([0, 2]), mode=mode, seed=seed)
+    assert report.verdict == "kink", report
 
 
 @pytest.mark.parametrize("mode", ["full", "random"])
