@@ -24,6 +24,8 @@ class Unary(Op):
 
     def __call__(self, x: Any = None, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
+        if x.__class__ is np.ndarray and not (more or named):
+            return self.forward(x)  # a rule at work on plain arrays
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow or more or named:
             return super().__call__(x, *more, **named)
@@ -46,6 +48,8 @@ class Binary(Op):
 
     def __call__(self, x: Any = None, y: Any = None, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
+        if x.__class__ is np.ndarray is y.__class__ and not (more or named):
+            return self.forward(x, y)
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow or y is None or more or named:
             return super().__call__(x, *(() if y is None else (y, *more)), **named)

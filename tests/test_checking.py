@@ -141,6 +141,7 @@ RIGHT = {
     "power 3/2": (lambda x: ag.power(x, 1.5), (np.array([0.0, 1.0]),)),
     "rounded on the way": (lambda x: ag.sin(x.astype(np.float32)).astype(float), (X,)),
     "below the smallest": (lambda x: 1.0 / x, (np.array([1e160]),)),
+    "underflow": (ag.exp, (np.array([-745.1]),)),
     "hardly varying": (lambda x: ag.log(1e12 + x), (X[:1],)),
     "negligible": (lambda x: x[0] + 1e-17 * x[1], (X,)),
     "small beside large": (lambda x: 1e6 * x[0] + 1e-3 * ag.sin(x[1]), (X,)),

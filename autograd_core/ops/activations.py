@@ -20,104 +20,106 @@ from .compare import greater, where
 from .pointwise import exp, square
 from .reduce import sum
 
+VALUE = {name: kernels.value_kernel(name) for name in kernels.NAMES}
+PULL = {name: kernels.pull_kernel(name) for name in kernels.NAMES}
 KINK_AT_0 = AwayFrom((0.0,))
-PULL = (Interval(), KINK_AT_0)
+SLOPE_DOMAIN = (Interval(), KINK_AT_0)
 
 
 @primitive(pointwise=True, domain=(KINK_AT_0,))
 def relu(x):
     """Rectified linear unit, max(x, 0). The derivative at 0 is 0."""
-    return kernels.value("relu", x)
+    return VALUE["relu"](x)
 
 
-@primitive(pointwise=True, domain=PULL, internal=True)
+@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
 def relu_pull(ct, x):
     """ct relu'(x)."""
-    return kernels.pull("relu", ct, x)
+    return PULL["relu"](ct, x)
 
 
 @primitive(pointwise=True, domain=(KINK_AT_0,))
 def leaky_relu(x, *, slope=0.01):
     """x where x > 0, slope x elsewhere. The derivative at 0 is the slope."""
-    return kernels.value("leaky_relu", x, slope=slope)
+    return VALUE["leaky_relu"](x, slope=slope)
 
 
-@primitive(pointwise=True, domain=PULL, internal=True)
+@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
 def leaky_relu_pull(ct, x, *, slope=0.01):
     """ct leaky_relu'(x)."""
-    return kernels.pull("leaky_relu", ct, x, slope=slope)
+    return PULL["leaky_relu"](ct, x, slope=slope)
 
 
 @primitive(pointwise=True, domain=(KINK_AT_0,), reference="Clevert et al. (2016)")
 def elu(x, *, alpha=1.0):
     """Exponential linear unit: x where x > 0, alpha (eˣ - 1) elsewhere."""
-    return kernels.value("elu", x, alpha=alpha)
+    return VALUE["elu"](x, alpha=alpha)
 
 
-@primitive(pointwise=True, domain=PULL, internal=True)
+@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
 def elu_pull(ct, x, *, alpha=1.0):
     """ct elu'(x)."""
-    return kernels.pull("elu", ct, x, alpha=alpha)
+    return PULL["elu"](ct, x, alpha=alpha)
 
 
 @primitive(pointwise=True)
 def sigmoid(x):
     """Logistic sigmoid, 1 / (1 + e⁻ˣ)."""
-    return kernels.value("sigmoid", x)
+    return VALUE["sigmoid"](x)
 
 
 @primitive(pointwise=True, internal=True)
 def sigmoid_pull(ct, x):
     """ct sigmoid'(x)."""
-    return kernels.pull("sigmoid", ct, x)
+    return PULL["sigmoid"](ct, x)
 
 
 @primitive(pointwise=True, reference="DLMF 4.34.8")
 def tanh(x):
     """Hyperbolic tangent."""
-    return kernels.value("tanh", x)
+    return VALUE["tanh"](x)
 
 
 @primitive(pointwise=True, internal=True)
 def tanh_pull(ct, x):
     """ct tanh'(x) = ct / cosh²(x)."""
-    return kernels.pull("tanh", ct, x)
+    return PULL["tanh"](ct, x)
 
 
 @primitive(pointwise=True, reference="Ramachandran et al. (2017)")
 def silu(x):
     """Sigmoid linear unit or swish, x sigmoid(x)."""
-    return kernels.value("silu", x)
+    return VALUE["silu"](x)
 
 
 @primitive(pointwise=True, internal=True)
 def silu_pull(ct, x):
     """ct silu'(x)."""
-    return kernels.pull("silu", ct, x)
+    return PULL["silu"](ct, x)
 
 
 @primitive(pointwise=True, reference="Hendrycks and Gimpel (2016)")
 def gelu(x):
     """Gaussian error linear unit, x Φ(x) with the normal distribution function Φ."""
-    return kernels.value("gelu", x)
+    return VALUE["gelu"](x)
 
 
 @primitive(pointwise=True, internal=True)
 def gelu_pull(ct, x):
     """ct gelu'(x)."""
-    return kernels.pull("gelu", ct, x)
+    return PULL["gelu"](ct, x)
 
 
 @primitive(pointwise=True)
 def softplus(x):
     """Smooth rectifier, log(1 + eˣ)."""
-    return kernels.value("softplus", x)
+    return VALUE["softplus"](x)
 
 
 @primitive(pointwise=True, internal=True)
 def softplus_pull(ct, x):
     """ct sigmoid(x), the pullback of softplus."""
-    return kernels.pull("softplus", ct, x)
+    return PULL["softplus"](ct, x)
 
 
 def _normal_density(x):

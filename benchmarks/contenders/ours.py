@@ -16,7 +16,7 @@ class Eager:
         self.x, self.y = ag.tensor(w.x), w.y
         self.model = nn.MLP(w.sizes, activation="relu")
         for parameter, start in zip(self.model.parameters(), w.parameters, strict=True):
-            parameter.data[...] = start
+            parameter.assign(start)
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = optim.Adam(self.model.parameters(), lr=LR, betas=BETAS, eps=EPS)
 
