@@ -18,13 +18,15 @@ from .tensor import Tensor
 
 __all__ = ["Binary", "Unary"]
 
+ndarray = np.ndarray
+
 
 class Unary(Op):
     """An op of one operand without attributes."""
 
     def __call__(self, x: Any = None, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
-        if x.__class__ is np.ndarray and not (more or named):
+        if x.__class__ is ndarray and not (more or named):
             return self.forward(x)  # a rule at work on plain arrays
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow or more or named:
@@ -36,7 +38,7 @@ class Unary(Op):
             out = self.forward(a)
         except ValueError as error:
             refuse_misfit(self, (a,), {}, error)
-        if out.__class__ is not np.ndarray:
+        if out.__class__ is not ndarray:
             out = np.asarray(out)
         env: Any = (a, out, None) if not EXPOSED else (own(a, False), own(out, False), None)
         (rule,) = self.edge_rules
@@ -48,7 +50,7 @@ class Binary(Op):
 
     def __call__(self, x: Any = None, y: Any = None, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
-        if x.__class__ is np.ndarray is y.__class__ and not (more or named):
+        if x.__class__ is ndarray is y.__class__ and not (more or named):
             return self.forward(x, y)
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow or y is None or more or named:
@@ -73,7 +75,7 @@ class Binary(Op):
             out = self.forward(a, b)
         except ValueError as error:
             refuse_misfit(self, (a, b), {}, error)
-        if out.__class__ is not np.ndarray:
+        if out.__class__ is not ndarray:
             out = np.asarray(out)
         env: Any = (a, b, out, None)
         if EXPOSED:

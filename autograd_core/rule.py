@@ -77,8 +77,5 @@ def _shapes(env: tuple[Any, ...]) -> tuple[tuple[int, ...], ...]:
 
 
 def _picker(indices: list[int]) -> Callable[[tuple[Any, ...]], Any]:
-    """Return the quickest way to pick `indices` from a tuple, as a tuple."""
-    if len(indices) > 1:
-        return itemgetter(*indices)
-    start = indices[0] if indices else 0
-    return itemgetter(slice(start, start + len(indices)))
+    """Return the quickest way to pick `indices` from a tuple: a tuple, or the one value bare."""
+    return itemgetter(*indices) if indices else itemgetter(slice(0))

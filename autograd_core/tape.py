@@ -32,7 +32,7 @@ class Node:
     """One application of an operation.
 
     Its edges (parent, rule, remembered) say whom the cotangent goes to, how, and with what. They
-    lie flat in the tuple `links`, because Python's collector visits every container.
+    lie flat in the tuple `links`, single values bare: Python's collector visits each container.
     """
 
     __slots__ = ("code", "dtype", "home", "instruction", "links", "op", "position", "shape")
@@ -41,7 +41,8 @@ class Node:
         self.op = op
         self.links: tuple[Any, ...] | None = links
         self.home = home
-        self.shape = value.shape
+        shape = value.shape
+        self.shape = links[0].shape if links and links[0].shape == shape else shape  # one tuple
         self.dtype = value.dtype
         self.position = next(clock)
         frame = sys._getframe(3)  # where the user is; which line, `line` works out when asked
@@ -54,7 +55,8 @@ class Node:
     def edges(self) -> Iterator[tuple[Node, Any, tuple[Any, ...]]]:
         """The edges to the operands that have a node."""
         links = iter(self.links or ())
-        return zip(links, links, links)  # noqa: B905  (strict costs as much as the loop)
+        for parent, rule, kept in zip(links, links, links, strict=True):
+            yield parent, rule, kept if isinstance(kept, tuple) else (kept,)
 
     @property
     def name(self) -> str:
@@ -113,15 +115,15 @@ def sweep(
     leaves'. With tensors as cotangents, and `lift` to put what was remembered on the tape again,
     the sweep records itself.
     """
-    first = next((node.position for node in nodes if node.links), None)
-    check = first is not None and written_since(first)
+    check = written_since(next((node.position for node in nodes if node.links), sys.maxsize))
     for node in reversed(nodes):
         if not node.links or (ct := cotangents.pop(node, None)) is None:
             continue
         links = iter(node.links)
-        for parent, rule, remembered in zip(links, links, links):  # noqa: B905
-            if parent.position <= floor:
+        for parent, rule, kept in zip(links, links, links):  # noqa: B905
+            if floor and parent.position <= floor:
                 continue
+            remembered = kept if kept.__class__ is tuple else (kept,)
             if check:
                 refuse_overwritten(node, rule, remembered)
             try:

@@ -94,11 +94,9 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
-    """Return the product of the Hessian of a scalar `f` at `x` with `v`, forward over reverse.
+    """Return the Hessian of a scalar `f` at `x` times `v`: forward over reverse.
 
-    References
-    ----------
-    Pearlmutter (1994), Fast exact multiplication by the Hessian.
+    Source: Pearlmutter (1994), Fast exact multiplication by the Hessian.
     """
     return jvp(grad(f), (x,), (v,))[1]
 

@@ -91,7 +91,12 @@ def saving(op, change):
     """Let the first rule of an op remember something else than it names."""
     rule = op.edge_rules[0]
     original = rule.save
-    rule.save = lambda env: change(original(env), env)
+
+    def save(env):
+        kept = original(env)
+        return change(kept if isinstance(kept, tuple) else (kept,), env)
+
+    rule.save = save
     try:
         yield
     finally:

@@ -121,6 +121,10 @@ def _look_up(table: dict[str, Callable[..., Any]], name: str) -> Callable[..., A
         raise UnknownNameError(explain(what, repr(name), "Check the spelling")) from None
 
 
+DOUBLE = np.dtype(np.float64)
+ndarray, empty = np.ndarray, np.empty  # looked up once: these calls last a microsecond
+
+
 class _Kernel:
     """What value and pullback share: the loops by dtype, the attributes and their defaults."""
 
@@ -134,6 +138,7 @@ class _Kernel:
         casts = "".join(f", F({p})" for p in self.defaults)
         self.source = loop.format(name=name, parameters=names, arguments=casts)
         self.loops: dict[np.dtype[Any], Callable[..., Any]] = {}
+        self.double: Callable[..., Any] | None = None  # the same for float64, without a look-up
 
     def compile(self, dtype: np.dtype[Any]) -> None:
         if dtype in self.loops:
@@ -142,6 +147,7 @@ class _Kernel:
         entry = self.source.split("(")[0].split()[-1]
         signature = f"({', '.join(types)})"
         self.loops[dtype] = compile_source(entry, text(self.source, dtype.name), signature)
+        self.double = self.loops.get(DOUBLE)
 
     def bind(self, attrs: dict[str, float]) -> Iterable[float]:
         values = {**self.defaults, **attrs}
@@ -174,10 +180,14 @@ class _Value(_Kernel):
 
 class _Pull(_Kernel):
     def __call__(self, ct: Any, x: Any, **attrs: float) -> Any:
-        loop = self.loops.get(x.dtype) if type(x) is np.ndarray is type(ct) else None
-        if loop is None or ct.dtype != x.dtype or ct.shape != x.shape:
+        loop = None
+        if type(x) is ndarray is type(ct):
+            shape, dtype = x.shape, x.dtype
+            if (ct.dtype is dtype or ct.dtype == dtype) and ct.shape == shape:
+                loop = self.double if dtype is DOUBLE else self.loops.get(dtype)
+        if loop is None:
             return self._prepare(np.asarray(ct), np.asarray(x), attrs)
-        out = np.empty(x.shape, x.dtype)
+        out = empty(shape, dtype)
         if attrs or self.defaults:
             loop(ct.ravel(), x.ravel(), out.ravel(), *self.bind(attrs))
         else:
