@@ -12,6 +12,7 @@ Three rules make a silently wrong gradient impossible (`docs/decisions/0003-muta
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,16 @@ from .errors import MutationError, explain
 if TYPE_CHECKING:
     from .tape import Node
 
-__all__ = ["EXPOSED", "expose", "exposed", "own", "refuse_overwritten", "written_since", "wrote"]
+__all__ = [
+    "EXPOSED",
+    "expose",
+    "exposed",
+    "own",
+    "refuse_overwritten",
+    "taken",
+    "written_since",
+    "wrote",
+]
 
 EXPOSED: dict[int, Any] = {}
 _WRITES: dict[int, tuple[int, Any]] = {}
@@ -58,6 +68,22 @@ def own(value: Any, foreign: bool) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     return value.copy() if foreign or exposed(value) else value
+
+
+def _counted(table: dict[Any, Any], key: Any) -> tuple[Any, int]:
+    value = table.pop(key)
+    return value, sys.getrefcount(value)
+
+
+ALONE = _counted({0: np.empty(1)}, 0)[1]  # what an array counts that nobody else refers to
+
+
+def taken(table: dict[Any, Any], key: Any) -> np.ndarray:
+    """Remove an array from a table; a copy of it if anybody else can see its memory."""
+    value, count = _counted(table, key)
+    array = np.asarray(value)
+    private = count <= ALONE and array is value and array.base is None and array.flags.writeable
+    return array if private else array.copy()
 
 
 def wrote(array: np.ndarray, position: int) -> None:

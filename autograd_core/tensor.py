@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .checks import fitting, numeric
 from .errors import GraphError, explain
-from .guard import expose, exposed, wrote
+from .guard import expose, exposed, taken, wrote
 from .pullback import pullback
 from .tape import Leaf, Node, ancestors, clock
 
@@ -117,9 +117,10 @@ class Tensor(Attached):  # type: ignore[misc]
         seed = np.ones(self.shape) if seed is None else seed
         start = fitting("seed", seed, self._value)
         nodes = ancestors([self.node])
-        for node, ct in pullback(nodes, {self.node: start}, wrap).items():
-            if isinstance(node, Leaf):
-                node.grad = np.array(ct if node.grad is None else node.grad + ct)
+        cotangents = pullback(nodes, {self.node: start}, wrap)
+        for node in [node for node in cotangents if isinstance(node, Leaf)]:
+            ct = taken(cotangents, node)
+            node.grad = ct if node.grad is None else np.asarray(node.grad + ct)
         for node in nodes if not retain_graph else ():
             node.links = node.links and None
 

@@ -367,3 +367,23 @@ def test_half_precision_is_followed():
     assert x.grad.dtype == np.float16
     want = np.tanh(A) + A / np.cosh(A) ** 2
     np.testing.assert_allclose(x.grad.astype(float), want, atol=5e-3)
+
+
+def test_gradients_never_share_memory():
+    """With each other, with the seed, or with what the tape remembers: they may be clipped."""
+    a, b = (ag.tensor([1.0, 2.0, 3.0], requires_grad=True) for _ in range(2))
+    seed = np.ones(3)
+    (a + b).backward(seed, retain_graph=True)
+    c = ag.tensor([1.0, 2.0], requires_grad=True)
+    c.backward(seed[:2])
+    d = ag.tensor(np.ones((2, 2)), requires_grad=True)
+    d.T.sum().backward()
+    e = ag.tensor([1.0, 2.0], requires_grad=True)
+    factor = ag.tensor([3.0, 4.0])
+    (e * factor).sum().backward()
+    arrays = [a.grad, b.grad, c.grad, d.grad, e.grad, seed, factor.numpy()]
+    for i, x in enumerate(arrays):
+        for y in arrays[i + 1 :]:
+            assert not np.shares_memory(x, y)
+    for x in arrays[:5]:
+        x *= 2.0
