@@ -118,9 +118,9 @@ class Tensor(Attached):  # type: ignore[misc]
         start = fitting("seed", seed, self._value)
         nodes = ancestors([self.node])
         cotangents = pullback(nodes, {self.node: start}, wrap)
-        for node in [node for node in cotangents if isinstance(node, Leaf)]:
-            ct = taken(cotangents, node)
-            node.grad = ct if node.grad is None else np.asarray(node.grad + ct)
+        for leaf in [node for node in cotangents if isinstance(node, Leaf)]:
+            ct = taken(cotangents, leaf)
+            leaf.grad = ct if leaf.grad is None else np.asarray(leaf.grad + ct)
         for node in nodes if not retain_graph else ():
             node.links = node.links and None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -134,8 +133,9 @@ def activation(name: str | Module | Callable[..., Any]) -> Any:
     if not isinstance(name, str):
         return name
     if name not in ACTIVATIONS:
-        near = difflib.get_close_matches(name, ACTIVATIONS, 1)
-        do = f"Did you mean {near[0]!r}" if near else "Use one of these names"
+        near = min(ACTIVATIONS, key=lambda known: len(set(known) ^ set(name.lower())))
+        letters = len(set(near) ^ set(name.lower()))
+        do = f"Did you mean {near!r}" if letters < 3 else "Use one of these names"
         what = f"activation: one of {', '.join(ACTIVATIONS)}"
         raise UnknownNameError(explain(what, repr(name), do))
     return ACTIVATIONS[name]()

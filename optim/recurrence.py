@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from autograd_core.errors import DTypeError, explain
-from autograd_core.kernels.jit import compile_source, type_literals
+from autograd_core.kernels.jit import compile_source
+from autograd_core.kernels.literals import type_literals
 from autograd_core.update import update_op
 
 __all__ = ["Program", "Recurrence"]

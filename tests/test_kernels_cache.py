@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograd_core.kernels import jit
+from autograd_core.kernels import building, jit
 
 ROOT = Path(__file__).resolve().parent.parent
 HALVE = """
@@ -36,7 +36,8 @@ x = np.array([1.0, 3.0], np.float32)
 out = np.empty_like(x)
 jit.compile_source("halve_all", {HALVE!r}.format(factor=0.5))(x, out)
 assert out.tolist() == [0.5, 1.5], out
-print(activations.pull("silu", x, x).tolist(), jit.cache_directory())
+from autograd_core.kernels import building
+print(activations.pull("silu", x, x).tolist(), building.cache_directory())
 """
 
 
@@ -88,10 +89,10 @@ def test_two_processes_at_once_then_damage(tmp_path):
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="nothing is compiled")
 def test_kept_code_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOGRAD_CORE_CACHE", str(tmp_path))
-    kernel = jit._build("halve_all", HALVE.format(factor=0.125), None)
+    kernel = building.build("halve_all", HALVE.format(factor=0.125), None)
     x, out = np.ones(2, np.float32), np.empty(2, np.float32)
     kernel(x, out)
-    again = jit._build("halve_all", HALVE.format(factor=0.125), None)
+    again = building.build("halve_all", HALVE.format(factor=0.125), None)
     out[:] = 0
     again(x, out)
     assert out.tolist() == [0.125, 0.125]
@@ -105,10 +106,10 @@ def test_without_a_cache_directory(place):
 
 def test_a_directory_open_to_others_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOGRAD_CORE_CACHE", str(tmp_path))
-    directory = jit.cache_directory()
+    directory = building.cache_directory()
     assert directory is not None
     directory.chmod(0o777)
-    assert jit.cache_directory() is None
+    assert building.cache_directory() is None
 
 
 def test_a_directory_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch):
@@ -117,7 +118,7 @@ def test_a_directory_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch)
     def refuse(*args, **kwargs):
         raise PermissionError("read-only file system")
 
-    monkeypatch.setattr(jit.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(building.tempfile, "mkstemp", refuse)
     assert halve_with(0.0625) == 0.0625
     assert not list(tmp_path.rglob("k_*"))
 
@@ -147,7 +148,7 @@ def test_fork_while_threads_compile():
     code = f"""
 import os, threading
 import numpy as np
-from autograd_core.kernels import jit
+from autograd_core.kernels import building, jit
 def use(factor):
     out = np.empty(2, np.float32)
     kernel = jit.compile_source("halve_all", {HALVE!r}.format(factor=factor))

@@ -18,8 +18,7 @@ import numpy as np
 
 from ..errors import UnknownNameError, explain
 from .expressions import DERIVATIVES, VALUES
-from .generate import text
-from .jit import compile_source
+from .jit import compile_loop
 from .rows import log_softmax, log_softmax_pull, softmax, softmax_pull
 
 __all__ = [
@@ -144,9 +143,8 @@ class _Kernel:
         if dtype in self.loops:
             return
         types = [f"{dtype}[::1]"] * self.arrays + ["float64"] * len(self.defaults)
-        entry = self.source.split("(")[0].split()[-1]
         signature = f"({', '.join(types)})"
-        self.loops[dtype] = compile_source(entry, text(self.source, dtype.name), signature)
+        self.loops[dtype] = compile_loop(self.source, dtype.name, signature)
         self.double = self.loops.get(DOUBLE)
 
     def bind(self, attrs: dict[str, float]) -> Iterable[float]:

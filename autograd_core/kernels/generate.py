@@ -15,7 +15,7 @@ from types import ModuleType
 
 from . import slopes, vector_math
 from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, constant
-from .jit import type_literals
+from .literals import type_literals
 
 __all__ = ["text"]
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .generate import text
-from .jit import compile_source
+from .jit import compile_loop
 
 __all__ = [
     "cross_entropy",
@@ -195,8 +194,7 @@ def _run(loop: str, axis: int, *arrays: np.ndarray) -> np.ndarray:
 
 def _compile(loop: str, dtype: np.dtype[Any], inputs: int) -> Any:
     arrays = ", ".join([f"{dtype}[::1]"] * (inputs + 1))
-    name = loop.split("(")[0].split()[1]
-    kernel = compile_source(name, text(loop, dtype.name), f"({arrays}, intp)")
+    kernel = compile_loop(loop, dtype.name, f"({arrays}, intp)")
     return _loops.setdefault((loop, dtype), kernel)
 
 

@@ -8,6 +8,7 @@ habits, the names and how the bounds were found.
 
 from __future__ import annotations
 
+from .exact import fma
 from .formats import (
     CHORD_HIGH,
     CHORD_LOW,
@@ -40,7 +41,6 @@ from .formats import (
     UNSCALE,
     polynomial,
 )
-from .jit import fma
 from .vector_math import (
     decay,
     divide,

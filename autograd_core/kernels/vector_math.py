@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .exact import fma
 from .formats import (
     ATANH,
     BIAS,
@@ -52,7 +53,6 @@ from .formats import (
     I,
     polynomial,
 )
-from .jit import fma
 
 # ---- pairs
 

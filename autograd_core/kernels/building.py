@@ -1,0 +1,208 @@
+"""Behind the door to Numba: compiling a kernel's text, and the disk cache of compiled kernels.
+
+Loaded by `jit` at the first kernel, because Numba costs a quarter of a second. The cache is ours,
+not Numba's: one checksummed file per (text, signature, machine), beside the text, moved into
+place, without an index (`docs/decisions/0005-kernels.md`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import linecache
+import os
+import pickle
+import stat
+import sys
+import tempfile
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import numba as annotated_numba
+import numpy as np
+
+from .exact import fma, select
+from .generate import text
+
+__all__ = ["build", "cache_directory", "survive_forks", "text"]
+
+# Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
+# licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
+FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+
+# Only Python would call the helpers through these; compiling them takes as long as the helper.
+NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+Kernel = Callable[..., Any]
+numba: Any = annotated_numba  # its annotations do not cover what is used here
+
+
+def build(name: str, source: str, signature: str | None) -> Kernel:
+    """Compile function `name` of a module text, or load what an earlier process compiled."""
+    directory = None if numba.config.DISABLE_JIT else cache_directory()
+    module = _load(name, source, directory)
+    if numba.config.DISABLE_JIT:
+        # NumPy's scalars warn where the compiled loop is silent.
+        return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
+    kernel = numba.njit(**FLAGS)(getattr(module, name))
+    if directory is not None:
+        kernel._cache = _Store(directory, module.__name__)
+    return cast(Kernel, kernel if signature is None else kernel.compile(signature))
+
+
+def survive_forks(lock: Any) -> None:
+    """Fork only while no thread compiles: the child would find the lock held for ever.
+
+    Registered after Numba's import has registered logging's hooks, so that ours run before them:
+    the compiler logs while it holds its lock.
+    """
+    compiler_lock = numba.core.compiler_lock.global_compiler_lock
+
+    def acquire() -> None:
+        lock.acquire()
+        compiler_lock.acquire()
+
+    def release() -> None:
+        compiler_lock.release()
+        lock.release()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=acquire, after_in_parent=release, after_in_child=release)
+
+
+def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
+    """Execute the text as a registered module, which reloading its machine code will ask for."""
+    stem = f"k_{hashlib.sha256(f'{name} {source}'.encode()).hexdigest()[:32]}"
+    if stem not in sys.modules:
+        path = Path(f"<{stem}>") if directory is None else directory / f"{stem}.py"
+        module = types.ModuleType(stem, f"Generated kernel {name}.")
+        module.__dict__.update(inline=_inline, **_intrinsics(), __file__=str(path))
+        # Tracebacks read the text from here; the file on disk is for people and profilers.
+        linecache.cache[str(path)] = len(source), None, source.splitlines(True), str(path)
+        exec(compile(source, str(path), "exec"), module.__dict__)
+        sys.modules[stem] = module
+        if directory is not None and not path.exists():
+            _write(path, source.encode())
+    return sys.modules[stem]
+
+
+def _inline(function: Kernel) -> Kernel:
+    # A call left in a loop would keep it from being vectorized.
+    njit = numba.njit(forceinline=True, **NO_WRAPPERS, **FLAGS)
+    return cast(Kernel, njit(function))
+
+
+@functools.cache
+def _intrinsics() -> dict[str, Any]:
+    if numba.config.DISABLE_JIT:
+        return {"fma": fma, "select": select}
+
+    def native_fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+        return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
+
+    def native_select(context: Any, condition: Any, a: Any, b: Any) -> Any:
+        return a(numba.types.boolean, a, a), lambda _, builder, signature, args: builder.select(
+            *args
+        )
+
+    intrinsic = numba.extending.intrinsic
+    return {"fma": intrinsic(native_fma), "select": intrinsic(native_select)}
+
+
+class _Store:
+    """What a dispatcher asks of its cache: machine code by signature, or None.
+
+    Every failure means "not kept": the kernel is then compiled, as on the first day.
+    """
+
+    def __init__(self, directory: Path, stem: str) -> None:
+        self.directory = directory
+        self.stem = stem
+        self.cache_path = str(directory)  # for the dispatcher's statistics
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        context.refresh()
+        with suppress(Exception):
+            payload = _unseal(self._path(signature, context).read_bytes())
+            return numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(payload))
+        return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        if result.library.has_dynamic_globals:  # addresses of this very process
+            return
+        with suppress(Exception):
+            payload = numba.core.serialize.dumps(result._reduce())
+            _write(self._path(signature, result.target_context), _seal(payload))
+
+    def _path(self, signature: Any, context: Any) -> Path:
+        machine = repr((signature, context.codegen().magic_tuple()))
+        return self.directory / f"{self.stem}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
+
+
+def _seal(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest() + payload
+
+
+def _unseal(sealed: bytes) -> bytes:
+    if _seal(sealed[32:]) != sealed:
+        raise ValueError("damaged cache file")
+    return sealed[32:]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write and move into place, so that a reader sees all of it or nothing; or do nothing."""
+    with suppress(OSError):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+
+
+def cache_directory() -> Path | None:
+    """Return the directory of the compiled kernels for these versions, made if need be.
+
+    Returns
+    -------
+    Path or None
+        None where it cannot be made, or where somebody else could put code into it: the files are
+        executed when they are loaded.
+    """
+    try:
+        directory = _cache_root() / _versions()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory if _is_private(directory) else None
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home directory
+        return None
+
+
+def _cache_root() -> Path:
+    if own := os.environ.get("AUTOGRAD_CORE_CACHE"):
+        return Path(own)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "autograd_core"
+
+
+@functools.cache
+def _versions() -> str:
+    # This file's flags and intrinsics go into every kernel: with another text, other kernels.
+    own = hashlib.sha256(Path(__file__).read_text(encoding="utf-8").encode()).hexdigest()[:8]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"python{python}-numba{numba.__version__}-numpy{np.__version__}-{own}"
+
+
+def _is_private(directory: Path) -> bool:
+    status = directory.stat()
+    return not hasattr(os, "getuid") or (
+        status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
