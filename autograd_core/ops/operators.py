@@ -124,7 +124,9 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
     if function in QUERIES:
         return function(*(a.numpy() if isinstance(a, Tensor) else a for a in args), **kwargs)
     if function not in DISPATCH:
-        raise _refused(getattr(function, "__name__", str(function)))
+        home = getattr(function, "__module__", "numpy").removeprefix("numpy").removeprefix(".")
+        name = getattr(function, "__name__", str(function))
+        raise _refused(f"{home}.{name}" if home else name)
     return DISPATCH[function](*args, **kwargs)
 
 
