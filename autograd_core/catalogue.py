@@ -77,9 +77,9 @@ def _summary(function: Any) -> str:
 
 def rule_text(rule: Callable[..., Any]) -> str:
     """Return the formula of a rule written as a lambda, or the name of a function."""
-    code = rule.__code__
     if rule.__name__ != "<lambda>":
         return f"`{rule.__name__}`"
+    code = rule.__code__
     for node in ast.walk(_module(code.co_filename)):
         if isinstance(node, ast.Lambda) and _is(node, code):
             return f"`{ast.unparse(node.body)}`".replace("|", "\\|")

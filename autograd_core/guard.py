@@ -102,9 +102,10 @@ def written_since(position: int) -> bool:
     return position < _last_write
 
 
-def refuse_overwritten(node: Node, rule: Any, remembered: tuple[Any, ...]) -> None:
+def refuse_overwritten(node: Node, rule: Any, kept: Any) -> None:
     """Raise if an array that `node` remembered was overwritten after it was recorded."""
-    arrays = (value for value in remembered if isinstance(value, np.ndarray))
+    values = kept if isinstance(kept, tuple) else (kept,)
+    arrays = (value for value in values if isinstance(value, np.ndarray))
     if any(_WRITES.get(id(_owner(array)), (0,))[0] > node.position for array in arrays):
         what = f"backward: {node.name} at {node.line} needs {' and '.join(rule.needs)} as recorded"
         got = "an array that an optimizer or an assignment has overwritten since"

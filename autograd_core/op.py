@@ -34,10 +34,11 @@ class Op:
         self.forward = forward
         self.name = self.__name__ = forward.__name__
         self.__doc__ = forward.__doc__
+        self.__signature__ = inspect.signature(forward)
         self.facets = facets
         self.nondiff: str | None = facets.get("nondiff")
         self.pointwise: bool = facets.get("pointwise", False)
-        parameters = inspect.signature(forward).parameters.values()
+        parameters = self.__signature__.parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.operands = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -54,7 +54,8 @@ def _careful(
 def lifting(wrap: Wrap) -> Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...]]:
     """Return the function that gives remembered arrays their places on the tape back."""
 
-    def lift(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any, ...]:
+    def lift(node: Node, rule: Any, kept: Any) -> tuple[Any, ...]:
+        remembered = kept if isinstance(kept, tuple) else (kept,)
         places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges} | {"out": node}
         return tuple(
             wrap(value, places.get(name)) if isinstance(value, np.ndarray) else value

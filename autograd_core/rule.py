@@ -19,10 +19,11 @@ class Rule:
     """What `defvjp` was given for one operand.
 
     ``needs`` are the rule's parameters after the cotangent. ``save`` picks them from the tuple
-    (operands..., result, attributes) of one application; nothing else is kept alive.
+    (operands..., result, attributes) of one application: a tuple, or the one value bare. ``pull``
+    calls the function with a cotangent and what was saved. Nothing else is kept alive.
     """
 
-    __slots__ = ("function", "needs", "operand", "save")
+    __slots__ = ("function", "needs", "operand", "pull", "save")
 
     def __init__(self, op: Op, operand: str, function: Callable[..., Any], which: int = 0) -> None:
         self.operand = operand
@@ -36,9 +37,12 @@ class Rule:
         places = {name: i for i, name in enumerate((*op.operands, "out"))}
         if places.keys() >= set(self.needs):
             self.save = _picker([places[name] for name in self.needs])
+            bare = len(self.needs) == 1
         else:
             getters = [lookups[name] for name in self.needs]
             self.save = lambda env: tuple([get(env) for get in getters])
+            bare = False
+        self.pull = function if bare else lambda ct, kept: function(ct, *kept)
 
 
 def indexed_rules(op: Op, count: int) -> list[Rule]:

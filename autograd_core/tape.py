@@ -106,7 +106,7 @@ def sweep(
     nodes: list[Node],
     cotangents: dict[Node, Any],
     floor: int = 0,
-    lift: Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...]] | None = None,
+    lift: Callable[[Node, Any, Any], tuple[Any, ...]] | None = None,
 ) -> dict[Node, Any]:
     """Backpropagate: walk down the positions, handing each cotangent on to the operands.
 
@@ -123,11 +123,10 @@ def sweep(
         for parent, rule, kept in zip(links, links, links):  # noqa: B905
             if floor and parent.position <= floor:
                 continue
-            remembered = kept if kept.__class__ is tuple else (kept,)
             if check:
-                refuse_overwritten(node, rule, remembered)
+                refuse_overwritten(node, rule, kept)
             try:
-                part = rule.function(ct, *(lift(node, rule, remembered) if lift else remembered))
+                part = rule.function(ct, *lift(node, rule, kept)) if lift else rule.pull(ct, kept)
                 if part.shape != parent.shape:
                     part = unbroadcast(part, parent.shape)
                 if part.dtype is not parent.dtype:

@@ -168,7 +168,7 @@ def test_ours_sees_the_losses_that_numpy_sees_in_the_race(monkeypatch, capsys, t
     monkeypatch.setattr(sys, "argv", ["peers", *options.split()])
     assert peers.main() == 0
     printed = capsys.readouterr().out
-    assert re.search(r"ours, eager +\| +\d+ \(1\.00×\)", printed)
+    assert re.search(r"ours, eager +\| +[\d ]+ \(1\.00×\)", printed)
     assert set(json.loads(written.read_text())["seconds"]["digits"]) == {
         "ours",
         "numpy",

@@ -126,18 +126,18 @@ def _normal_density(x):
     return exp(-0.5 * square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
 
 
-defvjp(relu, x=lambda ct, x: relu_pull(ct, x))
+defvjp(relu, x=relu_pull)
 defvjp(leaky_relu, x=lambda ct, x, slope: leaky_relu_pull(ct, x, slope=slope))
 defvjp(elu, x=lambda ct, x, alpha: elu_pull(ct, x, alpha=alpha))
-defvjp(sigmoid, x=lambda ct, x: sigmoid_pull(ct, x))
-defvjp(tanh, x=lambda ct, x: tanh_pull(ct, x))
-defvjp(silu, x=lambda ct, x: silu_pull(ct, x))
-defvjp(gelu, x=lambda ct, x: gelu_pull(ct, x))
-defvjp(softplus, x=lambda ct, x: softplus_pull(ct, x))
+defvjp(sigmoid, x=sigmoid_pull)
+defvjp(tanh, x=tanh_pull)
+defvjp(silu, x=silu_pull)
+defvjp(gelu, x=gelu_pull)
+defvjp(softplus, x=softplus_pull)
 
 # The pullbacks: linear in ct, and for x the second derivative of the activation.
 # sigmoid'' = -sigmoid' tanh(x/2) and tanh'' = -2 tanh tanh' lose no digits in the tails.
-defvjp(relu_pull, ct=lambda g, x: relu_pull(g, x), x=None)
+defvjp(relu_pull, ct=relu_pull, x=None)
 defvjp(leaky_relu_pull, ct=lambda g, x, slope: leaky_relu_pull(g, x, slope=slope), x=None)
 defvjp(
     elu_pull,
@@ -146,27 +146,27 @@ defvjp(
 )
 defvjp(
     sigmoid_pull,
-    ct=lambda g, x: sigmoid_pull(g, x),
+    ct=sigmoid_pull,
     x=lambda g, ct, x: sigmoid_pull(g * ct, x) * -tanh(0.5 * x),
 )
 defvjp(
     tanh_pull,
-    ct=lambda g, x: tanh_pull(g, x),
+    ct=tanh_pull,
     x=lambda g, ct, x: tanh_pull(g * ct, x) * (-2.0 * tanh(x)),
 )
 defvjp(
     silu_pull,
-    ct=lambda g, x: silu_pull(g, x),
+    ct=silu_pull,
     x=lambda g, ct, x: sigmoid_pull(g * ct, x) * (2.0 - x * tanh(0.5 * x)),
 )
 defvjp(
     gelu_pull,
-    ct=lambda g, x: gelu_pull(g, x),
+    ct=gelu_pull,
     x=lambda g, ct, x: g * ct * (_normal_density(x) * (2.0 - square(x))),
 )
 defvjp(
     softplus_pull,
-    ct=lambda g, x: softplus_pull(g, x),
+    ct=softplus_pull,
     x=lambda g, ct, x: sigmoid_pull(g * ct, x),
 )
 
@@ -222,7 +222,7 @@ def cross_entropy_pull_vjp(g, ct, logits, target):
 
 defvjp(
     softmax_cross_entropy,
-    logits=lambda ct, logits, target: softmax_cross_entropy_pull(ct, logits, target),
+    logits=softmax_cross_entropy_pull,
     target=lambda ct, logits: -ct[..., None] * log_softmax(logits),
 )
 defvjp(
