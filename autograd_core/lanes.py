@@ -6,6 +6,7 @@ is out of the ordinary (another mode, a raw ndarray, exposed memory) takes the g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,28 @@ class Unary(Op):
 
 
 class Binary(Op):
-    """An op of two operands without attributes."""
+    """An op of two operands without attributes; ``method`` is what Tensor's operators are."""
+
+    def __init__(self, forward: Callable[..., Any], facets: dict[str, Any]) -> None:
+        super().__init__(forward, facets)
+        self.method = _method(self)
 
     def __call__(self, x: Any = None, y: Any = None, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
-        if x.__class__ is ndarray is y.__class__ and not (more or named):
-            return self.forward(x, y)
-        tape = _current.get(None)
-        if self.slow or tape is None or tape.slow or y is None or more or named:
+        if more or named or y is None:
             return super().__call__(x, *(() if y is None else (y, *more)), **named)
+        if x.__class__ is ndarray is y.__class__:
+            return self.forward(x, y)
+        return self.method(x, y)
+
+
+def _method(op: Binary) -> Callable[[Any, Any], Any]:
+    """Return the op as a function, which an operator calls without a step between."""
+
+    def method(x: Any, y: Any) -> Any:
+        tape = _current.get(None)
+        if op.slow or tape is None or tape.slow:
+            return Op.__call__(op, x, y)
         a: Any
         b: Any
         if isinstance(x, Tensor):
@@ -62,29 +76,31 @@ class Binary(Op):
         elif x.__class__ in SCALARS:
             a, m = x, None
         else:
-            return super().__call__(x, y)
+            return Op.__call__(op, x, y)
         if isinstance(y, Tensor):
             b, n = y._value, y.node
         elif y.__class__ in SCALARS:
             b, n = y, None
         else:
-            return super().__call__(x, y)
+            return Op.__call__(op, x, y)
         if m is None and n is None:
-            return super().__call__(x, y)
+            return Op.__call__(op, x, y)
         try:
-            out = self.forward(a, b)
+            out = op.forward(a, b)
         except ValueError as error:
-            refuse_misfit(self, (a, b), {}, error)
+            refuse_misfit(op, (a, b), {}, error)
         if out.__class__ is not ndarray:
             out = np.asarray(out)
         env: Any = (a, b, out, None)
         if EXPOSED:
             env = tuple(own(value, False) for value in env)
-        rule_x, rule_y = self.edge_rules
+        rule_x, rule_y = op.edge_rules
         if n is None:
             links: Any = (m, rule_x, rule_x.save(env))
         elif m is None:
             links = (n, rule_y, rule_y.save(env))
         else:
             links = (m, rule_x, rule_x.save(env), n, rule_y, rule_y.save(env))
-        return self.record(links, out, tape)
+        return op.record(links, out, tape)
+
+    return method
