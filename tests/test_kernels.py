@@ -16,6 +16,7 @@ import pytest
 
 from autograd_core.errors import UnknownNameError
 from autograd_core.kernels import activations, exact, formats, generate, jit, literals
+from autograd_core.kernels.rows import cross_entropy, cross_entropy_pull
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUTHS = json.loads((ROOT / "tests" / "data" / "kernels_highprec.json").read_text())
@@ -370,3 +371,30 @@ def test_float32_loops_compute_in_float32():
     text = generate.text(kernel.source, "float32")
     assert "float64" not in text and "int64" not in text
     assert all(type(formats.constant(n, 0)) is np.float32 for n in formats.CONSTANTS)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [3, 10, 100])
+def test_cross_entropy_is_the_textbook_formula(dtype, width):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(5, width)).astype(dtype)
+    q = rng.dirichlet(np.ones(width), 5).astype(dtype)
+    ct = rng.normal(size=5).astype(dtype)
+    p = np.exp(z.astype(float)) / np.exp(z.astype(float)).sum(1, keepdims=True)
+    close = {"rtol": 1e-5 if dtype is np.float32 else 1e-13}
+    np.testing.assert_allclose(cross_entropy(z, q), -(q * np.log(p)).sum(1), **close)
+    slope = p * q.sum(1, keepdims=True, dtype=float) - q
+    np.testing.assert_allclose(
+        cross_entropy_pull(ct, z, q), ct[:, None] * slope, atol=close["rtol"]
+    )
+
+
+@pytest.mark.parametrize("width", [2, 100])
+def test_cross_entropy_of_certain_and_impossible_classes(width):
+    """Zero targets win over infinite logarithms, and a zero cotangent over everything."""
+    z = np.full((2, width), -np.inf)
+    z[:, 0] = 1000.0
+    q = np.zeros((2, width))
+    q[:, 0] = 1.0
+    np.testing.assert_array_equal(cross_entropy(z, q), [0.0, 0.0])
+    np.testing.assert_array_equal(cross_entropy_pull(np.array([0.0, np.inf]), z, q), 0.0)

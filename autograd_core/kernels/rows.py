@@ -24,34 +24,28 @@ __all__ = [
 
 LONG = 48
 
-SOFTMAX = """
-def softmax_rows(x, out, n):
-    for start in range(0, x.size, n):
+# What four of the loops begin a row with: its maximum, its exponentials, and their total.
+EXPONENTIALS = """
         top = x[start]
         for j in range(start, start + n):
             top = x[j] if x[j] > top else top
         total = 0.0
         for j in range(start, start + n):
-            out[j] = exp_scaled(x[j] - top, -0.0) * UNSCALE
+            e[j] = exp_scaled(x[j] - top, -0.0) * UNSCALE
         for j in range(start, start + n):
-            total += out[j]
+            total += e[j]"""
+SOFTMAX = f"""
+def softmax_rows(x, e, n):
+    for start in range(0, x.size, n):{EXPONENTIALS}
         for j in range(start, start + n):
-            out[j] = out[j] / total
+            e[j] = e[j] / total
 """
-LOG_SOFTMAX = """
-def log_softmax_rows(x, out, n):
-    for start in range(0, x.size, n):
-        top = x[start]
-        for j in range(start, start + n):
-            top = x[j] if x[j] > top else top
-        total = 0.0
-        for j in range(start, start + n):
-            out[j] = exp_scaled(x[j] - top, -0.0) * UNSCALE
-        for j in range(start, start + n):
-            total += out[j]
+LOG_SOFTMAX = f"""
+def log_softmax_rows(x, e, n):
+    for start in range(0, x.size, n):{EXPONENTIALS}
         shift = log(total)
         for j in range(start, start + n):
-            out[j] = (x[j] - top) - shift
+            e[j] = (x[j] - top) - shift
 """
 SOFTMAX_PULL = """
 def softmax_rows_pull(ct, y, out, n):
@@ -71,41 +65,26 @@ def log_softmax_rows_pull(ct, y, out, n):
         for j in range(start, start + n):
             out[j] = ct[j] - exp_scaled(y[j], -0.0) * UNSCALE * total
 """
-CROSS_ENTROPY = """
-def cross_entropy_rows(z, q, work, out, n):
+CROSS_ENTROPY = f"""
+def cross_entropy_rows(x, q, e, out, n):
     for i in range(out.size):
-        start = i * n
-        top = z[start]
-        for j in range(start, start + n):
-            top = z[j] if z[j] > top else top
-        total = 0.0
-        for j in range(start, start + n):
-            work[j] = exp_scaled(z[j] - top, -0.0) * UNSCALE
-        for j in range(start, start + n):
-            total += work[j]
+        start = i * n{EXPONENTIALS}
         shift = log(total)
         loss = 0.0
         for j in range(start, start + n):
-            loss -= q[j] * ((z[j] - top) - shift) if q[j] != 0.0 else 0.0
+            loss -= q[j] * ((x[j] - top) - shift) if q[j] != 0.0 else 0.0
         out[i] = loss
 """
-CROSS_ENTROPY_PULL = """
-def cross_entropy_rows_pull(z, q, ct, out, n):
+CROSS_ENTROPY_PULL = f"""
+def cross_entropy_rows_pull(x, q, ct, e, n):
     for i in range(ct.size):
-        start = i * n
-        top = z[start]
-        for j in range(start, start + n):
-            top = z[j] if z[j] > top else top
-        total = 0.0
+        start = i * n{EXPONENTIALS}
         weight = 0.0
         for j in range(start, start + n):
-            out[j] = exp_scaled(z[j] - top, -0.0) * UNSCALE
-        for j in range(start, start + n):
-            total += out[j]
             weight += q[j]
         for j in range(start, start + n):
-            slope = out[j] / total * weight - q[j]
-            out[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
+            slope = e[j] / total * weight - q[j]
+            e[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
 """
 
 
@@ -149,7 +128,7 @@ def log_softmax_pull(ct: Any, y: Any, axis: int = -1) -> Any:
 def cross_entropy(z: Any, q: Any) -> Any:
     """Return -Σ q log softmax(z) over the last axis."""
     if not (_is_short(z, -1) and _is_alike(q, z)):
-        return -np.sum(np.where(q == 0, 0, q * log_softmax(z, -1)), axis=-1)
+        return -np.sum(q * np.where(q == 0, 0, log_softmax(z, -1)), axis=-1)
     out = np.empty(z.shape[:-1], z.dtype)
     kernel = _loops.get((CROSS_ENTROPY, z.dtype)) or _compile(CROSS_ENTROPY, z.dtype, 3)
     kernel(z.ravel(), q.ravel(), np.empty(z.size, z.dtype), out.ravel(), z.shape[-1])
@@ -161,7 +140,8 @@ def cross_entropy_pull(ct: Any, z: Any, q: Any) -> Any:
     if not (_is_short(z, -1) and _is_alike(q, z) and getattr(ct, "dtype", None) == z.dtype):
         slope = softmax(z, -1) * np.sum(q, axis=-1, keepdims=True) - q
         ct = np.asarray(ct)[..., None]
-        return np.where((ct == 0) | (slope == 0), 0, ct * slope)
+        with np.errstate(invalid="ignore"):
+            return np.where((ct == 0) | (slope == 0), 0, ct * slope)
     out = np.empty(z.shape, z.dtype)
     loop = CROSS_ENTROPY_PULL
     kernel = _loops.get((loop, z.dtype)) or _compile(loop, z.dtype, 3)
