@@ -25,13 +25,15 @@ ndarray = np.ndarray
 class Unary(Op):
     """An op of one operand without attributes."""
 
-    def __call__(self, x: Any = None, *more: Any, **named: Any) -> Any:
+    def __call__(self, x: Any = None, /, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
-        if x.__class__ is ndarray and not (more or named):
+        if x is None or more or named:
+            return super().__call__(*(() if x is None else (x, *more)), **named)
+        if x.__class__ is ndarray:
             return self.forward(x)  # a rule at work on plain arrays
         tape = _current.get(None)
-        if self.slow or tape is None or tape.slow or more or named:
-            return super().__call__(x, *more, **named)
+        if self.slow or tape is None or tape.slow:
+            return super().__call__(x)
         if not isinstance(x, Tensor) or x.node is None:
             return super().__call__(x)
         a = x._value
@@ -53,10 +55,11 @@ class Binary(Op):
         super().__init__(forward, facets)
         self.method = _method(self)
 
-    def __call__(self, x: Any = None, y: Any = None, *more: Any, **named: Any) -> Any:
+    def __call__(self, x: Any = None, y: Any = None, /, *more: Any, **named: Any) -> Any:
         """Apply the op and record it."""
-        if more or named or y is None:
-            return super().__call__(x, *(() if y is None else (y, *more)), **named)
+        if y is None or more or named:
+            given = [operand for operand in (x, y) if operand is not None]
+            return super().__call__(*given, *more, **named)
         if x.__class__ is ndarray is y.__class__:
             return self.forward(x, y)
         return self.method(x, y)

@@ -35,7 +35,7 @@ class Rule:
             what = f"defvjp({op.name}): rule parameters after the first among {', '.join(lookups)}"
             raise UnknownNameError(explain(what, repr(unknown[0]), "Correct the name"))
         places = {name: i for i, name in enumerate((*op.operands, "out"))}
-        if places.keys() >= set(self.needs):
+        if not op.variadic and places.keys() >= set(self.needs):
             self.save = _picker([places[name] for name in self.needs])
             bare = len(self.needs) == 1
         else:

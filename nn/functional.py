@@ -105,13 +105,13 @@ def cross_entropy(
     """
     check_reduction(reduction)
     shape = logits.shape if isinstance(logits, Tensor) else np.shape(logits)
-    if isinstance(target, Tensor) and target.requires_grad:
-        distribution, norm = target, None
-    else:
-        array = target.numpy() if isinstance(target, Tensor) else np.asarray(target)
-        distribution, norm = _distribution(
-            array, shape, weight, label_smoothing, ignore_index, getattr(logits, "dtype", None)
-        )
+    if not isinstance(target, Tensor):
+        target = np.asarray(target)
+    elif not target.requires_grad:
+        target = target.numpy()
+    distribution, norm = _distribution(
+        target, shape, weight, label_smoothing, ignore_index, getattr(logits, "dtype", None)
+    )
     losses = ag.softmax_cross_entropy(logits, distribution)
     if reduction != "mean" or norm is None:
         return reduce(losses, reduction)
@@ -119,7 +119,7 @@ def cross_entropy(
 
 
 def _distribution(
-    target: np.ndarray,
+    target: Any,
     shape: tuple[int, ...],
     weight: ArrayLike | None,
     smoothing: float,
@@ -129,6 +129,7 @@ def _distribution(
     """Return the target distribution, weighted, and what the mean divides by if not the count."""
     classes = shape[-1] if shape else 0
     norm = None
+    rows: Any
     if target.shape == shape and target.dtype.kind == "f":
         rows = target * (1.0 - smoothing) + smoothing / classes
     elif target.shape == shape[:-1] and target.dtype.kind in "iu":
@@ -146,7 +147,7 @@ def _distribution(
         rows = rows * scale
         if target.dtype.kind in "iu":
             norm = float(scale[target[target != ignore_index]].sum())
-    return ag.tensor(rows, dtype=dtype), norm
+    return rows if isinstance(rows, Tensor) else ag.tensor(rows, dtype=dtype), norm
 
 
 def _smoothed(

@@ -335,3 +335,16 @@ def test_a_failed_load_changes_nothing():
         assert words in str(caught.value)
         for name, array in model.state_dict().items():
             np.testing.assert_array_equal(array, before[name])
+
+
+def test_smoothing_and_weights_hold_for_targets_on_the_tape_too():
+    z = np.array([[1.0, 2.0, 0.5], [0.3, -1.0, 0.2]])
+    q = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
+    loss = nn.CrossEntropyLoss(weight=[1.0, 2.0, 0.5], label_smoothing=0.2)
+    target = ag.tensor(q, requires_grad=True)
+    value = loss(z, target)
+    assert float(value) == pytest.approx(float(loss(z, q)), rel=1e-14)
+    value.backward()
+    step = 1e-6 * np.eye(3)[[1, 1]]
+    slope = (float(loss(z, q + step)) - float(loss(z, q - step))) / 2e-6
+    assert target.grad[:, 1].sum() == pytest.approx(slope, rel=1e-6)

@@ -310,3 +310,28 @@ def test_random_networks_agree_with_complex_steps():
             moved[i][place] += 1e-30j
             want = network(X, *moved, np.tanh).imag / 1e-30
             np.testing.assert_allclose(got[place], want, rtol=1e-12, atol=1e-14)
+
+
+def test_a_rule_of_any_number_of_operands_may_ask_for_the_result():
+    @ag.primitive(register=False)
+    def exp_of_sum(*arrays):
+        return np.exp(np.add.reduce(arrays))
+
+    ag.defvjp(exp_of_sum, arrays=lambda ct, out: ct * out)
+    arrays = np.array([1.0, 2.0]), np.array([0.5, -0.5]), np.array([0.0, 0.1])
+    grads = ag.grad(lambda *x: ag.sum(exp_of_sum(x)), (0, 1, 2))(*arrays)
+    for found in grads:
+        np.testing.assert_allclose(found, np.exp(sum(arrays)))
+
+
+@pytest.mark.parametrize("lifted", [float, lambda v: ag.tensor(v, requires_grad=True)])
+def test_operands_are_found_by_name_in_any_order(lifted):
+    @ag.primitive(pointwise=True, register=False)
+    def ratio(y, x):
+        return np.divide(y, x)
+
+    ag.defvjp(ratio, y=lambda ct, x: ct / x, x=lambda ct, y, x: -ct * y / (x * x))
+    six, two = lifted(6.0), lifted(2.0)
+    calls = ratio(six, two), ratio(y=six, x=two), ratio(x=two, y=six), ratio(six, x=two)
+    assert [float(result) for result in calls] == [3.0] * 4
+    assert float(ag.exp(x=two)) == np.exp(2.0)
