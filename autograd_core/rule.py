@@ -20,7 +20,7 @@ class Rule:
 
     ``needs`` are the rule's parameters after the cotangent. ``save`` picks them from the tuple
     (operands..., result, attributes) of one application: a tuple, or the one value bare. ``pull``
-    calls the function with a cotangent and what was saved. Nothing else is kept alive.
+    calls it with a plain cotangent and what was saved. Nothing else is kept alive.
     """
 
     __slots__ = ("function", "needs", "operand", "pull", "save")
@@ -42,7 +42,8 @@ class Rule:
             getters = [lookups[name] for name in self.needs]
             self.save = lambda env: tuple([get(env) for get in getters])
             bare = False
-        self.pull = function if bare else lambda ct, kept: function(ct, *kept)
+        plain = getattr(function, "forward", function)  # of an op that is a rule: arrays need less
+        self.pull = plain if bare else lambda ct, kept: plain(ct, *kept)
 
 
 def indexed_rules(op: Op, count: int) -> list[Rule]:
