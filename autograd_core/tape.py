@@ -88,7 +88,7 @@ Tape.kinds = (Node, Leaf)
 def ancestors(roots: Iterable[Node], floor: int = 0) -> list[Node]:
     """Return the nodes above `floor` that `roots` depend on, with them, in order of creation."""
     stack = list(roots)
-    seen = set(stack)
+    seen = dict.fromkeys(stack)  # in order of discovery, which is nearly sorted already
     while stack:
         node = stack.pop()
         if node.links is None:
@@ -97,7 +97,7 @@ def ancestors(roots: Iterable[Node], floor: int = 0) -> list[Node]:
             raise GraphError(explain(what, "a graph that an earlier backward() has released", do))
         for parent in node.links[::3]:
             if parent not in seen and parent.position > floor:
-                seen.add(parent)
+                seen[parent] = None
                 stack.append(parent)
     return sorted(seen, key=attrgetter("position"))
 
