@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import modes
+from . import linalg, modes, special
 from .checking import GradcheckReport, gradcheck, numerical_gradient
 from .declare import OPS, defvjp, primitive
 from .errors import (
@@ -18,7 +18,7 @@ from .errors import (
 )
 from .modes import no_grad
 from .op import Op
-from .ops import activations, compare, index, linalg, pointwise, reduce, shape  # noqa: F401
+from .ops import activations
 from .ops.conversions import tensor
 from .ops.operators import PUBLIC
 from .tensor import Tensor
@@ -46,9 +46,11 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "linalg",
     "no_grad",
     "numerical_gradient",
     "primitive",
+    "special",
     "swish",
     "tape",
     "tensor",

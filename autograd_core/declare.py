@@ -33,6 +33,8 @@ def primitive(
         One entry of `domains` per operand: where the op is smooth; [-2, 2] unless given.
     samples : callable, optional
         ``samples(rng)`` yields (operands, attributes) for the laws and the benchmarks.
+    namespace : str, optional
+        Where the op is found instead of at the top: "linalg" or "special".
     reference : str, optional
         Where the formula comes from.
     register : bool
@@ -81,8 +83,19 @@ def defvjp(op: Op, **rules: Callable[..., Any] | None) -> None:
     op.slow = None in op.edge_rules
 
 
-def composite(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Enter a function composed of ops among the names that methods and NumPy dispatch serve."""
+def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> Any:
+    """Enter a function composed of ops among the names that methods and NumPy dispatch serve.
+
+    Parameters
+    ----------
+    namespace : str, optional
+        Where it is found instead of at the top: "linalg" or "special".
+    samples : callable, optional
+        ``samples(rng)`` yields (arguments, named arguments) for the laws, which differentiate
+        with respect to every array of floats in the arguments.
+    """
+    if function is None:
+        return lambda function: composite(function, **facets)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -96,5 +109,6 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
             ) from error
         return function(*args, **kwargs)
 
+    checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
     return checked

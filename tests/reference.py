@@ -30,9 +30,9 @@ class Namespace:
     """A namespace like NumPy's: functions of this engine; NumPy's own where nothing is derived."""
 
     def __getattr__(self, name):
-        for home in (ag, nn.functional):
+        for home in (ag, nn.functional, ag.special, ag.linalg):
             found = getattr(home, name, None)
-            if callable(found):
+            if callable(found) or name == "linalg":
                 return found
         own = getattr(np, name, None)
         if name in CREATION or isinstance(own, (float, type)) or name == "newaxis":

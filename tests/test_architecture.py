@@ -54,7 +54,7 @@ def room(module):
     package, *inner = module.split(".")
     if package != "autograd_core":
         return package
-    if not inner or inner == ["__main__"]:
+    if not inner or inner[0] in ("__main__", "linalg", "special"):
         return "facade"
     if inner == ["errors"]:
         return "errors"

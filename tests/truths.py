@@ -7,6 +7,10 @@ activations; and a formula here for what neither has. An op may also declare ``o
 from __future__ import annotations
 
 import numpy as np
+import truths_activations
+import truths_arrays
+import truths_linalg
+import truths_special
 
 from autograd_core.kernels.expressions import DERIVATIVES, VALUES
 
@@ -32,10 +36,11 @@ def truth(op):
         return Truth(VALUES[name], naive=True)
     if name in FORMULAS:
         return Truth(FORMULAS[name], naive=True)
-    if name.endswith("_pull"):
+    if name.endswith("_pull") and name.removesuffix("_pull") in DERIVATIVES:
         return Truth(DERIVATIVES[name.removesuffix("_pull")], naive=True)
-    assert hasattr(np, name), f"{name}: NumPy has no such function; declare oracle= with a formula"
-    return Truth(getattr(np, name), variadic=op.variadic)
+    home = np.linalg if op.facets.get("namespace") == "linalg" else np
+    assert hasattr(home, name), f"{name}: NumPy has no such function; add a formula"
+    return Truth(getattr(home, name), variadic=op.variadic)
 
 
 def logsumexp(x, axis=None, keepdims=False):
@@ -76,6 +81,10 @@ def cross_entropy_pull(ct, logits, target):
 
 
 FORMULAS = {
+    **truths_activations.FORMULAS,
+    **truths_arrays.FORMULAS,
+    **truths_linalg.FORMULAS,
+    **truths_special.FORMULAS,
     "softmax_cross_entropy": cross_entropy,
     "softmax_cross_entropy_pull": cross_entropy_pull,
     "logsumexp": logsumexp,

@@ -34,10 +34,25 @@ COMPARISONS = {
     "eq": "equal",
     "ne": "not_equal",
 }
-PUBLIC: dict[str, Callable[..., Any]] = {
-    name: op for name, op in OPS.items() if not op.facets.get("internal")
-} | COMPOSITES
-DISPATCH = {getattr(np, name): function for name, function in PUBLIC.items() if hasattr(np, name)}
+
+
+def public(namespace: str | None = None) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a namespace, or those at the top, by name."""
+    declared: dict[str, Any] = OPS | COMPOSITES
+    return {
+        name: function
+        for name, function in declared.items()
+        if function.facets.get("namespace") == namespace and not function.facets.get("internal")
+    }
+
+
+PUBLIC = public()
+DISPATCH = {
+    getattr(home, name): function
+    for home, functions in ((np, PUBLIC), (np.linalg, PUBLIC | public("linalg")))
+    for name, function in functions.items()
+    if hasattr(home, name)
+}
 DISPATCH |= {np.amax: OPS["max"], np.amin: OPS["min"]}
 # Functions that ask about values or shapes and have no derivative to lose.
 QUERIES = frozenset(

@@ -328,7 +328,14 @@ defvjp(arccosh, x=lambda ct, x: ct / (sqrt(x - 1.0) * sqrt(x + 1.0)))
 defvjp(arctanh, x=lambda ct, x: ct / ((1.0 - x) * (1.0 + x)))
 
 
-@composite
+@composite(
+    samples=lambda rng: [
+        (
+            (AwayFrom((-1.0, 0.0, 1.0)).sample(rng, (4, 3)), Interval(2.1, 2.9).sample(rng, (3,))),
+            {},
+        )
+    ]
+)
 def floor_divide(x, y):
     """The largest integer ≤ x / y."""
     return floor(x / y)

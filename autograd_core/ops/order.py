@@ -1,0 +1,1 @@
+"""Ops that sort and choose by size: sort, median, quantile."""

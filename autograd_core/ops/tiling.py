@@ -1,0 +1,1 @@
+"""Repeating, padding and turning arrays: tile, pad, flip, roll, diag, tril."""

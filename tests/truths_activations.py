@@ -1,0 +1,3 @@
+"""Independent formulas of activations; `truths` explains."""
+
+FORMULAS = {}

@@ -1,0 +1,3 @@
+"""Independent formulas of functions that move, sort, accumulate and reduce; `truths` explains."""
+
+FORMULAS = {}

@@ -1,0 +1,3 @@
+"""Independent formulas of linear algebra; `truths` explains."""
+
+FORMULAS = {}

@@ -1,0 +1,3 @@
+"""Independent formulas of special functions; `truths` explains."""
+
+FORMULAS = {}
