@@ -11,6 +11,7 @@ from .errors import DTypeError, UnknownNameError, explain
 from .lanes import Binary, Unary
 from .op import Op
 from .rule import Rule, indexed_rules
+from .signature import parameters
 
 __all__ = ["COMPOSITES", "OPS", "composite", "defvjp", "primitive"]
 
@@ -52,9 +53,9 @@ def primitive(
     """
     if function is None:
         return lambda function: primitive(function, register=register, **facets)
-    parameters = inspect.signature(function).parameters.values()
-    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
-    kind = {1: Unary, 2: Binary}.get(len(parameters), Op) if plain else Op
+    positional, variadic, keywords, defaults = parameters(function)
+    plain = not (variadic or keywords or defaults)
+    kind = {1: Unary, 2: Binary}.get(len(positional), Op) if plain else Op
     op = kind(function, facets)
     if register and OPS.setdefault(op.name, op) is not op:
         what = "primitive: a name that is not taken"
@@ -96,18 +97,17 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
     """
     if function is None:
         return lambda function: composite(function, **facets)
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
-            signature.bind(*args, **kwargs)
+            return function(*args, **kwargs)
         except TypeError as error:
-            what = f"{function.__name__}{signature}: the arguments it names"
-            raise DTypeError(
-                explain(what, f"a call that does not fit ({error})", "Correct it")
-            ) from error
-        return function(*args, **kwargs)
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # from within: the call itself did fit
+            what = f"{function.__name__}{inspect.signature(function)}: the arguments it names"
+            got = f"a call that does not fit ({error})"
+            raise DTypeError(explain(what, got, "Correct it")) from error
 
     checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
