@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .errors import DTypeError, UnknownNameError, explain
+import numpy as np
+
+from .errors import DTypeError, ShapeError, UnknownNameError, explain
 from .lanes import Binary, Unary
 from .op import Op
 from .rule import Rule, indexed_rules
@@ -107,8 +109,28 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
             raise DTypeError(
                 explain(what, f"a call that does not fit ({error})", "Correct it")
             ) from error
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except ValueError as error:
+            if type(error) not in (np.exceptions.AxisError, ValueError):
+                raise  # it says already what to do
+            raise ShapeError(_misfit(function.__name__, args, kwargs, error)) from error
 
     checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
     return checked
+
+
+def _misfit(
+    name: str, args: tuple[Any, ...], named: dict[str, Any], error: ValueError
+) -> str:
+    """Say which function NumPy's error came from, and with what."""
+    given = [*map(_brief, args), *(f"{key}={_brief(value)}" for key, value in named.items())]
+    got = f"{', '.join(given)} (NumPy: {str(error).rstrip('. ')})"
+    return explain(f"{name}: arguments that fit together", got, "Correct one of them")
+
+
+def _brief(value: Any) -> str:
+    """Say an argument in a few words: an array by its shape."""
+    shape = getattr(value, "shape", None)
+    return f"{value!r:.40}" if shape is None else f"shape {shape}"
