@@ -111,19 +111,26 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
             ) from error
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
-            if type(error) not in (np.exceptions.AxisError, ValueError):
+        except (TypeError, ValueError) as error:
+            kind = _WORDED.get(type(error))
+            if kind is None:
                 raise  # it says already what to do
-            raise ShapeError(_misfit(function.__name__, args, kwargs, error)) from error
+            raise kind(_misfit(function.__name__, args, kwargs, error)) from error
 
     checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
     return checked
 
 
-def _misfit(
-    name: str, args: tuple[Any, ...], named: dict[str, Any], error: ValueError
-) -> str:
+# NumPy's errors, and what becomes of them.
+_WORDED: dict[type[Exception], type[Exception]] = {
+    TypeError: DTypeError,
+    ValueError: ShapeError,
+    np.exceptions.AxisError: ShapeError,
+}
+
+
+def _misfit(name: str, args: tuple[Any, ...], named: dict[str, Any], error: Exception) -> str:
     """Say which function NumPy's error came from, and with what."""
     given = [*map(_brief, args), *(f"{key}={_brief(value)}" for key, value in named.items())]
     got = f"{', '.join(given)} (NumPy: {str(error).rstrip('. ')})"

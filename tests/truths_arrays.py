@@ -30,7 +30,7 @@ def recurrence(a, b, reverse):
 
 
 def running_extreme(x, axis, largest):
-    best = (np.argmax if largest else np.argmin)
+    best = np.argmax if largest else np.argmin
     rows = np.moveaxis(x, axis, -1)
     places = [best(rows[..., : i + 1], axis=-1) for i in range(rows.shape[-1])]
     return np.moveaxis(np.stack(places, axis=-1), -1, axis)

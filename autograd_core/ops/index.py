@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
-from ..errors import DTypeError, explain
+from ..errors import DTypeError, ShapeError, explain
 from ..tensor import Tensor
 from .compare import where
 from .shape import broadcast_to, ravel
@@ -195,6 +195,8 @@ def extract(condition, x):
 )
 def select(condlist, choicelist, default=0):
     """Of several choices that of the first condition that holds, or else the default."""
+    if not condlist:
+        raise ShapeError(explain("select: at least one condition", "none", "Pass a list of them"))
     out = default
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
         out = where(condition, choice, out)

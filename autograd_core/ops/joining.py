@@ -6,12 +6,19 @@ import itertools
 import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, UnknownNameError, explain
 from .index import getitem
-from .shape import atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, reshape, transpose
+from .shape import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    axis_of,
+    broadcast_arrays,
+    reshape,
+    transpose,
+)
 
 
 def _uniform(rng, *shape):
@@ -127,20 +134,20 @@ def _sections(*shape, axis=None):
 @composite(samples=_sections(3, 5, axis=1))
 def array_split(x, indices_or_sections, axis=0):
     """A list of parts along an axis: about equal ones, or those between the given places."""
-    length = np.shape(x)[_existing(x, axis)]
+    length = np.shape(x)[axis_of(x, axis)]
     places = indices_or_sections
     if np.ndim(places) == 0:
         each, more = divmod(length, _positive(places))
         places = np.cumsum([each + 1] * more + [each] * (places - more))[:-1]
     edges = [0, *(int(place) for place in places), length]
-    lead = (slice(None),) * (axis % np.ndim(x))
+    lead = (slice(None),) * axis_of(x, axis)
     return [getitem(x, index=(*lead, slice(*ends))) for ends in itertools.pairwise(edges)]
 
 
 @composite(samples=_sections(3, 4, axis=-1))
 def split(x, indices_or_sections, axis=0):
     """A list of parts along an axis: equal ones, or those between the given places."""
-    places, length = indices_or_sections, np.shape(x)[_existing(x, axis)]
+    places, length = indices_or_sections, np.shape(x)[axis_of(x, axis)]
     if np.ndim(places) == 0 and length % _positive(places):
         what = f"split: a number of sections that divides the {length} elements of axis {axis}"
         raise ShapeError(explain(what, places, "Choose a divisor, or use array_split"))
@@ -170,12 +177,8 @@ def dsplit(x, indices_or_sections):
 @composite(samples=lambda rng: [((_uniform(rng, 2, 3),), named) for named in ({}, {"axis": -1})])
 def unstack(x, axis=0):
     """The parts along an axis, which they lack, as a tuple."""
-    lead = (slice(None),) * _existing(x, axis)
+    lead = (slice(None),) * axis_of(x, axis)
     return tuple(getitem(x, index=(*lead, i)) for i in range(np.shape(x)[axis]))
-
-
-def _existing(x, axis):
-    return normalize_axis_index(axis, np.ndim(x))
 
 
 def _positive(sections):

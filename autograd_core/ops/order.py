@@ -38,7 +38,7 @@ SIDES = ("left", "right")
 
 @primitive(nondiff="positions are integers", samples=_searches)
 def searchsorted(x, v, *, side="left"):
-    """Where to insert v into the ascending vector x: before (left) or behind (right) equal ones."""
+    """Where v belongs in the ascending vector x: before (left) or behind (right) equal ones."""
     return np.searchsorted(x, v, side)
 
 

@@ -36,7 +36,7 @@ def kept(shape, axis):
     """
     if axis is None:
         return (1,) * len(shape)
-    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    axes = {a % (len(shape) or 1) for a in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else size for i, size in enumerate(shape))
 
 

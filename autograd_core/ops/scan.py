@@ -1,6 +1,8 @@
-"""Ops that run along an axis: cumsum, cumprod and prod, running extremes, differences, convolve."""
+"""Ops that run along an axis: cumsum, cumprod, prod, running extremes, differences, convolve."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -8,10 +10,22 @@ from ..declare import composite, defvjp, primitive
 from ..domains import Distinct
 from ..errors import ShapeError, UnknownNameError, explain
 from ..kernels import recurrence as kernels
+from .compare import not_equal
 from .index import getitem, scatter, take_along_axis
 from .joining import concatenate
+from .pointwise import subtract
 from .reduce import restore, sum
-from .shape import broadcast_to, expand_dims, lines, ravel, reshape, swapaxes, unlined
+from .shape import (
+    axis_of,
+    broadcast_to,
+    dtype_of,
+    expand_dims,
+    lines,
+    ravel,
+    reshape,
+    swapaxes,
+    unlined,
+)
 from .tiling import flip
 
 
@@ -153,7 +167,7 @@ def cummin(x, axis=0):
 
 def _along(x, axis, *ends):
     """Return the part of x between two ends along an axis."""
-    return getitem(x, index=(*(slice(None),) * (axis % np.ndim(x)), slice(*ends)))
+    return getitem(x, index=(*(slice(None),) * axis_of(x, axis), slice(*ends)))
 
 
 def _differences(rng):
@@ -170,8 +184,9 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
         raise ShapeError(explain("diff: n of at least 0", n, "Use cumsum to go back"))
     ends = (_end(x, axis, prepend), x, _end(x, axis, append))
     x = concatenate([part for part in ends if part is not None], axis=axis) if n else x
+    difference = not_equal if dtype_of(x).kind == "b" else subtract
     for _ in range(n):
-        x = _along(x, axis, 1, None) - _along(x, axis, None, -1)
+        x = difference(_along(x, axis, 1, None), _along(x, axis, None, -1))
     return x
 
 
@@ -180,7 +195,9 @@ def _end(x, axis, value):
     if value is None or np.ndim(value):
         return value
     shape = list(np.shape(x))
-    shape[axis] = 1
+    shape[axis_of(x, axis)] = 1
+    if isinstance(value, (int, float)):
+        value = np.asarray(value, np.result_type(dtype_of(x), value))
     return broadcast_to(value, shape=tuple(shape))
 
 
@@ -203,7 +220,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Integral by the trapezoidal rule over samples y at the points x, or at distances dx."""
     if x is not None and np.ndim(x) == 1:
         dx = diff(x)
-        dx = expand_dims(dx, tuple(range(1, np.ndim(y) - axis % np.ndim(y))))
+        dx = expand_dims(dx, tuple(range(1, np.ndim(y) - axis_of(y, axis))))
     elif x is not None:
         dx = diff(x, axis=axis)
     heights = _along(y, axis, 1, None) + _along(y, axis, None, -1)
@@ -227,21 +244,25 @@ def convolve(x, y, *, mode="full"):
         raise UnknownNameError(explain("convolve: mode full, same or valid", repr(mode), do))
     if np.ndim(x) > 1 or np.ndim(y) > 1:
         got = f"shapes {np.shape(x)} and {np.shape(y)}"
-        raise ShapeError(explain("convolve: two vectors", got, "Use a convolution layer, or ravel"))
+        raise ShapeError(
+            explain("convolve: two vectors", got, "Use a convolution layer, or ravel")
+        )
     return np.convolve(x, y, mode)
 
 
 def convolve_vjp(ct, other, shape):
     """Give the cotangent the length of the full convolution; correlate it with the other one."""
-    n, m = *(shape or (1,)), *(np.shape(other) or (1,))
-    start = (n + m - 1 - ct.shape[0]) // 2  # what was cut off at both ends, less at the first
-    full = scatter(ct, index=slice(start, start + ct.shape[0]), shape=(n + m - 1,))
+    n, m = math.prod(shape), np.size(other)
+    start = (n + m - 1 - np.size(ct)) // 2  # what was cut off at both ends, less at the first
+    full = scatter(ct, index=slice(start, start + np.size(ct)), shape=(n + m - 1,))
     return reshape(correlate(full, ravel(other)), shape=shape)
 
 
 @composite(samples=_signals)
 def correlate(x, y, mode="valid"):
     """Cross-correlation of two vectors, Σⱼ xⱼ₊ᵢ yⱼ, whole or in part (full, same, valid)."""
+    if np.size(x) < np.size(y):  # NumPy exchanges them: it matters for "same"
+        return flip(convolve(y, flip(x), mode=mode))
     return convolve(x, flip(y), mode=mode)
 
 

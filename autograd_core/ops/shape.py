@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, explain
@@ -115,6 +115,11 @@ def matrix_transpose(x):
     return _moved(x, np.matrix_transpose)
 
 
+def axis_of(x, axis):
+    """Return the axis counted from 0; refuse one that x does not have."""
+    return normalize_axis_index(axis, np.ndim(x))
+
+
 def _several(*shapes):
     return lambda rng: [(tuple(_uniform(rng, *shape) for shape in shapes), {})]
 
@@ -153,7 +158,12 @@ def broadcast_arrays(*arrays):
 @composite(samples=_samples())
 def copy(x):
     """The same values in memory of their own."""
-    return astype(x, dtype=np.asarray(x).dtype if isinstance(x, (list, tuple)) else x.dtype)
+    return astype(x, dtype=dtype_of(x))
+
+
+def dtype_of(x):
+    """Return the dtype of a tensor, an array, a number or nested lists."""
+    return np.asarray(x).dtype if getattr(x, "dtype", None) is None else x.dtype
 
 
 def _sorted_axes(axis, ndim):

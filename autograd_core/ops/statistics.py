@@ -14,7 +14,7 @@ from .order import sort
 from .pointwise import sqrt, square
 from .reduce import kept, max, min, sum
 from .scan import prod
-from .shape import astype, lines, moveaxis, reshape, squeeze
+from .shape import astype, dtype_of, lines, moveaxis, reshape, squeeze
 
 
 def _samples(domain, *options, lost=False):
@@ -46,7 +46,7 @@ def _weighted(rng):
 @composite(samples=_weighted)
 def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
     """Weighted mean over the axes, Σ w x / Σ w; with the sums of the weights if `returned`."""
-    ones = np.ones(np.shape(x), getattr(x, "dtype", None))
+    ones = np.ones(np.shape(x), np.result_type(dtype_of(x), 0.0))
     weights = ones if weights is None else _spread(weights, np.shape(x), axis)
     total = sum(weights * ones, axis=axis, keepdims=keepdims)
     mean = sum(x * weights, axis=axis, keepdims=keepdims) / total
@@ -100,19 +100,19 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
     "nearest" choose one. The derivative belongs to the elements used. Of equal elements, those
     first in x count as the lower ones.
     """
-    return _quantile(x, _fraction("quantile", q, 1.0), axis, method, keepdims)
+    return _quantile("quantile", x, q, 1.0, axis, method, keepdims)
 
 
 @composite(samples=_fractions(100.0))
 def percentile(x, q, axis=None, method="linear", keepdims=False):
     """The value that q percent of the elements over the axes are below: `quantile` of q / 100."""
-    return _quantile(x, _fraction("percentile", q, 100.0), axis, method, keepdims)
+    return _quantile("percentile", x, q, 100.0, axis, method, keepdims)
 
 
 @composite(samples=_samples(Distinct()))
 def median(x, axis=None, keepdims=False):
     """The element in the middle over the axes, or the mean of the two that are."""
-    return _quantile(x, np.asarray(0.5), axis, "linear", keepdims)
+    return _quantile("median", x, 0.5, 1.0, axis, "linear", keepdims)
 
 
 def _fraction(name, q, whole):
@@ -125,17 +125,18 @@ def _fraction(name, q, whole):
     return fractions
 
 
-def _quantile(x, q, axis, method, keepdims):
+def _quantile(name, x, q, whole, axis, method, keepdims):
     if method not in METHODS:
-        what = f"quantile: a method among {', '.join(METHODS)}"
+        what = f"{name}: a method among {', '.join(METHODS)}"
         raise UnknownNameError(explain(what, repr(method), "Choose one of these"))
+    q = _fraction(name, q, whole)
     ordered = sort(lines(x, axis), axis=-1)
     if not ordered.shape[-1]:
         got, do = f"shape {np.shape(x)}", "Check it"
-        raise ShapeError(explain("quantile: at least one element to reduce", got, do))
+        raise ShapeError(explain(f"{name}: at least one element to reduce", got, do))
     out = _interpolated(ordered, q * (ordered.shape[-1] - 1), method)
     last = reshape(ordered[..., -1], shape=ordered.shape[:-1] + (1,) * q.ndim)
-    out = where(isnan(last), np.nan, out)  # NaN comes last
+    out = where(isnan(last), np.nan, out) if ordered.dtype.kind == "f" else out  # NaN is last
     rest = kept(np.shape(x), axis) if keepdims else ordered.shape[:-1]
     ends = tuple(range(-q.ndim, 0)), tuple(range(q.ndim))
     return reshape(moveaxis(out, *ends), shape=q.shape + rest)
@@ -143,12 +144,15 @@ def _quantile(x, q, axis, method, keepdims):
 
 def _interpolated(ordered, places, method):
     """Return the elements at places that may lie between two; the axes of places come last."""
-    low, high = (np.asarray(rounded(places), int) for rounded in METHODS[method])
+    down, up = METHODS[method]
+    low, high = np.asarray(down(places), int), np.asarray(up(places), int)
     out = take(ordered, low, axis=-1)
-    share = (high - low) * (0.5 if method == "midpoint" else places - low)
-    if not share.any():
+    if down is up:
         return out
-    share = share.astype(ordered.dtype if ordered.dtype.kind == "f" else float)
+    dtype = np.result_type(ordered.dtype, 0.0)
+    share = ((high - low) * (0.5 if method == "midpoint" else places - low)).astype(dtype)
+    if not share.any():  # nor shall 0 meet infinity
+        return out if out.dtype == dtype else astype(out, dtype=dtype)
     return out * (1 - share) + take(ordered, high, axis=-1) * share
 
 
@@ -162,11 +166,7 @@ def _filled(x, value):
 def _present(x, axis):
     """Count the elements that are not NaN; the reduced axes are kept."""
     there = logical_not(isnan(x))
-    return astype(sum(there, axis=axis, keepdims=True), dtype=np.result_type(_dtype(x), 0.0))
-
-
-def _dtype(x):
-    return getattr(x, "dtype", float)
+    return astype(sum(there, axis=axis, keepdims=True), dtype=np.result_type(dtype_of(x), 0.0))
 
 
 @composite(samples=_samples(Interval(), lost=True))
@@ -191,7 +191,7 @@ def nanmean(x, axis=None, keepdims=False):
 
 @composite(samples=_samples(Interval(), {"ddof": 1}, {"axis": 1}, {"axis": (0, 2)}, lost=True))
 def nanvar(x, axis=None, ddof=0, keepdims=False):
-    """Variance of the elements that are not NaN; NaN where there is none (or no more than ddof)."""
+    """Variance of the elements that are not NaN; NaN where no more than ddof are there."""
     count = _present(x, axis) - ddof
     with np.errstate(invalid="ignore", divide="ignore"):
         distances = _filled(x - nanmean(x, axis, True), 0)

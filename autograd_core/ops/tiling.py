@@ -14,7 +14,7 @@ from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, UnknownNameError, explain
 from .index import constant, getitem, scatter, take
 from .reduce import sum
-from .shape import broadcast_to, copy, moveaxis, ravel, reshape, swapaxes
+from .shape import axis_of, broadcast_to, copy, moveaxis, ravel, reshape, swapaxes
 
 PADDINGS = ("constant", "edge", "reflect", "symmetric", "wrap")
 
@@ -106,28 +106,32 @@ def tile(x, reps):
     )
 
 
-@composite(samples=_samples({"repeats": 2}, {"repeats": 3, "axis": -1}, {"repeats": [2, 0, 1], "axis": 0}))
+@composite(
+    samples=_samples({"repeats": 2}, {"repeats": 3, "axis": -1}, {"repeats": [2, 0, 1], "axis": 0})
+)
 def repeat(x, repeats, axis=None):
     """Each element several times in a row, or each its own number of times."""
-    if axis is None:
-        x, axis = ravel(x), 0
-    repeats, size = constant(repeats), np.shape(x)[axis]
+    if axis is None or not np.ndim(x):
+        x, axis = ravel(x), 0 if axis is None else axis
+    axis, repeats = axis_of(x, axis), constant(repeats)
+    size = np.shape(x)[axis]
     if repeats.ndim:
         return take(x, np.repeat(np.arange(size), repeats), axis=axis)
-    places = axis % np.ndim(x) + 1
-    before, after = np.shape(x)[:places], np.shape(x)[places:]
+    before, after = np.shape(x)[: axis + 1], np.shape(x)[axis + 1 :]
     wide = broadcast_to(
         reshape(x, shape=(*before, 1, *after)), shape=(*before, int(repeats), *after)
     )
     return reshape(wide, shape=(*before[:-1], size * int(repeats), *after))
 
 
-@composite(samples=_samples({"obj": 1}, {"obj": [0, -1], "axis": 1}, {"obj": slice(1, 3), "axis": 0}))
+@composite(
+    samples=_samples({"obj": 1}, {"obj": [0, -1], "axis": 1}, {"obj": slice(1, 3), "axis": 0})
+)
 def delete(x, obj, axis=None):
     """Without the elements at some places along an axis; flattened by default."""
     if axis is None:
         x, axis = ravel(x), 0
-    return take(x, np.delete(np.arange(np.shape(x)[axis]), obj), axis=axis)
+    return take(x, np.delete(np.arange(np.shape(x)[axis_of(x, axis)]), obj), axis=axis)
 
 
 # ---------------------------------------------------------------------------------- padding
@@ -152,7 +156,7 @@ def pad(x, pad_width, mode="constant", constant_values=0):
         do = "Choose one of these, or compose it with concatenate"
         raise UnknownNameError(explain(f"pad: a mode among {', '.join(PADDINGS)}", repr(mode), do))
     widths = _widths(pad_width, np.ndim(x))
-    if mode == "constant":
+    if mode == "constant" and widths:
         return _framed(x, widths, constant_values)
     for axis, width in enumerate(widths):
         if any(width):
@@ -173,7 +177,9 @@ def _widths(pad_width, ndim):
 def _framed(x, widths, values):
     lengths = zip(np.shape(x), widths, strict=True)
     inside = tuple(slice(before, before + size) for size, (before, _) in lengths)
-    shape = tuple(s + before + after for s, (before, after) in zip(np.shape(x), widths, strict=True))
+    shape = tuple(
+        s + before + after for s, (before, after) in zip(np.shape(x), widths, strict=True)
+    )
     padded = scatter(x, index=inside, shape=shape)
     if not np.any(values):
         return padded
@@ -210,7 +216,10 @@ def _diagonals(rng):
 @composite(samples=_diagonals)
 def diag(x, k=0):
     """The k-th diagonal of a matrix; of a vector, the matrix with that diagonal."""
-    if np.ndim(x) != 1:
+    if np.ndim(x) not in (1, 2):
+        what = "diag: a vector or a matrix"
+        raise ShapeError(explain(what, f"shape {np.shape(x)}", "Use diagonal for stacks"))
+    if np.ndim(x) == 2:
         return diagonal(x, k)
     size = np.size(x) + abs(k)
     flat = scatter(x, index=_diagonal_of(size, size, k), shape=(size * size,))
