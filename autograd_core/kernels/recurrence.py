@@ -18,14 +18,14 @@ def recurrence_rows(a, b, y, n):
     for start in range(0, y.size, n):
         y[start] = b[start]
         for i in range(start + 1, start + n):
-            y[i] = a[i] * y[i - 1] + b[i]
+            y[i] = fma(a[i], y[i - 1], b[i])
 """
 BACKWARDS = """
 def recurrence_rows_reversed(a, b, y, n):
     for start in range(0, y.size, n):
         y[start + n - 1] = b[start + n - 1]
         for i in range(start + n - 2, start - 1, -1):
-            y[i] = a[i + 1] * y[i + 1] + b[i]
+            y[i] = fma(a[i + 1], y[i + 1], b[i])
 """
 
 
