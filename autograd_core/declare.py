@@ -139,5 +139,7 @@ def _misfit(name: str, args: tuple[Any, ...], named: dict[str, Any], error: Exce
 
 def _brief(value: Any) -> str:
     """Say an argument in a few words: an array by its shape."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_brief, value)):.60}]"
     shape = getattr(value, "shape", None)
     return f"{value!r:.40}" if shape is None else f"shape {shape}"

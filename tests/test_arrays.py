@@ -215,6 +215,23 @@ def test_products_beyond_the_largest_float_have_a_derivative_within():
     np.testing.assert_array_equal(huge, [1, 0, 0, 0])
 
 
+def test_many_equal_elements_keep_their_order():
+    x = np.repeat([1.0, 0.0, 2.0], 40)
+    order = ag.argsort(x)
+    np.testing.assert_array_equal(order, [*range(40, 80), *range(40), *range(80, 120)])
+    weights = RNG.normal(size=120)
+    np.testing.assert_array_equal(gradient(weighted(ag.sort, weights), x)[order], weights)
+
+
+def test_a_number_reduced_along_an_axis_it_does_not_have():
+    np.testing.assert_array_equal(gradient(lambda x: np.sum(x, axis=0), 2.0), 1.0)
+    np.testing.assert_array_equal(gradient(lambda x: np.max(x, axis=-1), 2.0), 1.0)
+
+
+def test_a_full_turn_is_a_copy():
+    assert not np.shares_memory(ag.rot90(MATRIX, 4), MATRIX)
+
+
 def test_nan_and_infinity_in_order_statistics():
     assert np.isnan(ag.median(np.array([1.0, np.nan, 2.0])))
     assert np.isnan(ag.quantile(np.array([1.0, np.nan, 2.0]), 0.0))
@@ -362,6 +379,12 @@ MISTAKES = {
     "select": (lambda x: ag.select([], []), ag.ShapeError, "select..at least one..none"),
     "select, unequal": (lambda x: ag.select([x > 0], []), ag.ShapeError, "select..fit"),
     "unknown option": (lambda x: ag.tile(x, reps=2, axis=1), ag.DTypeError, "tile..axis"),
+    "choose": (
+        lambda x: ag.choose([0, 2], [x, x]),
+        ag.ShapeError,
+        "choose..[0, 2]..shape (3, 4)..invalid entry",
+    ),
+    "insert": (lambda x: ag.insert(x, 0, 1.0, axis=3), ag.ShapeError, "insert..(3, 4)..axis 3"),
     "counts": (lambda x: ag.bincount(np.array([0.5])), ag.DTypeError, "bincount..float64"),
 }
 FORM = re.compile(r"^[^:]+: .+, but got .+\. .+\.$", re.DOTALL)

@@ -203,6 +203,21 @@ def select(condlist, choicelist, default=0):
     return out
 
 
+@composite(
+    samples=lambda rng: [
+        ((np.array([[0, 1, 2, 1]]), list(rng.uniform(-2.0, 2.0, (3, 2, 1)))), {}),
+        ((np.array([-1, 5]), [rng.uniform(-2.0, 2.0, 2), rng.uniform()]), {"mode": "wrap"}),
+    ]
+)
+def choose(x, choices, mode="raise"):
+    """Of several arrays the elements of the one that the integer in x names."""
+    chosen = np.choose(integers("choose", constant(x)), range(len(choices)), mode=mode)
+    out = choices[0]
+    for i, choice in enumerate(choices[1:], 1):
+        out = where(chosen == i, choice, out)
+    return broadcast_to(out, shape=np.broadcast_shapes(chosen.shape, np.shape(out)))
+
+
 @composite(samples=lambda rng: [((np.array([0, 3, 0]), rng.uniform(size=3)), {})])
 def bincount(x, weights=None, minlength=0):
     """How often each integer occurs, or the sum of the weights that belong to it."""

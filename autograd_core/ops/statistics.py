@@ -40,6 +40,7 @@ def _weighted(rng):
     yield (x,), {"axis": 0}
     yield (x, 1, rng.uniform(0.5, 1.0, 4)), {}
     yield (x, (0, 1), rng.uniform(0.5, 1.0, (3, 4))), {"keepdims": True}
+    yield (x, (1, 0), rng.uniform(0.5, 1.0, (4, 3))), {}
     yield (x, None, rng.uniform(0.5, 1.0, (3, 4)), True), {}
 
 

@@ -13,8 +13,19 @@ import numpy as np
 from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, UnknownNameError, explain
 from .index import constant, getitem, scatter, take
+from .joining import concatenate
 from .reduce import sum
-from .shape import axis_of, broadcast_to, copy, moveaxis, ravel, reshape, swapaxes
+from .shape import (
+    astype,
+    axis_of,
+    broadcast_to,
+    copy,
+    dtype_of,
+    moveaxis,
+    ravel,
+    reshape,
+    swapaxes,
+)
 
 PADDINGS = ("constant", "edge", "reflect", "symmetric", "wrap")
 
@@ -132,6 +143,32 @@ def delete(x, obj, axis=None):
     if axis is None:
         x, axis = ravel(x), 0
     return take(x, np.delete(np.arange(np.shape(x)[axis_of(x, axis)]), obj), axis=axis)
+
+
+def _insertions(rng):
+    x = _uniform(rng, 3, 4)
+    yield (x, 1, _uniform(rng, 4)), {"axis": 0}
+    yield (x, -1, _uniform(rng, 2, 3)), {"axis": 1}
+    yield (x, [2, 0, 2], _uniform(rng, 3, 1)), {"axis": 1}
+    yield (x, slice(1, 3), _uniform(rng, 2)), {}
+
+
+@composite(samples=_insertions)
+def insert(x, obj, values, axis=None):
+    """With values put before places along an axis; flattened by default."""
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis, length = axis_of(x, axis), np.shape(x)[axis_of(x, axis)]
+    places = np.arange(length)[obj] if isinstance(obj, slice) else constant(obj)
+    places = np.flatnonzero(places) if places.dtype.kind == "b" else places
+    if not places.ndim:  # all the values before one place
+        values = reshape(values, shape=(1,) * (np.ndim(x) - np.ndim(values)) + np.shape(values))
+        values = moveaxis(values, 0, axis)
+        places = np.full(np.shape(values)[axis], places)
+    shape = (*np.shape(x)[:axis], len(places), *np.shape(x)[axis + 1 :])
+    new = astype(broadcast_to(values, shape=shape), dtype=dtype_of(x))
+    order = np.insert(np.arange(length), places, length + np.arange(len(places)))
+    return take(concatenate((x, new), axis=axis), order, axis=axis)
 
 
 # ---------------------------------------------------------------------------------- padding
