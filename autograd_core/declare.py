@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .errors import DTypeError, UnknownNameError, explain
+import numpy as np
+
+from .errors import DTypeError, ShapeError, UnknownNameError, explain
 from .lanes import Binary, Unary
 from .op import Op
 from .rule import Rule, indexed_rules
@@ -102,13 +104,41 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # from within: the call itself did fit
-            what = f"{function.__name__}{inspect.signature(function)}: the arguments it names"
-            got = f"a call that does not fit ({error})"
-            raise DTypeError(explain(what, got, "Correct it")) from error
+        except (TypeError, ValueError) as error:
+            kind = _WORDED.get(type(error))
+            if kind is None:
+                raise  # it says already what to do
+            raise kind(_misfit(function, args, kwargs, error)) from error
 
     checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
     return checked
+
+
+# NumPy's errors, and what becomes of them.
+_WORDED: dict[type[Exception], type[Exception]] = {
+    TypeError: DTypeError,
+    ValueError: ShapeError,
+    np.exceptions.AxisError: ShapeError,
+}
+
+
+def _misfit(
+    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], error: Exception
+) -> str:
+    """Say which function an error came from, and with what."""
+    name = function.__name__
+    if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+        what = f"{name}{inspect.signature(function)}: the arguments it names"
+        return explain(what, f"a call that does not fit ({error})", "Correct it")
+    given = [*map(_brief, args), *(f"{key}={_brief(value)}" for key, value in named.items())]
+    got = f"{', '.join(given)} (NumPy: {str(error).rstrip('. ')})"
+    return explain(f"{name}: arguments that fit together", got, "Correct one of them")
+
+
+def _brief(value: Any) -> str:
+    """Say an argument in a few words: an array by its shape."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_brief, value)):.60}]"
+    shape = getattr(value, "shape", None)
+    return f"{value!r:.40}" if shape is None else f"shape {shape}"
