@@ -3,6 +3,7 @@
 from . import (  # noqa: F401
     activations,
     compare,
+    contraction,
     decompositions,
     index,
     joining,
