@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import math
 import string
+from typing import Any
 
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
-from ..errors import ShapeError, explain
+from ..errors import ShapeError, UnknownNameError, explain
 from .pointwise import strong_multiply
 from .products import array_like, strong_matmul
 from .reduce import sum
@@ -184,7 +185,8 @@ def einsum(*operands, optimize=False):
     for places in _path(parts, result, optimize):
         chosen = [parts.pop(i) for i in sorted(places, reverse=True)][::-1]
         parts.append(_multiplied(chosen, parts, result))
-    x, labels = _summed(*parts[0], result)
+    (x, labels), *_ = parts
+    x, labels = _summed(x, labels, result)
     return x if labels == result else transpose(x, axes=tuple(labels.index(i) for i in result))
 
 
@@ -200,7 +202,12 @@ def _read(operands):
 
 def _term(labels):
     letters = string.ascii_uppercase + string.ascii_lowercase  # in the order of their codes
-    return "".join("..." if label is Ellipsis else letters[label] for label in labels)
+    try:
+        return "".join("..." if label is Ellipsis else letters[label] for label in labels)
+    except (TypeError, IndexError) as error:
+        do = "Write einsum('ij,jk->ik', a, b) or einsum(a, [0, 1], b, [1, 2], [0, 2])"
+        what = "einsum: subscripts first, or a list of integers below 52 after each operand"
+        raise ShapeError(explain(what, f"{labels!r:.60}", do)) from error
 
 
 @functools.lru_cache(maxsize=4096)
@@ -240,7 +247,7 @@ def _misread(subscripts, got, do):
 
 def _sizes(subscripts, terms, arrays):
     """Return the length of the axes with each label; a length of one gives way to any other."""
-    sizes = {}
+    sizes: dict[Any, int] = {}
     for labels, array in zip(terms, arrays, strict=True):
         for label, size in zip(labels, array.shape, strict=True):
             known = sizes.setdefault(label, size)
@@ -268,12 +275,16 @@ def _path(parts, result, optimize):
     """Return which parts to multiply, step by step."""
     if len(parts) < 3:
         return [tuple(range(len(parts)))]
-    numbers = {}
+    numbers: dict[Any, int] = {}
     terms = [[numbers.setdefault(i, len(numbers)) for i in labels] for _, labels in parts]
     empty = [np.broadcast_to(0.0, x.shape) for x, _ in parts]  # only the shapes are looked at
     listed = [part for pair in zip(empty, terms, strict=True) for part in pair]
     how = "greedy" if isinstance(optimize, bool) else optimize
-    return np.einsum_path(*listed, [numbers[i] for i in result], optimize=how)[0][1:]
+    try:
+        return np.einsum_path(*listed, [numbers[i] for i in result], optimize=how)[0][1:]
+    except (KeyError, TypeError, ValueError) as error:
+        what = "einsum: optimize=True, False, 'greedy', 'optimal' or a path of einsum_path"
+        raise UnknownNameError(explain(what, f"{optimize!r:.60}", "Choose one")) from error
 
 
 def _multiplied(chosen, others, result):

@@ -24,6 +24,7 @@ from .matrices import (
     graded,
     lower,
     positive_definite,
+    refuse_not_matrix,
     refuse_not_square,
     row,
     unconverged,
@@ -194,6 +195,7 @@ def _svd_samples(_):
 @primitive(internal=True, samples=_svd_samples)
 def svd_packed(a, *, full_matrices=True):
     """The matrices u, s and vᵀ of the singular value decomposition, side by side."""
+    refuse_not_matrix("svd", a)
     try:
         u, s, vh = np.linalg.svd(a, full_matrices=full_matrices)
     except np.linalg.LinAlgError as error:
@@ -246,6 +248,7 @@ def _singular_values_vjp(ct, x):
 @primitive(namespace="linalg", samples=each(graded, (4, 3), (3, 4), (2, 3, 3)))
 def svdvals(x):
     """Singular values, in descending order. Each has its own derivative where some are equal."""
+    refuse_not_matrix("svdvals", x)
     try:
         return np.linalg.svd(x, compute_uv=False)
     except np.linalg.LinAlgError as error:
@@ -287,6 +290,7 @@ def _qr_samples(rng):
 @primitive(internal=True, samples=_qr_samples)
 def qr_packed(a):
     """The matrices q and r of the reduced QR decomposition, side by side."""
+    refuse_not_matrix("qr", a)
     return packed(*np.linalg.qr(a))
 
 

@@ -15,6 +15,7 @@ from .matrices import (
     each,
     graded,
     invertible,
+    refuse_not_matrix,
     refuse_not_square,
     singular,
     unconverged,
@@ -91,6 +92,7 @@ def _pinv_samples(rng):
 @primitive(namespace="linalg", samples=_pinv_samples)
 def pinv(a, *, rcond=None, hermitian=False, rtol=None):
     """Moore-Penrose inverse. Its derivative is the one within matrices of the same rank."""
+    refuse_not_matrix("pinv", a)
     chosen = {"rcond": rcond} if rtol is None else {"rtol": rtol}
     try:
         return np.linalg.pinv(a, hermitian=hermitian, **chosen)
@@ -193,7 +195,8 @@ def tensorsolve(a, b, axes=None):
 def matrix_diagonal(x, *, offset=0):
     """The diagonal of each matrix, or one beside it."""
     x = array_like(x)
-    rows, columns = np.nonzero(np.eye(*x.shape[-2:], offset))
+    refuse_not_matrix("diagonal", x)
+    rows, columns = np.nonzero(np.eye(x.shape[-2], x.shape[-1], offset))
     return getitem(x, index=(..., rows, columns))
 
 
@@ -208,4 +211,6 @@ def matrix_diagonal(x, *, offset=0):
 def matrix_trace(x, *, offset=0):
     """Sum of the diagonal of each matrix."""
     x = array_like(x)
-    return sum(x * np.eye(*x.shape[-2:], offset, dtype=x.dtype), axis=(-2, -1))
+    refuse_not_matrix("trace", x)
+    diagonal = np.eye(x.shape[-2], x.shape[-1], offset, dtype=x.dtype)
+    return sum(x * diagonal, axis=(-2, -1))

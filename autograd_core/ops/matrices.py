@@ -36,6 +36,13 @@ def each(draw, *shapes, **named):
     return lambda rng: [((draw(rng, *shape),), named) for shape in shapes]
 
 
+def refuse_not_matrix(name, a):
+    """Raise unless there are two axes at least."""
+    if np.ndim(a) < 2:
+        what = f"linalg.{name}: a matrix or a stack of them"
+        raise ShapeError(explain(what, f"shape {np.shape(a)}", "Reshape it"))
+
+
 def refuse_not_square(name, a):
     """Raise unless the last two axes have one length."""
     shape = np.shape(a)
@@ -80,6 +87,6 @@ def diagonal_matrix(x):
 
 def lower(x, diagonal=1.0):
     """Return x with zeros above the diagonal, and the diagonal times a factor."""
-    mask = np.tri(*x.shape[-2:], -1, dtype=x.dtype)
+    mask = np.tri(x.shape[-2], x.shape[-1], -1, dtype=x.dtype)
     np.fill_diagonal(mask, diagonal)
     return x * mask

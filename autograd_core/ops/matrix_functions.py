@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
-from ..errors import ShapeError, explain
+from ..errors import DTypeError, ShapeError, explain
 from .compare import where
 from .joining import concatenate
 from .linalg import inv
@@ -23,7 +21,9 @@ def matrix_power(a, n):
     """The matrix product of n factors a; of -n inverses for negative n."""
     a = array_like(a)
     refuse_not_square("matrix_power", a)
-    n = operator.index(n)
+    if not hasattr(n, "__index__"):
+        what, do = "linalg.matrix_power: a whole exponent", "Use eigh for roots of matrices"
+        raise DTypeError(explain(what, f"{n!r:.60}", do))
     if n == 0:
         eye = np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
         return where(np.zeros(a.shape, bool), a, eye)

@@ -13,7 +13,7 @@ from ..errors import ShapeError, UnknownNameError, explain
 from .compare import equal, not_equal, sign, where
 from .decompositions import svdvals
 from .linalg import inv
-from .matrices import each, graded, invertible, uniform
+from .matrices import each, graded, invertible, refuse_not_matrix, uniform
 from .pointwise import abs, power
 from .products import array_like
 from .reduce import kept, max, min, restore, sum
@@ -55,7 +55,15 @@ def _floating(x):
     return x if np.dtype(x.dtype).kind == "f" else astype(x, dtype=np.dtype(float))
 
 
+def _refuse_axes(x, axes):
+    if not all(-x.ndim <= axis < x.ndim for axis in axes):
+        what = f"linalg.norm: axes of an array of shape {x.shape}"
+        raise ShapeError(explain(what, f"{axes}", "Correct axis="))
+
+
 def _of_vectors(x, ord, axis, keepdims):
+    if axis is not None:
+        _refuse_axes(x, axis if isinstance(axis, tuple) else (axis,))
     if isinstance(ord, str):
         do = "Pass a number, inf or -inf; or two axes"
         raise UnknownNameError(explain("linalg.norm: the order of a norm of vectors", ord, do))
@@ -72,6 +80,7 @@ EXTREME = {1: max, 2: max, math.inf: max, -1: min, -2: min, -math.inf: min, "nuc
 
 
 def _of_matrices(x, ord, axes, keepdims):
+    _refuse_axes(x, axes)
     first, second = (axis % x.ndim for axis in axes)
     if first == second or (ord not in EXTREME and ord not in ("fro", "f")):
         what = "linalg.norm: two axes, and an order 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"
@@ -155,6 +164,7 @@ def matrix_norm(x, *, keepdims=False, ord="fro"):
 def cond(x, p=None):
     """Condition number: the norm of x times that of its inverse; by default of order 2."""
     x = _floating(x)
+    refuse_not_matrix("cond", x)
     if p in (None, 2, -2):
         values = svdvals(x)
         largest, smallest = values[..., 0], values[..., -1]

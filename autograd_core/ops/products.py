@@ -61,6 +61,9 @@ def array_like(x):
 def moved(x, source, destination):
     """Return x with one axis at another place."""
     axes = list(range(x.ndim))
+    if not all(-x.ndim <= axis < x.ndim for axis in (source, destination)):
+        what = f"moving an axis: axes of an array of shape {x.shape}"
+        raise ShapeError(explain(what, f"{source} and {destination}", "Correct the axis"))
     axes.insert(destination % x.ndim, axes.pop(source))
     return transpose(x, axes=tuple(axes))
 
@@ -190,10 +193,10 @@ def outer(a, b):
 )
 def vecdot(x1, x2, *, axis=-1):
     """Sum of products along one axis, for stacks of vectors that broadcast."""
-    x1, x2 = array_like(x1), array_like(x2)
-    if x1.shape[axis] != x2.shape[axis]:
+    x1, x2 = moved(array_like(x1), axis, -1), moved(array_like(x2), axis, -1)
+    if x1.shape[-1] != x2.shape[-1]:
         raise _unequal("vecdot", x1, x2)
-    return sum(moved(x1, axis, -1) * moved(x2, axis, -1), axis=-1)
+    return sum(x1 * x2, axis=-1)
 
 
 @composite(samples=_pairs(((2, 3), (3,)), ((4, 2, 3), (4, 3)), ((2, 3), (4, 1, 3))))
