@@ -41,7 +41,7 @@ def public(namespace: str | None = None) -> dict[str, Callable[..., Any]]:
     """Return the functions of a namespace, or those at the top, by name."""
     declared: dict[str, Any] = OPS | COMPOSITES
     return {
-        name: function
+        function.facets.get("name", name): function
         for name, function in declared.items()
         if function.facets.get("namespace") == namespace and not function.facets.get("internal")
     }
