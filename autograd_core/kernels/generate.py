@@ -1,6 +1,6 @@
 """From scalar functions to the text of a loop in one float format.
 
-`text` takes a loop that calls scalar functions of `vector_math` and `slopes`, adds the functions
+`text` takes a loop that calls scalar functions of `vector_math` and its kin, adds the functions
 and constants that it reaches, writes `polynomial(x, NAME)` out as Horner's rule and conditional
 expressions as selections without a branch, and gives every literal the type of the format. The
 result is what `jit.compile_source` takes.
@@ -13,7 +13,7 @@ import functools
 import inspect
 from types import ModuleType
 
-from . import slopes, vector_math
+from . import slopes, special_formats, special_math, special_normal, vector_math
 from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, constant
 from .literals import type_literals
 
@@ -60,7 +60,8 @@ def _names(tree: ast.AST) -> set[str]:
 
 @functools.cache
 def _library() -> dict[str, ast.AST]:
-    return {**_functions(vector_math), **_functions(slopes)}
+    modules = (vector_math, slopes, special_math, special_normal)
+    return {name: node for module in modules for name, node in _functions(module).items()}
 
 
 def _functions(module: ModuleType) -> dict[str, ast.AST]:
@@ -70,11 +71,18 @@ def _functions(module: ModuleType) -> dict[str, ast.AST]:
 
 def _constants(reached: list[ast.AST]) -> list[str]:
     used = set().union(*map(_names, reached))
-    return [name for name in (*INTEGERS, *CONSTANTS) if name in used]
+    return [name for name in (*INTEGERS, *CONSTANTS, *special_formats.CONSTANTS) if name in used]
 
 
 def _literal(name: str, which: int) -> str:
+    if name in special_formats.CONSTANTS:
+        return f"F({special_formats.CONSTANTS[name]!r})"
     return f"{'I' if name in INTEGERS else 'F'}({constant(name, which)})"
+
+
+def _coefficients(table: str, which: int) -> tuple[float, ...]:
+    """Return a polynomial's coefficients; those of the special functions are float64's."""
+    return special_formats.POLYNOMIALS.get(table) or POLYNOMIALS[table][which]
 
 
 @functools.cache  # most kernels share most functions
@@ -106,7 +114,7 @@ class _Straighten(ast.NodeTransformer):
         if ast.unparse(node.func) != "polynomial":
             return self.generic_visit(node)
         variable, table = map(ast.unparse, node.args)
-        *rest, result = map(repr, POLYNOMIALS[table][self.which])
+        *rest, result = map(repr, _coefficients(table, self.which))
         for coefficient in reversed(rest):
             result = f"({coefficient} + {variable} * {result})"
         return ast.parse(result, mode="eval").body

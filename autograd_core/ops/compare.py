@@ -12,6 +12,8 @@ import numpy as np
 from ..declare import defvjp, primitive
 from ..domains import AwayFrom, Distinct, Interval, Truth
 
+QUOTIENT = (AwayFrom((-1.0, 0.0, 1.0)), Interval(2.1, 2.9))
+
 # ----------------------------------------------------- without derivative, but still ops
 
 
@@ -33,15 +35,29 @@ greater = _constant(np.greater, "Whether x > y.", 2)
 greater_equal = _constant(np.greater_equal, "Whether x ≥ y.", 2)
 logical_and = _constant(np.logical_and, "Whether x and y are nonzero.", 2)
 logical_or = _constant(np.logical_or, "Whether x or y is nonzero.", 2)
+logical_xor = _constant(np.logical_xor, "Whether just one of x and y is nonzero.", 2)
 logical_not = _constant(np.logical_not, "Whether x is zero.", 1)
 isfinite = _constant(np.isfinite, "Whether x is neither infinite nor NaN.", 1)
 isnan = _constant(np.isnan, "Whether x is NaN.", 1)
 isinf = _constant(np.isinf, "Whether x is infinite.", 1)
+signbit = _constant(np.signbit, "Whether the sign bit of x is set, as in -1 and in -0.0.", 1)
 sign = _constant(np.sign, "The sign of x: -1, 0 or 1.", 1)
 floor = _constant(np.floor, "The largest integer ≤ x.", 1)
 ceil = _constant(np.ceil, "The smallest integer ≥ x.", 1)
 rint = _constant(np.rint, "The nearest integer, halves to even.", 1)
 trunc = _constant(np.trunc, "The integer part, towards 0.", 1)
+
+
+@primitive(pointwise=True, nondiff="piecewise constant", domain=QUOTIENT)
+def floor_divide(x, y):
+    """The largest integer ≤ x / y."""
+    return np.floor_divide(x, y)
+
+
+@primitive(pointwise=True, nondiff="piecewise constant")
+def round(x, *, decimals=0):
+    """x rounded to a number of decimals, halves to even."""
+    return np.round(x, decimals)
 
 
 # ------------------------------------------------------------------------------ choices
@@ -65,6 +81,36 @@ def minimum(x, y):
     return np.minimum(x, y)
 
 
+@primitive(pointwise=True, domain=(Distinct(), Distinct(0.03)))
+def fmax(x, y):
+    """The larger of two, NaN losing. At ties each gets half of the cotangent."""
+    return np.fmax(x, y)
+
+
+@primitive(pointwise=True, domain=(Distinct(), Distinct(0.03)))
+def fmin(x, y):
+    """The smaller of two, NaN losing. At ties each gets half of the cotangent."""
+    return np.fmin(x, y)
+
+
+@primitive(pointwise=True, domain=(AwayFrom((0.0,)), AwayFrom((0.0,))))
+def copysign(x, y):
+    """|x| with the sign of y. The derivative at x = 0 is 0."""
+    return np.copysign(x, y)
+
+
+@primitive(pointwise=True, domain=(AwayFrom((0.0,)), Interval()))
+def heaviside(x, y):
+    """Unit step: 0 where x < 0, y where x = 0, 1 where x > 0. The derivative in x is 0."""
+    return np.heaviside(x, y)
+
+
+@primitive(pointwise=True)
+def nan_to_num(x, *, copy=True, nan=0.0, posinf=None, neginf=None):
+    """x with numbers for NaN and infinities, always a copy. The derivative at these is 0."""
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
 @primitive(
     pointwise=True,
     domain=(AwayFrom((-0.5, 1.0)),),
@@ -77,9 +123,9 @@ def clip(x, *, min=None, max=None):
     return np.clip(x, min, max)
 
 
-def chosen(ct, x, y, larger):
+def chosen(ct, x, y, wins):
     """Hand the cotangent to the operand that was chosen, half of it at a tie."""
-    return where(equal(x, y), 0.5 * ct, where(larger, ct, 0.0))
+    return where(equal(x, y), 0.5 * ct, where(wins, ct, 0.0))
 
 
 def clip_vjp(ct, x, min, max):
@@ -104,4 +150,17 @@ defvjp(
     x=lambda ct, x, y: chosen(ct, x, y, less(x, y)),
     y=lambda ct, x, y: chosen(ct, x, y, less(y, x)),
 )
+defvjp(
+    fmax,
+    x=lambda ct, x, y: chosen(ct, x, y, logical_or(greater(x, y), isnan(y))),
+    y=lambda ct, x, y: chosen(ct, x, y, logical_not(logical_or(greater(x, y), isnan(y)))),
+)
+defvjp(
+    fmin,
+    x=lambda ct, x, y: chosen(ct, x, y, logical_or(less(x, y), isnan(y))),
+    y=lambda ct, x, y: chosen(ct, x, y, logical_not(logical_or(less(x, y), isnan(y)))),
+)
+defvjp(copysign, x=lambda ct, x, y: ct * (sign(x) * copysign(1.0, y)), y=None)
+defvjp(heaviside, x=None, y=lambda ct, x: where(equal(x, 0.0), ct, 0.0))
+defvjp(nan_to_num, x=lambda ct, x: where(isfinite(x), ct, 0.0))
 defvjp(clip, x=clip_vjp)

@@ -24,6 +24,7 @@ BINARY = {
     "mul": "multiply",
     "truediv": "divide",
     "pow": "power",
+    "floordiv": "floor_divide",
     "mod": "remainder",
     "matmul": "matmul",
 }
@@ -35,22 +36,66 @@ COMPARISONS = {
     "eq": "equal",
     "ne": "not_equal",
 }
+# Other names of the same functions, by namespace.
+ALIASES: dict[str | None, dict[str, str]] = {
+    None: {
+        "absolute": "abs",
+        "acos": "arccos",
+        "acosh": "arccosh",
+        "amax": "max",
+        "amin": "min",
+        "around": "round",
+        "asin": "arcsin",
+        "asinh": "arcsinh",
+        "atan": "arctan",
+        "atan2": "arctan2",
+        "atanh": "arctanh",
+        "concat": "concatenate",
+        "conj": "positive",
+        "conjugate": "positive",
+        "degrees": "rad2deg",
+        "fabs": "abs",
+        "mod": "remainder",
+        "permute_dims": "transpose",
+        "pow": "power",
+        "radians": "deg2rad",
+        "true_divide": "divide",
+    },
+    "special": {
+        "expit": "sigmoid",
+        "log_softmax": "log_softmax",
+        "logsumexp": "logsumexp",
+        "psi": "digamma",
+        "softmax": "softmax",
+    },
+}
+# What a method of a ufunc computes: np.add.reduce(x) is the sum over the first axis.
+UFUNC_METHODS = {
+    ("add", "reduce"): "sum",
+    ("add", "accumulate"): "cumsum",
+    ("multiply", "reduce"): "prod",
+    ("multiply", "accumulate"): "cumprod",
+    ("maximum", "reduce"): "max",
+    ("maximum", "accumulate"): "cummax",
+    ("minimum", "reduce"): "min",
+    ("minimum", "accumulate"): "cummin",
+    ("logaddexp", "reduce"): "logsumexp",
+}
 
 
 def public(namespace: str | None = None) -> dict[str, Callable[..., Any]]:
     """Return the functions of a namespace, or those at the top, by name."""
     declared: dict[str, Any] = OPS | COMPOSITES
-    return {
+    found = {
         function.facets.get("name", name): function
         for name, function in declared.items()
         if function.facets.get("namespace") == namespace and not function.facets.get("internal")
     }
+    aliases = ALIASES.get(namespace, {})
+    return found | {alias: declared[name] for alias, name in aliases.items() if name in declared}
 
 
-# Second names under which NumPy has the same function.
-ALIASES = {"amax": "max", "amin": "min", "concat": "concatenate", "permute_dims": "transpose"}
 PUBLIC = public()
-PUBLIC |= {alias: PUBLIC[name] for alias, name in ALIASES.items()}
 DISPATCH = {
     getattr(home, name): function
     for home, functions in ((np, PUBLIC), (np.linalg, PUBLIC | public("linalg")))
@@ -100,9 +145,6 @@ def _attach_operators() -> None:
         setattr(Tensor, f"__{sign}__", lambda x, y, op=OPS[name]: op(x, y))
     for sign, name in {"neg": "negative", "pos": "positive", "abs": "abs"}.items():
         setattr(Tensor, f"__{sign}__", lambda x, op=OPS[name]: op(x))
-    floor_divide = COMPOSITES["floor_divide"]
-    Tensor.__floordiv__ = lambda x, y: floor_divide(x, y)
-    Tensor.__rfloordiv__ = lambda x, y: floor_divide(y, x)
 
 
 def _attach_methods() -> None:
@@ -148,6 +190,32 @@ def _refused_method(name: str, do: str) -> Callable[..., Any]:
     return method
 
 
+def _attach_ufunc_methods() -> None:
+    declared: dict[str, Any] = OPS | COMPOSITES
+    for (ufunc, method), name in UFUNC_METHODS.items():
+        if name in declared:
+            setattr(OPS[ufunc], method, _along_first_axis(declared[name]))
+    op: Any
+    for op in OPS.values():
+        if op.pointwise and op.arity == 2 and hasattr(np, op.name):
+            op.outer = _outer(op)
+
+
+def _along_first_axis(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a reduction or scan with the axis that a ufunc's methods take unless told."""
+    return lambda array, axis=0, **named: function(array, axis=axis, **named)
+
+
+def _outer(op: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that applies `op` to all pairs of elements of two arrays."""
+
+    def outer(x: Any, y: Any) -> Any:
+        shape = np.shape(x) + (1,) * np.ndim(y)
+        return op(OPS["reshape"](x, shape=shape), y)
+
+    return outer
+
+
 def _variadic_method(name: str, attribute: str) -> Callable[..., Any]:
     """Let ``x.reshape(2, 3)`` and ``x.reshape((2, 3))`` mean the same."""
 
@@ -179,10 +247,11 @@ def _refuse_assignment(self: Tensor, index: Any, value: Any) -> None:
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     op = DISPATCH.get(ufunc)
-    if op is None or method != "__call__" or "out" in kwargs:
+    function: Any = op if method == "__call__" else getattr(op, method, None)
+    if function is None or "out" in kwargs:
         call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         raise _refused(f"{call} with out=" if "out" in kwargs else call)
-    return op(*inputs, **kwargs)
+    return function(*inputs, **kwargs)
 
 
 def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -209,5 +278,6 @@ def _refused(name: str) -> DTypeError:
 
 _attach_operators()
 _attach_methods()
+_attach_ufunc_methods()
 Tensor.__array_ufunc__ = _array_ufunc
 Tensor.__array_function__ = _array_function
