@@ -1,9 +1,9 @@
 """From scalar functions to the text of a loop in one float format.
 
-`text` takes a loop that calls scalar functions of `vector_math` and `slopes`, adds the functions
-and constants that it reaches, writes `polynomial(x, NAME)` out as Horner's rule and conditional
-expressions as selections without a branch, and gives every literal the type of the format. The
-result is what `jit.compile_source` takes.
+`text` takes a loop that calls scalar functions of `vector_math`, `slopes` and `piecewise`, adds
+the functions and constants that it reaches, writes `polynomial(x, NAME)` out as Horner's rule and
+conditional expressions as selections without a branch, and gives every literal the type of the
+format. The result is what `jit.compile_source` takes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import functools
 import inspect
 from types import ModuleType
 
-from . import slopes, vector_math
+from . import piecewise, slopes, vector_math
 from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, constant
 from .literals import type_literals
 
@@ -60,7 +60,7 @@ def _names(tree: ast.AST) -> set[str]:
 
 @functools.cache
 def _library() -> dict[str, ast.AST]:
-    return {**_functions(vector_math), **_functions(slopes)}
+    return {**_functions(vector_math), **_functions(slopes), **_functions(piecewise)}
 
 
 def _functions(module: ModuleType) -> dict[str, ast.AST]:
