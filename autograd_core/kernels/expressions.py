@@ -75,7 +75,7 @@ def hard_swish_derivative(ct, x):
 
 
 def softshrink(x, lambd=0.5):
-    return np.where(np.abs(x) > lambd, x - lambd * np.sign(x), 0 * x)
+    return x - np.clip(x, -lambd, lambd)
 
 
 def softshrink_derivative(ct, x, lambd=0.5):
