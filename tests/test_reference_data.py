@@ -51,11 +51,15 @@ def evaluate(expression, **names):
 
 
 def relative(got, want):
-    """Return relative errors; results below the normal numbers may be flushed to zero."""
+    """Return relative errors; results below the normal numbers may be flushed to zero.
+
+    A stored zero is what sixty digits left of 1 + tanh(u): there, something tiny is as right.
+    """
     with np.errstate(all="ignore"):
         error = np.abs(got - want) / np.abs(want)
     tiny = np.finfo(float).tiny
     fine = (got == want) | ((np.abs(want) < tiny) & (np.abs(got) < tiny))
+    fine |= (want == 0.0) & (np.abs(got) < 1e-200)
     return np.where(fine, 0.0, error)
 
 
