@@ -7,6 +7,7 @@ from . import (  # noqa: F401
     index,
     joining,
     linalg,
+    normalize,
     order,
     pointwise,
     products,
