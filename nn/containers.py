@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from autograd_core import DTypeError, ShapeError, UnknownNameError
+from autograd_core import DTypeError, UnknownNameError
 from autograd_core.errors import explain
 
 from .linear import Linear
@@ -229,7 +229,7 @@ class Sequential(Module):
         name = str(len(self))
         if name in self.layers:
             what = f"{type(self).__name__}: the name {name!r} for the next layer"
-            raise ShapeError(
+            raise UnknownNameError(
                 explain(what, "one that is taken", "Build the model from a dictionary")
             )
         self.layers[name] = check_module(type(self).__name__, layer)

@@ -62,7 +62,9 @@ def _refuse_empty(x, axis):
 
 
 def _mean(x, axis):
-    return np.add.reduce(x, axis=axis, keepdims=True) / count(np.shape(x), axis)
+    # NumPy adds along a first axis one by one: in single precision, digits would be lost.
+    total = np.add.reduce(x, axis=axis, keepdims=True, dtype=np.float64)
+    return (total / count(np.shape(x), axis)).astype(np.result_type(x, np.float32), copy=False)
 
 
 def _centred(x, axis):
