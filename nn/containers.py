@@ -12,19 +12,9 @@ from autograd_core.errors import explain
 
 from .linear import Linear
 from .module import Module
-from .structure import Lambda
+from .structure import check_module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
-
-
-def check_module(owner: str, module: Any) -> Module:
-    """Return the module; a function becomes a `Lambda`. Refuse anything else."""
-    if isinstance(module, Module):
-        return module
-    if not callable(module) or isinstance(module, type):
-        do = "Pass modules or functions one by one, not a list or a class"
-        raise DTypeError(explain(f"{owner}: modules", f"{module!r:.60}", do))
-    return Lambda(module)
 
 
 def check_name(owner: str, name: Any) -> str:

@@ -56,6 +56,16 @@ class Lambda(Module):
             raise DTypeError(explain("Lambda: a function", got, "Pass for example np.tanh"))
         self.function = function
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied or pickled: an op goes by its name."""
+        op = isinstance(self.function, ag.Op) and ag.OPS.get(self.function.name) is self.function
+        return vars(self) | ({"function": self.extra_repr(), "op": True} if op else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if vars(self).pop("op", False):
+            self.function = ag.OPS[state["function"]]
+
     def forward(self, *inputs: Any) -> Any:
         """Apply the function."""
         return self.function(*inputs)
@@ -68,6 +78,16 @@ class Lambda(Module):
     def examples(cls, rng: np.random.Generator) -> Any:
         """Yield instances and inputs for the laws."""
         yield cls(np.tanh), (rng.normal(size=(4, 3)),)
+
+
+def check_module(owner: str, module: Any) -> Module:
+    """Return the module; a function becomes a `Lambda`. Refuse anything else."""
+    if isinstance(module, Module):
+        return module
+    if not callable(module) or isinstance(module, type):
+        do = "Pass modules or functions one by one, not a list or a class"
+        raise DTypeError(explain(f"{owner}: modules", f"{module!r:.60}", do))
+    return Lambda(module)
 
 
 def axis_of(name: str, shape: tuple[int, ...], dim: int) -> int:
@@ -180,12 +200,8 @@ class Residual(Module):
         module: Module | Callable[..., Any],
         projection: Module | Callable[..., Any] | None = None,
     ) -> None:
-        for part in (module, projection):
-            if part is not None and not callable(part):
-                got = type(part).__name__
-                raise DTypeError(explain("Residual: a module", got, "Pass a module or a function"))
-        self.module = module
-        self.projection = projection
+        self.module = check_module("Residual", module)
+        self.projection = None if projection is None else check_module("Residual", projection)
 
     def forward(self, x: Any) -> Any:
         """Add the module's output to its input."""
