@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     joining,
     linalg,
     matrix_functions,
+    normalize,
     norms,
     order,
     piecewise,
