@@ -1,10 +1,12 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
+from .adaptive import Adadelta, Adagrad, RMSprop
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .early_stopping import EarlyStopping
-from .first_order import SGD, Adam, AdamW
+from .first_order import ASGD, SGD, Adam, AdamW
 from .history import History
 from .hyperparameters import HyperparameterError
+from .moments import AdaBelief, Adamax, Adan, NAdam, RAdam, Yogi
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .rule import rule
@@ -21,10 +23,25 @@ from .schedules import (
     PolynomialLR,
     StepLR,
 )
-from .structured import LAMB
+from .signs import Lion, Rprop, SignSGD
+from .structured import LAMB, LARS
 from .training import fit
 
 __all__ = [
+    "LARS",
+    "SignSGD",
+    "Rprop",
+    "Lion",
+    "Yogi",
+    "RAdam",
+    "NAdam",
+    "Adan",
+    "Adamax",
+    "AdaBelief",
+    "ASGD",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
     "LAMB",
     "SGD",
     "Adam",

@@ -10,7 +10,7 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
 
-from .hyperparameters import check
+from .hyperparameters import REALS, check, number
 
 __all__ = ["ParamGroup", "Plan", "Slot", "gather_groups"]
 
@@ -23,8 +23,15 @@ class Plan(Protocol):
         """The names of the state arrays."""
 
     @property
-    def scalars(self) -> Callable[[int, Mapping[str, Any]], dict[str, float]]:
-        """``scalars(t, hyper)``: what the update takes besides arrays, at the t-th step."""
+    def numbers(self) -> Mapping[str, float]:
+        """State that is one number per parameter, and its start."""
+
+    @property
+    def scalars(self) -> Callable[..., dict[str, float]]:
+        """``scalars(t, hyper, numbers)``: what the t-th update takes besides arrays.
+
+        It advances the numbers.
+        """
 
     def update(self, dtype: np.dtype[Any]) -> Callable[..., None]:
         """Return the op ``update(p, g, *state, **scalars)``."""
@@ -36,12 +43,13 @@ class Slot:
     The state arrays are flat, in the memory order of the parameter, and of its dtype.
     """
 
-    __slots__ = ("arrays", "dtype", "parameter", "plan", "step", "update")
+    __slots__ = ("arrays", "dtype", "numbers", "parameter", "plan", "step", "update")
 
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
         self.step = 0
         self.arrays: tuple[np.ndarray, ...] = ()
+        self.numbers: dict[str, float] = {}
         self.plan: Plan | None = None
         self.dtype: np.dtype[Any] | None = None
 
@@ -51,13 +59,16 @@ class Slot:
         names = self.plan.state if self.plan else ()
         return dict(zip(names, self.arrays, strict=True))
 
-    def bind(self, plan: Plan, known: Mapping[str, np.ndarray]) -> None:
+    def bind(
+        self, plan: Plan, known: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+    ) -> None:
         """Prepare for `plan`, with the state that is `known` already; the rest starts at zero."""
         dtype, size = self.parameter.dtype, self.parameter.size
         self.arrays = tuple(
             known[name].astype(dtype, copy=False) if name in known else np.zeros(size, dtype)
             for name in plan.state
         )
+        self.numbers = {name: numbers.get(name, start) for name, start in plan.numbers.items()}
         self.plan, self.dtype, self.update = plan, dtype, plan.update(dtype)
 
     def export(self) -> dict[str, Any]:
@@ -67,7 +78,8 @@ class Slot:
             name: flat.reshape(shape) if by_rows else flat.reshape(shape[::-1]).T
             for name, flat in self.state.items()
         }
-        return {"step": self.step, **{name: array.copy() for name, array in shaped.items()}}
+        copies = {name: array.copy() for name, array in shaped.items()}
+        return {"step": self.step, **copies, **self.numbers}
 
     def flatten(self, array: np.ndarray) -> np.ndarray:
         """Return a copy of `array` as state of this parameter."""
@@ -77,17 +89,20 @@ class Slot:
         """Return a slot for the same parameter in the state that `export` gave."""
         slot = Slot(self.parameter)
         slot.step = _step_count(saved, where)
-        names = plan.state if slot.step else ()
+        names = (*plan.state, *plan.numbers) if slot.step else ()
         if saved.keys() - {"step"} != set(names):
             what = f"{where}: the state {', '.join(names) or 'of a plain step'}"
             got = ", ".join(sorted(saved.keys() - {"step"})) or "none"
             raise UnknownNameError(explain(what, got, "Load the state of an equal optimizer"))
-        arrays = {name: np.asarray(saved[name]) for name in names}
+        numbers = {
+            name: number(where, name, saved[name], REALS) for name in names if name in plan.numbers
+        }
+        arrays = {name: np.asarray(saved[name]) for name in names if name not in numbers}
         for name, array in arrays.items():
             if array.shape != self.parameter.shape:
                 what = f"{where}: {name} of shape {self.parameter.shape}"
                 raise ShapeError(explain(what, array.shape, "Load the state of this model"))
-        slot.bind(plan, {name: slot.flatten(array) for name, array in arrays.items()})
+        slot.bind(plan, {name: slot.flatten(a) for name, a in arrays.items()}, numbers)
         return slot
 
     def _by_rows(self) -> bool:

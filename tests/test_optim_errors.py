@@ -82,7 +82,8 @@ OPTIMIZERS = {
     "misspelt": (
         lambda: optim.AdamW([X], weigth_decay=0.1),
         "AdamW: a hyperparameter among lr, betas, eps, weight_decay, amsgrad, "
-        "decoupled_weight_decay, eps_root, maximize, but got 'weigth_decay'. Correct the name.",
+        "decoupled_weight_decay, eps_root, eps_hat, amsgrad_corrected, nesterov, maximize, "
+        "but got 'weigth_decay'. Correct the name.",
     ),
     "too many": (
         lambda: optim.SGD([X], *range(9)),

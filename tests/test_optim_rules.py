@@ -117,21 +117,22 @@ TINY = np.finfo(F).tiny
 @inline
 def normal(x):
     return F(0) if abs(x) < TINY else x
-def adam(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, eps):
+def adam(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, offset):
     beta1 = F(beta1)
     c0 = F(c0)
     beta2 = F(beta2)
     c1 = F(c1)
     c2 = F(c2)
     c3 = F(c3)
-    eps = F(eps)
+    offset = F(offset)
     for i in range(ps.size):
         p, g, m, v = (ps[i], gs[i], ms[i], vs[i])
         m = beta1 * m + c0 * g
         v = beta2 * v + c1 * g * g
         second = v
         second = c2 * second
-        ps[i], ms[i], vs[i] = (p - c3 * m / (np.sqrt(second) + eps), normal(m), normal(v))"""
+        first = c3 * m
+        ps[i], ms[i], vs[i] = (p - first / (np.sqrt(second) + offset), normal(m), normal(v))"""
 
 
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="a property of the compiled loop")
