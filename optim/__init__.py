@@ -3,6 +3,7 @@
 from .adaptive import Adadelta, Adagrad, RMSprop
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .early_stopping import EarlyStopping
+from .factored import SM3, Adafactor, NovoGrad
 from .first_order import ASGD, SGD, Adam, AdamW
 from .history import History
 from .hyperparameters import HyperparameterError
@@ -28,24 +29,19 @@ from .structured import LAMB, LARS
 from .training import fit
 
 __all__ = [
-    "LARS",
-    "SignSGD",
-    "Rprop",
-    "Lion",
-    "Yogi",
-    "RAdam",
-    "NAdam",
-    "Adan",
-    "Adamax",
-    "AdaBelief",
     "ASGD",
-    "RMSprop",
-    "Adagrad",
-    "Adadelta",
     "LAMB",
+    "LARS",
     "SGD",
+    "SM3",
+    "AdaBelief",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Adan",
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
@@ -57,13 +53,21 @@ __all__ = [
     "InverseTimeLR",
     "LambdaLR",
     "LinearLR",
+    "Lion",
     "MultiStepLR",
+    "NAdam",
+    "NovoGrad",
     "Optimizer",
     "PolynomialLR",
+    "RAdam",
+    "RMSprop",
     "ReduceLROnPlateau",
+    "Rprop",
     "Schedule",
     "SequentialLR",
+    "SignSGD",
     "StepLR",
+    "Yogi",
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",

@@ -44,7 +44,7 @@ class Domain(NamedTuple):
 
     def __str__(self) -> str:
         if math.isinf(self.low):
-            return "a finite number"
+            return "a finite number" if math.isinf(self.high) else f"at most {self.high:g}"
         if math.isinf(self.high):
             return f"a finite number {'above' if self.above else 'from'} {self.low:g}"
         return f"a number from {self.low:g} {'to below' if self.below else 'to'} {self.high:g}"
@@ -76,6 +76,8 @@ DOMAINS: Mapping[str, Domain] = {
     "trust_coefficient": POSITIVE,
     "max_grad_norm": POSITIVE,
     "clamp_value": POSITIVE,
+    "beta2_decay": Domain(-math.inf, 0.0),
+    "d": Domain(1.0),
 }
 
 
@@ -93,12 +95,15 @@ def check(owner: str, name: str, value: Any, default: Any) -> Any:
     return number(owner, name, value, DOMAINS.get(name, REALS), default)
 
 
-def _tuple(owner: str, name: str, value: Any, default: tuple[float, ...]) -> tuple[float, ...]:
+def _tuple(owner: str, name: str, value: Any, default: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(value, tuple | list) or len(value) != len(default):
         what = f"{owner}: {name} must be {len(default)} numbers"
         raise HyperparameterError(explain(what, repr(value), f"Pass {name}={default}"))
     domain = DOMAINS.get(name, REALS)
-    return tuple(number(owner, name, v, domain, default) for v in value)
+    return tuple(
+        None if v is None and usual is None else number(owner, name, v, domain, default)
+        for v, usual in zip(value, default, strict=True)
+    )
 
 
 def number(owner: str, name: str, value: Any, domain: Domain, suggestion: object = None) -> float:

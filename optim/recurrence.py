@@ -174,6 +174,10 @@ class Program:
         prologue = [*hoist.prologue, *advance]
         self.scalars = recurrence.evaluator("t, hyper, numbers={}", prologue, f"{{{floats}}}")
 
+    def shapes(self, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Return nothing: all state is element for element."""
+        return {}
+
     def source(self, dtype: np.dtype[Any]) -> str:
         """Return the text of the fused loop for `dtype`.
 

@@ -266,6 +266,7 @@ class ScaledStep:
         self.rate = rate
         self.state = (*direction.state[:-1], *along.state)
         self.numbers: Mapping[str, float] = {}
+        self.shapes = along.shapes
 
     def scalars(
         self, t: int, hyper: Mapping[str, Any], numbers: Mapping[str, float]
