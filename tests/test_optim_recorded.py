@@ -25,13 +25,15 @@ SINGLE = {
     ("keras", "Adafactor"),  # the length of its steps is rounded so
     ("optax", "multisteps2+adam"),  # its running mean of the gradients is in single precision
 }
-# After step 30 on this problem, the divisor has forgotten all but gradients near 0: every method
-# here multiplies a difference of one rounding by a million on the way to step 50, as the test
-# of a perturbed start shows, and each library rounds its gradients in its own way.
+# On quad5 the divisor of these methods forgets all but gradients near 0 after step 30. A
+# difference of one rounding then grows a million times until step 50, as the test of a perturbed start shows,
+# and each library rounds its gradients in its own way: so far apart may step 50 be. Adafactor is
+# recorded in single precision: of its last step, no more than the order of magnitude remains.
 UNSTABLE = {
-    ("optax", "rmsprop"): "quad5",
-    ("keras", "RMSprop"): "quad5",
-    ("keras", "RMSprop.centered"): "quad5",
+    ("optax", "rmsprop"): 1e-8,
+    ("keras", "RMSprop"): 1e-8,
+    ("keras", "RMSprop.centered"): 1e-8,
+    ("keras", "Adafactor"): 0.1,
 }
 
 
@@ -194,8 +196,8 @@ def check_run(data, run):
     path = trajectory(key, data["problems"][problem], run["lr"], steps)
     relative = 1e-6 if key in SINGLE else RELATIVE
     for step, value in wanted.items():
-        if UNSTABLE.get(key) == problem and int(step) > 30:
-            relative = 1e-8
+        if problem == "quad5" and int(step) > 30:
+            relative = UNSTABLE.get(key, relative)
         # Relative to the largest element: one that steps carry close to 0 keeps their rounding.
         error = np.abs(path[step] - value).max() / np.abs(value).max()
         assert error <= relative, (key, problem, step, error)
@@ -203,7 +205,7 @@ def check_run(data, run):
 
 @pytest.mark.parametrize("key", UNSTABLE, ids="-".join)
 def test_an_unstable_path_magnifies_one_rounding(key):
-    problem = SMALL["problems"][UNSTABLE[key]]
+    problem = SMALL["problems"]["quad5"]
     one, two = (trajectory(key, problem, problem["lr"], 50, nudge) for nudge in (0.0, 2.0**-52))
     apart = {step: np.abs(one[step] - two[step]).max() for step in ("30", "50")}
     assert apart["30"] < 1e-13
