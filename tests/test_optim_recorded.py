@@ -26,9 +26,9 @@ SINGLE = {
     ("optax", "multisteps2+adam"),  # its running mean of the gradients is in single precision
 }
 # On quad5 the divisor of these methods forgets all but gradients near 0 after step 30. A
-# difference of one rounding then grows a million times until step 50, as the test of a perturbed start shows,
-# and each library rounds its gradients in its own way: so far apart may step 50 be. Adafactor is
-# recorded in single precision: of its last step, no more than the order of magnitude remains.
+# difference of one rounding then grows a million times until step 50, as the test of a perturbed
+# start shows, and each library rounds its gradients in its own way: so far apart may step 50 be.
+# Adafactor is recorded in single precision: of its last step only the order of magnitude remains.
 UNSTABLE = {
     ("optax", "rmsprop"): 1e-8,
     ("keras", "RMSprop"): 1e-8,
