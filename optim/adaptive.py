@@ -79,6 +79,13 @@ def Adagrad(
 @rule(
     state=("s", "mean", "v"),
     source="Tieleman & Hinton (2012), lecture 6.5; Graves (2013), arXiv 1308.0850",
+    constraints=(
+        (
+            lambda h: not h["nesterov"] or h["momentum"] > 0,
+            "nesterov=True with momentum > 0",
+            "Pass momentum=0.9",
+        ),
+    ),
 )
 def RMSprop(
     p,

@@ -44,7 +44,7 @@ class Domain(NamedTuple):
 
     def __str__(self) -> str:
         if math.isinf(self.low):
-            return "a finite number" if math.isinf(self.high) else f"at most {self.high:g}"
+            return "a finite number" + ("" if math.isinf(self.high) else f" to {self.high:g}")
         if math.isinf(self.high):
             return f"a finite number {'above' if self.above else 'from'} {self.low:g}"
         return f"a number from {self.low:g} {'to below' if self.below else 'to'} {self.high:g}"

@@ -126,6 +126,13 @@ class LAMB(Optimizer):
     """
 
     recurrence: ClassVar[Recurrence] = Recurrence(direction, ("m", "v", "u"))
+    constraints = (
+        (
+            lambda h: not (h["bias_correction"] and h["rate_correction"]),
+            "one correction, of the moments or of the rate",
+            "Pass bias_correction=False with rate_correction=True",
+        ),
+    )
     defaults: ClassVar[dict[str, Any]] = {
         **recurrence.hyper,
         "trust_clip": False,
@@ -203,6 +210,13 @@ class LARS(Optimizer):
     """
 
     recurrence: ClassVar[Recurrence] = Recurrence(decayed, ("u",))
+    constraints = (
+        (
+            lambda h: not h["nesterov"] or h["momentum"] > 0,
+            "nesterov=True with momentum > 0",
+            "Pass momentum=0.9",
+        ),
+    )
     defaults: ClassVar[dict[str, Any]] = {
         "lr": 1e-3,
         "momentum": 0.9,
