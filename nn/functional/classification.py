@@ -154,7 +154,7 @@ def _distribution(
 ) -> tuple[Tensor, np.ndarray | None]:
     """Return the target distribution, and what each sample counts in the mean if not 1."""
     value = host(target)
-    if value.shape == z.shape and value.dtype.kind == "f":
+    if value.dtype.kind == "f" and value.ndim == z.ndim:
         q = like("cross_entropy", z, target)
         return q * (1.0 - smoothing) + smoothing / z.shape[-1] if smoothing else q, None
     labels, kept = labels_of("cross_entropy", target, z.shape, ignore_index)
@@ -318,5 +318,5 @@ def kl_div(
     target = like("kl_div", x, target)
     q = ag.exp(target) if log_target else target
     zero = ag.equal(q, 0.0)
-    log_q = target if log_target else ag.log(ag.where(zero, 1.0, q))
-    return reduce(q * ag.where(zero, 0.0, log_q - x), reduction, sample_weight)
+    log_q = ag.where(zero, 0.0, target) if log_target else ag.log(ag.where(zero, 1.0, q))
+    return reduce(q * (log_q - ag.where(zero, 0.0, x)), reduction, sample_weight)

@@ -59,7 +59,10 @@ def margin_ranking_loss(
     reduction: str = "mean",
     sample_weight: Any = None,
 ) -> Any:
-    """Hinge max(0, margin - y (x₁ - x₂)): the first shall rank higher if y = 1, lower if -1."""
+    """Hinge max(0, margin - y (x₁ - x₂)): the first shall rank higher if y = 1, lower if -1.
+
+    The derivative at the kink is that of the sloping side, as in PyTorch.
+    """
     check_options("margin_ranking_loss", margin=margin)
     x = floats("margin_ranking_loss", first)
     d = x - like("margin_ranking_loss", x, second)
@@ -75,7 +78,10 @@ def hinge_embedding_loss(
     reduction: str = "mean",
     sample_weight: Any = None,
 ) -> Any:
-    """Loss of a distance x: x itself where y = 1, max(0, margin - x) where y = -1."""
+    """Loss of a distance x: x itself where y = 1, max(0, margin - x) where y = -1.
+
+    The derivative at x = margin is -1 for y = -1, as in PyTorch.
+    """
     check_options("hinge_embedding_loss", margin=margin)
     x = floats("hinge_embedding_loss", prediction)
     y = signs("hinge_embedding_loss", target, x.shape, x.dtype)
