@@ -18,7 +18,7 @@ LOSSES = {
     "xent_ignore_index": (nn.CrossEntropyLoss(), [3, -100, 0]),
 }
 for how in ("mean", "sum", "none"):
-    LOSSES[f"bce_logits_{how}"] = nn.BCEWithLogitsLoss(how), TARGETS
+    LOSSES[f"bce_logits_{how}"] = nn.BCEWithLogitsLoss(reduction=how), TARGETS
     for smoothing in (0.0, 0.1, 0.3):
         loss = nn.CrossEntropyLoss(reduction=how, label_smoothing=smoothing)
         LOSSES[f"xent_{how}_smooth{smoothing}"] = loss, LABELS
