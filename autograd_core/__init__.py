@@ -11,6 +11,7 @@ from .declare import OPS, defvjp, primitive
 from .errors import (
     DTypeError,
     GraphError,
+    MatrixError,
     MutationError,
     NondifferentiableError,
     ShapeError,
@@ -33,6 +34,7 @@ __all__ = [
     "DTypeError",
     "GradcheckReport",
     "GraphError",
+    "MatrixError",
     "MutationError",
     "NondifferentiableError",
     "Op",

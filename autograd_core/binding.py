@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .errors import DTypeError, ShapeError, explain
+from .errors import DTypeError, MatrixError, ShapeError, UnknownNameError, explain
 from .guard import own
 from .tensor import Tensor
 
@@ -112,7 +112,7 @@ def refuse_misfit(
     op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: ValueError
 ) -> NoReturn:
     """Say which op NumPy's error came from, and with what."""
-    if isinstance(error, ShapeError):
+    if isinstance(error, (ShapeError, MatrixError, UnknownNameError)):
         raise error
     shapes = " and ".join(str(np.shape(array)) for array in arrays) or "none"
     options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items())

@@ -22,7 +22,7 @@ INTRODUCTION = """\
 Written by `make docs` from the declarations; do not edit. `ct` is the cotangent of the result,
 `out` the result. {differentiable} operations with a derivative, {constant} without,
 {composed} composed of others. NumPy's functions of the same name accept tensors:
-`np.tanh(x)` is `ag.tanh(x)`.
+`np.tanh(x)` is `ag.tanh(x)`, `np.linalg.inv(x)` is `ag.linalg.inv(x)`.
 """
 
 
@@ -54,16 +54,22 @@ def catalogue() -> str:
         ]
         page += [_row(op) for op in ops] + [""]
     page += ["## composed of others", "", "| function | what it is |", "|---|---|"]
-    page += [f"| `{name}` | {_summary(function)} |" for name, function in COMPOSITES.items()]
+    page += [f"| `{_name(f)}` | {_summary(f)} |" for f in COMPOSITES.values()]
     return "\n".join(page) + "\n"
 
 
 def _row(op: Op) -> str:
     arguments = [*op.operands, *(f"{name}={value!r}" for name, value in op.attributes.items())]
-    call = f"`{op.name}({', '.join(arguments)})`".replace("<class 'inspect._empty'>", "…")
+    call = f"`{_name(op)}({', '.join(arguments)})`".replace("<class 'inspect._empty'>", "…")
     source = f" ({op.facets['reference']})" if "reference" in op.facets else ""
     rules = "<br>".join(f"{x}: {rule_text(rule)}" for x, rule in op.rules.items())
     return f"| {call} | {_summary(op)}{source} | {rules or f'none: {op.nondiff}'} |"
+
+
+def _name(function: Any) -> str:
+    """Return a function's name, behind that of its namespace if it has one."""
+    namespace = function.facets.get("namespace")
+    return f"{namespace}.{function.__name__}" if namespace else str(function.__name__)
 
 
 def _summary(function: Any) -> str:

@@ -7,10 +7,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .errors import DTypeError, UnknownNameError, explain
+import numpy as np
+
+from .errors import DTypeError, ShapeError, UnknownNameError, explain
 from .lanes import Binary, Unary
 from .op import Op
 from .rule import Rule, indexed_rules
+from .signature import parameters
 
 __all__ = ["COMPOSITES", "OPS", "composite", "defvjp", "primitive"]
 
@@ -52,9 +55,9 @@ def primitive(
     """
     if function is None:
         return lambda function: primitive(function, register=register, **facets)
-    parameters = inspect.signature(function).parameters.values()
-    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
-    kind = {1: Unary, 2: Binary}.get(len(parameters), Op) if plain else Op
+    positional, variadic, keywords, defaults = parameters(function)
+    plain = not (variadic or keywords or defaults)
+    kind = {1: Unary, 2: Binary}.get(len(positional), Op) if plain else Op
     op = kind(function, facets)
     if register and OPS.setdefault(op.name, op) is not op:
         what = "primitive: a name that is not taken"
@@ -96,19 +99,46 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
     """
     if function is None:
         return lambda function: composite(function, **facets)
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
-            signature.bind(*args, **kwargs)
-        except TypeError as error:
-            what = f"{function.__name__}{signature}: the arguments it names"
-            raise DTypeError(
-                explain(what, f"a call that does not fit ({error})", "Correct it")
-            ) from error
-        return function(*args, **kwargs)
+            return function(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            kind = _WORDED.get(type(error))
+            if kind is None:
+                raise  # it says already what to do
+            raise kind(_misfit(function, args, kwargs, error)) from error
 
     checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
     return checked
+
+
+# NumPy's errors, and what becomes of them.
+_WORDED: dict[type[Exception], type[Exception]] = {
+    TypeError: DTypeError,
+    ValueError: ShapeError,
+    np.exceptions.AxisError: ShapeError,
+}
+
+
+def _misfit(
+    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], error: Exception
+) -> str:
+    """Say which function an error came from, and with what."""
+    name = function.__name__
+    if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+        what = f"{name}{inspect.signature(function)}: the arguments it names"
+        return explain(what, f"a call that does not fit ({error})", "Correct it")
+    given = [*map(_brief, args), *(f"{key}={_brief(value)}" for key, value in named.items())]
+    got = f"{', '.join(given)} (NumPy: {str(error).rstrip('. ')})"
+    return explain(f"{name}: arguments that fit together", got, "Correct one of them")
+
+
+def _brief(value: Any) -> str:
+    """Say an argument in a few words: an array by its shape."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_brief, value)):.60}]"
+    shape = getattr(value, "shape", None)
+    return f"{value!r:.40}" if shape is None else f"shape {shape}"

@@ -27,14 +27,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class AwayFrom:
-    """The interval [-2, 2] without the neighbourhoods of some points, the kinks."""
+    """The interval from -reach to reach without the neighbourhoods of some points, the kinks."""
 
     points: tuple[float, ...]
     distance: float = 0.1
+    reach: float = 2.0
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Draw an array of the given shape."""
-        x = np.asarray(rng.uniform(-2.0, 2.0, shape))
+        x = np.asarray(rng.uniform(-self.reach, self.reach, shape))
         for point in self.points:
             side = np.where(x < point, -1.0, 1.0)
             x = np.where(np.abs(x - point) < self.distance, point + 1.5 * self.distance * side, x)

@@ -9,9 +9,12 @@ from __future__ import annotations
 from itertools import islice
 from types import CodeType
 
+import numpy as np
+
 __all__ = [
     "DTypeError",
     "GraphError",
+    "MatrixError",
     "MutationError",
     "NondifferentiableError",
     "ShapeError",
@@ -31,6 +34,10 @@ class DTypeError(TypeError):
 
 class GraphError(ValueError):
     """The recorded graph cannot answer: nothing recorded, already released, no seed."""
+
+
+class MatrixError(np.linalg.LinAlgError):
+    """A matrix without the property asked of it: singular, not positive definite, not finite."""
 
 
 class MutationError(ValueError):

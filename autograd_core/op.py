@@ -18,6 +18,7 @@ from .errors import DTypeError, explain
 from .guard import EXPOSED, own
 from .modes import Tape, current
 from .rule import Rule, indexed_rules
+from .signature import EMPTY, parameters
 from .tape import Node
 from .tensor import Tensor, wrap
 
@@ -34,18 +35,12 @@ class Op:
         self.forward = forward
         self.name = self.__name__ = forward.__name__
         self.__doc__ = forward.__doc__
-        self.__signature__ = inspect.signature(forward)
         self.facets = facets
         self.nondiff: str | None = facets.get("nondiff")
         self.pointwise: bool = facets.get("pointwise", False)
-        parameters = self.__signature__.parameters.values()
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        self.operands = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-        self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.operands, self.variadic, self.attributes, _ = parameters(forward)
         self.arity = -1 if self.variadic else len(self.operands)
-        self.required = {
-            n for n, default in self.attributes.items() if default is inspect.Parameter.empty
-        }
+        self.required = {name for name, value in self.attributes.items() if value is EMPTY}
         self.rules: dict[str, Callable[..., Any]] = {}
         self.edge_rules: tuple[Any, ...] = ()
         self.indexed: list[Rule] = []  # the rules of a variadic op, as many as were needed
@@ -54,6 +49,10 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.forward)
 
     def __call__(self, *operands: Any, **attributes: Any) -> Any:
         """Apply the op; record it if a derivative can be asked of an operand."""

@@ -48,7 +48,8 @@ def _careful(
     with no_grad(), strong_zeros():
         constants = {node: wrap(seed, None) for node, seed in seeds.items()}
         cotangents = sweep(nodes, constants, lift=lifting(wrap))
-    return {node: ct._value for node, ct in cotangents.items()}
+    # A rule of the user's may turn a constant into an array, which has no derivative to lose.
+    return {node: getattr(ct, "_value", ct) for node, ct in cotangents.items()}
 
 
 def lifting(wrap: Wrap) -> Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .errors import NondifferentiableError, UnknownNameError, explain
+from .signature import parameters
 
 if TYPE_CHECKING:
     from .op import Op
@@ -28,7 +28,7 @@ class Rule:
     def __init__(self, op: Op, operand: str, function: Callable[..., Any], which: int = 0) -> None:
         self.operand = operand
         self.function = function
-        self.needs = tuple(inspect.signature(function).parameters)[1:]
+        self.needs = needs(function)
         lookups = _lookups(op, which)
         unknown = [name for name in self.needs if name not in lookups]
         if unknown:
@@ -44,6 +44,12 @@ class Rule:
             bare = False
         plain = getattr(function, "forward", function)  # of an op that is a rule: arrays need less
         self.pull = plain if bare else lambda ct, kept: plain(ct, *kept)
+
+
+def needs(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what a rule asks to remember: its parameters after the cotangent."""
+    positional, _, keywords, _ = parameters(function)
+    return (*positional, *keywords)[1:]
 
 
 def indexed_rules(op: Op, count: int) -> list[Rule]:

@@ -2,12 +2,40 @@
 
 from . import functional, init
 from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from .dropout import Dropout
-from .linear import Linear
-from .losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
+from .constraints import Constraint, MaxNorm, NonNegative, UnitNorm
+from .containers import ModuleDict, ModuleList, Sequential
+from .dropout import AlphaDropout, Dropout
+from .embedding import Embedding
+from .linear import Bilinear, Linear
+from .losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    Loss,
+    MarginRankingLoss,
+    MSELoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    NLLLoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    SoftmaxFocalLoss,
+    TripletMarginLoss,
+)
 from .mlp import MLP
-from .module import Module, Parameter, Sequential
-from .regularizers import L1, L2, Regularizer
+from .module import Module, Parameter
+from .norm import BatchNorm1d, LayerNorm, RMSNorm
+from .regularizers import L1, L2, ElasticNet, Orthogonal, Regularizer
+from .structure import Flatten, Identity, Lambda, Residual, Unflatten
 
 __all__ = [
     "ELU",
@@ -15,23 +43,60 @@ __all__ = [
     "L1",
     "L2",
     "MLP",
+    "AlphaDropout",
+    "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "Bilinear",
+    "Constraint",
+    "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "Dropout",
+    "ElasticNet",
+    "Embedding",
+    "Flatten",
+    "FocalLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
+    "Identity",
+    "KLDivLoss",
+    "L1Loss",
+    "Lambda",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "Loss",
     "MSELoss",
+    "MarginRankingLoss",
+    "MaxNorm",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "NonNegative",
+    "Orthogonal",
     "Parameter",
+    "PoissonNLLLoss",
+    "RMSNorm",
     "ReLU",
     "Regularizer",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
+    "SoftmaxFocalLoss",
     "Softplus",
     "Tanh",
+    "TripletMarginLoss",
+    "Unflatten",
+    "UnitNorm",
     "functional",
     "init",
 ]

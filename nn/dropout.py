@@ -1,7 +1,8 @@
-"""Dropout."""
+"""Dropout: multiplying by random masks while training."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,58 @@ from autograd_core.errors import explain
 from . import init
 from .module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout", "alpha_dropout", "dropout"]
+
+# What SELU tends to for large negative numbers: minus the product of its two constants.
+SATURATION = -1.0507009873554805 * 1.6732632423543772
+
+
+def fraction(name: str, p: float) -> float:
+    """Return the probability of dropping; refuse one that leaves nothing or is none."""
+    if not 0.0 <= p < 1.0:
+        raise ShapeError(explain(f"{name}: 0 <= p < 1", p, "Pass the fraction to drop"))
+    return p
+
+
+def kept(x: Any, p: float, rng: np.random.Generator | int | None) -> tuple[np.ndarray, np.dtype]:
+    """Return a random mask of what is kept, and the dtype of the result."""
+    keep = init.generator(rng).random(np.shape(x), dtype=np.float32) >= p
+    dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
+    return keep, dtype if dtype.kind == "f" else np.dtype(np.float32)
+
+
+def dropout(
+    x: Any,
+    p: float = 0.5,
+    training: bool = True,
+    *,
+    rng: np.random.Generator | int | None,
+) -> Any:
+    """Set each element to 0 with probability p, and scale the others by 1 / (1 - p)."""
+    if not training or fraction("dropout", p) == 0.0:
+        return x
+    keep, dtype = kept(x, p, rng)
+    return x * ag.tensor(keep * np.asarray(1.0 / (1.0 - p), dtype=dtype))
+
+
+def alpha_dropout(
+    x: Any,
+    p: float = 0.5,
+    training: bool = True,
+    *,
+    rng: np.random.Generator | int | None,
+) -> Any:
+    """Set each element to α' with probability p, and keep mean 0 and variance 1.
+
+    With α' = -1.758, the limit of SELU: y = a (x m + α' (1 - m)) + b with the mask m,
+    a = 1 / √((1 - p) (1 + p α'²)) and b = -a α' p.
+    """
+    if not training or fraction("alpha_dropout", p) == 0.0:
+        return x
+    keep, dtype = kept(x, p, rng)
+    a = 1.0 / math.sqrt((1.0 - p) * (1.0 + p * SATURATION**2))
+    shift = np.where(keep, 0.0, a * SATURATION) - a * SATURATION * p
+    return x * ag.tensor(a * keep, dtype=dtype) + ag.tensor(shift, dtype=dtype)
 
 
 class Dropout(Module):
@@ -34,19 +86,12 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int | None = None) -> None:
-        if not 0.0 <= p < 1.0:
-            raise ShapeError(explain("Dropout: 0 <= p < 1", p, "Pass the fraction to drop"))
-        self.p = p
+        self.p = fraction(type(self).__name__, p)
         self.rng = init.generator(rng)
 
     def forward(self, x: Any) -> Any:
         """Drop elements while training; return x itself otherwise."""
-        if not self.training or self.p == 0.0:
-            return x
-        keep = self.rng.random(np.shape(x), dtype=np.float32) >= self.p
-        dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
-        scale = np.asarray(1.0 / (1.0 - self.p), dtype=dtype)
-        return x * ag.tensor(keep * scale)
+        return dropout(x, self.p, self.training, rng=self.rng)
 
     def extra_repr(self) -> str:
         """Return the probability."""
@@ -56,3 +101,16 @@ class Dropout(Module):
     def examples(cls, rng: np.random.Generator) -> Any:
         """Yield instances and inputs for the laws."""
         yield cls(0.3, rng=rng).eval(), (rng.normal(size=(4, 3)),)
+
+
+class AlphaDropout(Dropout):
+    """Dropout for SELU networks: it keeps mean 0 and variance 1. See `Dropout`.
+
+    References
+    ----------
+    Klambauer et al. (2017), Self-normalizing neural networks, section "New dropout technique".
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Drop elements while training; return x itself otherwise."""
+        return alpha_dropout(x, self.p, self.training, rng=self.rng)

@@ -13,13 +13,19 @@ from autograd_core.errors import explain
 
 from . import init
 from .activations import activation as named_activation
+from .containers import Sequential
 from .dropout import Dropout
 from .linear import Linear
-from .module import Module, Sequential
+from .module import Module
 
 __all__ = ["MLP"]
 
-SATURATING = ("tanh", "sigmoid")
+# How weights are drawn before an activation, where that is not Kaiming's way.
+FILLS = {
+    "tanh": init.xavier_uniform_,
+    "sigmoid": init.xavier_uniform_,
+    "selu": init.lecun_normal_,
+}
 
 
 class MLP(Sequential):
@@ -35,7 +41,8 @@ class MLP(Sequential):
         Probability of dropping a hidden unit while training.
     rng : Generator or int, optional
         Source of the initial weights and of the dropout masks. Weights are drawn with Xavier's
-        bound for tanh and sigmoid and with Kaiming's otherwise; biases start at 0.
+        bound for tanh and sigmoid, as `init.lecun_normal_` says for selu, and with Kaiming's bound
+        otherwise; biases start at 0.
     dtype : dtype
 
     Examples
@@ -63,7 +70,8 @@ class MLP(Sequential):
             do = "Pass at least the widths of input and output, as in [64, 32, 10]"
             raise ShapeError(explain("MLP: two or more widths", list(sizes), do))
         rng = init.generator(rng)
-        fill = init.xavier_uniform_ if activation in SATURATING else init.kaiming_uniform_
+        name = activation if isinstance(activation, str) else ""
+        fill: Callable[..., Any] = FILLS.get(name, init.kaiming_uniform_)
         layers: list[Module] = []
         for wide, narrow in zip(sizes, sizes[1:], strict=False):
             if layers:

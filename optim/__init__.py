@@ -1,10 +1,13 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
+from .adaptive import Adadelta, Adagrad, RMSprop
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .early_stopping import EarlyStopping
-from .first_order import SGD, Adam, AdamW
+from .factored import SM3, Adafactor, NovoGrad
+from .first_order import ASGD, SGD, Adam, AdamW
 from .history import History
 from .hyperparameters import HyperparameterError
+from .moments import AdaBelief, Adamax, Adan, NAdam, RAdam, Yogi
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .rule import rule
@@ -21,14 +24,24 @@ from .schedules import (
     PolynomialLR,
     StepLR,
 )
-from .structured import LAMB
+from .signs import Lion, Rprop, SignSGD
+from .structured import LAMB, LARS
 from .training import fit
 
 __all__ = [
+    "ASGD",
     "LAMB",
+    "LARS",
     "SGD",
+    "SM3",
+    "AdaBelief",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Adan",
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
@@ -40,13 +53,21 @@ __all__ = [
     "InverseTimeLR",
     "LambdaLR",
     "LinearLR",
+    "Lion",
     "MultiStepLR",
+    "NAdam",
+    "NovoGrad",
     "Optimizer",
     "PolynomialLR",
+    "RAdam",
+    "RMSprop",
     "ReduceLROnPlateau",
+    "Rprop",
     "Schedule",
     "SequentialLR",
+    "SignSGD",
     "StepLR",
+    "Yogi",
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",

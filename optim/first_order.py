@@ -8,11 +8,13 @@ step count ``t`` starts at 1 and the state at 0. `recurrence` explains how the b
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .rule import rule, variant
 
-__all__ = ["SGD", "Adam", "AdamW"]
+__all__ = ["ASGD", "SGD", "Adam", "AdamW"]
 
 
 @rule(
@@ -91,6 +93,61 @@ def SGD(
 
 
 @rule(
+    state=("average",),
+    source="Polyak & Juditsky (1992); Bottou (2010), Large-Scale Machine Learning with SGD",
+)
+def ASGD(p, g, average, t, *, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0.0):
+    r"""Averaged stochastic gradient descent: falling steps, and the mean of the path beside them.
+
+    .. math::
+        \eta_t = \alpha / (1 + \lambda \alpha (t - 1))^a, \qquad
+        p \leftarrow (1 - \lambda \eta_t) p - \eta_t g
+
+    The average of the parameters after step :math:`t_0` is kept as the state ``average``; until
+    then it is the parameter itself. PyTorch's ASGD, except that a rate that is set acts at once
+    (there, from the step after next on).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        The leaves to update, or groups of them.
+    lr : float
+        The first step size.
+    lambd : float
+        :math:`\lambda`, the decay of the parameters, and of the step size with `t`.
+    alpha : float
+        The power :math:`a` by which the step size falls.
+    t0 : float
+        The step after which averaging begins.
+    weight_decay : float
+        Adds ``weight_decay * p`` to the gradient.
+    maximize : bool
+        Ascend instead.
+
+    Examples
+    --------
+    >>> import autograd_core as ag
+    >>> x = ag.tensor([1.0], requires_grad=True)
+    >>> optimizer = ASGD([x], lr=0.25, lambd=0.0, t0=0)
+    >>> for _ in range(3):
+    ...     optimizer.zero_grad()
+    ...     (x * x).sum().backward()
+    ...     optimizer.step()
+    >>> x.numpy()
+    array([0.125])
+    >>> optimizer.state_dict()["state"][0]["average"]
+    array([0.1875])
+    """
+    if weight_decay:
+        g = g + weight_decay * p
+    eta = lr / (1 + lambd * lr * (t - 1)) ** alpha
+    share = 1 / max(1, t - 1 - t0) if t > 1 else 1.0
+    p = (1 - lambd * eta) * p - eta * g
+    average = np.where(share < 1, average + share * (p - average), p)
+    return p, average
+
+
+@rule(
     state=("m", "v", "peak"),
     source="Kingma & Ba (2015), Algorithm 1; Loshchilov & Hutter (2019); Reddi et al. (2018)",
 )
@@ -109,6 +166,9 @@ def Adam(
     amsgrad=False,
     decoupled_weight_decay=False,
     eps_root=0.0,
+    eps_hat=False,
+    amsgrad_corrected=False,
+    nesterov=False,
 ):
     r"""Adam: steps scaled by running estimates of the gradient's first two moments.
 
@@ -139,6 +199,14 @@ def Adam(
         Shrink the parameter by ``lr * weight_decay`` beside the step instead, as `AdamW` does.
     eps_root : float
         :math:`\epsilon_r`, added under the root.
+    eps_hat : bool
+        Add `eps` to the root before :math:`v` is corrected, as Keras does; it is Kingma & Ba's
+        :math:`\hat\epsilon`, and larger in effect at first.
+    amsgrad_corrected : bool
+        Let amsgrad take the largest :math:`\hat v` instead, as Optax does.
+    nesterov : bool
+        Look ahead by one step of the first moment, as Optax's ``adam(nesterov=True)`` and
+        ``nadam`` do; `NAdam` has the schedule of Dozat's paper.
     maximize : bool
         Ascend instead.
 
@@ -161,13 +229,21 @@ def Adam(
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g * g
     second = v
+    if amsgrad_corrected:
+        second = 1 / (1 - beta2**t) * second
     if amsgrad:
-        peak = np.maximum(peak, v)
+        peak = np.maximum(peak, second)
         second = peak
-    second = 1 / (1 - beta2**t) * second  # a division per element costs a third of the loop
+    if not amsgrad_corrected:
+        second = 1 / (1 - beta2**t) * second  # a division per element costs a third of the loop
     if eps_root:
         second = second + eps_root
-    return p - lr / (1 - beta1**t) * m / (np.sqrt(second) + eps), m, v, peak
+    if nesterov:
+        first = lr * beta1 / (1 - beta1 ** (t + 1)) * m + lr * (1 - beta1) / (1 - beta1**t) * g
+    else:
+        first = lr / (1 - beta1**t) * m
+    offset = eps / math.sqrt(1 - beta2**t) if eps_hat else eps
+    return p - first / (np.sqrt(second) + offset), m, v, peak
 
 
 AdamW = variant(

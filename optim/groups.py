@@ -10,9 +10,11 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
 
-from .hyperparameters import check
+from .hyperparameters import REALS, check, number
 
-__all__ = ["ParamGroup", "Plan", "Slot", "gather_groups"]
+__all__ = ["ParamGroup", "Plan", "Shape", "Slot", "gather_groups"]
+
+Shape = tuple[int, ...]
 
 
 class Plan(Protocol):
@@ -23,8 +25,18 @@ class Plan(Protocol):
         """The names of the state arrays."""
 
     @property
-    def scalars(self) -> Callable[[int, Mapping[str, Any]], dict[str, float]]:
-        """``scalars(t, hyper)``: what the update takes besides arrays, at the t-th step."""
+    def numbers(self) -> Mapping[str, float]:
+        """State that is one number per parameter, and its start."""
+
+    @property
+    def scalars(self) -> Callable[..., dict[str, float]]:
+        """``scalars(t, hyper, numbers)``: what the t-th update takes besides arrays.
+
+        It advances the numbers.
+        """
+
+    def shapes(self, shape: Shape) -> Mapping[str, Shape]:
+        """Return the shapes of the state arrays that are not flat, for a parameter's shape."""
 
     def update(self, dtype: np.dtype[Any]) -> Callable[..., None]:
         """Return the op ``update(p, g, *state, **scalars)``."""
@@ -33,15 +45,17 @@ class Plan(Protocol):
 class Slot:
     """One parameter: how often it was updated, and the state kept for it.
 
-    The state arrays are flat, in the memory order of the parameter, and of its dtype.
+    The state arrays are of the parameter's dtype; flat, in its memory order, unless the plan gives
+    them shapes of their own.
     """
 
-    __slots__ = ("arrays", "dtype", "parameter", "plan", "step", "update")
+    __slots__ = ("arrays", "dtype", "numbers", "parameter", "plan", "step", "update")
 
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
         self.step = 0
         self.arrays: tuple[np.ndarray, ...] = ()
+        self.numbers: dict[str, float] = {}
         self.plan: Plan | None = None
         self.dtype: np.dtype[Any] | None = None
 
@@ -51,43 +65,58 @@ class Slot:
         names = self.plan.state if self.plan else ()
         return dict(zip(names, self.arrays, strict=True))
 
-    def bind(self, plan: Plan, known: Mapping[str, np.ndarray]) -> None:
+    def bind(
+        self, plan: Plan, known: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+    ) -> None:
         """Prepare for `plan`, with the state that is `known` already; the rest starts at zero."""
         dtype, size = self.parameter.dtype, self.parameter.size
+        shapes = plan.shapes(self.parameter.shape)
         self.arrays = tuple(
-            known[name].astype(dtype, copy=False) if name in known else np.zeros(size, dtype)
+            known[name].astype(dtype, copy=False)
+            if name in known
+            else np.zeros(shapes.get(name, size), dtype)
             for name in plan.state
         )
+        self.numbers = {name: numbers.get(name, start) for name, start in plan.numbers.items()}
         self.plan, self.dtype, self.update = plan, dtype, plan.update(dtype)
 
     def export(self) -> dict[str, Any]:
         """Return the step count and copies of the state, in the parameter's shape."""
-        shape, by_rows = self.parameter.shape, self._by_rows()
-        shaped = {
-            name: flat.reshape(shape) if by_rows else flat.reshape(shape[::-1]).T
-            for name, flat in self.state.items()
-        }
-        return {"step": self.step, **{name: array.copy() for name, array in shaped.items()}}
+        assert self.plan is not None
+        own = self.plan.shapes(self.parameter.shape)
+        shaped = {n: a if n in own else self._shaped(a) for n, a in self.state.items()}
+        copies = {name: array.copy() for name, array in shaped.items()}
+        return {"step": self.step, **copies, **self.numbers}
+
+    def _shaped(self, flat: np.ndarray) -> np.ndarray:
+        shape = self.parameter.shape
+        return flat.reshape(shape) if self._by_rows() else flat.reshape(shape[::-1]).T
 
     def flatten(self, array: np.ndarray) -> np.ndarray:
-        """Return a copy of `array` as state of this parameter."""
+        """Return a copy of `array` as state of this parameter, element for element."""
         return (array if self._by_rows() else array.T).astype(self.parameter.dtype).ravel()
 
     def restored(self, saved: Mapping[str, Any], plan: Plan, where: str) -> Slot:
         """Return a slot for the same parameter in the state that `export` gave."""
         slot = Slot(self.parameter)
         slot.step = _step_count(saved, where)
-        names = plan.state if slot.step else ()
+        names = (*plan.state, *plan.numbers) if slot.step else ()
         if saved.keys() - {"step"} != set(names):
             what = f"{where}: the state {', '.join(names) or 'of a plain step'}"
             got = ", ".join(sorted(saved.keys() - {"step"})) or "none"
             raise UnknownNameError(explain(what, got, "Load the state of an equal optimizer"))
-        arrays = {name: np.asarray(saved[name]) for name in names}
+        numbers = {
+            name: number(where, name, saved[name], REALS) for name in names if name in plan.numbers
+        }
+        arrays = {name: np.asarray(saved[name]) for name in names if name not in numbers}
+        shapes = plan.shapes(self.parameter.shape)
         for name, array in arrays.items():
-            if array.shape != self.parameter.shape:
-                what = f"{where}: {name} of shape {self.parameter.shape}"
+            expected = shapes.get(name, self.parameter.shape)
+            if array.shape != expected:
+                what = f"{where}: {name} of shape {expected}"
                 raise ShapeError(explain(what, array.shape, "Load the state of this model"))
-        slot.bind(plan, {name: slot.flatten(array) for name, array in arrays.items()})
+        known = {n: a.copy() if n in shapes else slot.flatten(a) for n, a in arrays.items()}
+        slot.bind(plan, known, numbers)
         return slot
 
     def _by_rows(self) -> bool:

@@ -15,6 +15,7 @@ __all__ = [
     "DOMAINS",
     "NONNEGATIVE",
     "POSITIVE",
+    "REALS",
     "Domain",
     "HyperparameterError",
     "check",
@@ -43,7 +44,7 @@ class Domain(NamedTuple):
 
     def __str__(self) -> str:
         if math.isinf(self.low):
-            return "a finite number"
+            return "a finite number" + ("" if math.isinf(self.high) else f" to {self.high:g}")
         if math.isinf(self.high):
             return f"a finite number {'above' if self.above else 'from'} {self.low:g}"
         return f"a number from {self.low:g} {'to below' if self.below else 'to'} {self.high:g}"
@@ -59,11 +60,24 @@ DOMAINS: Mapping[str, Domain] = {
     "initial_lr": NONNEGATIVE,
     "momentum": Domain(0.0, 1.0),
     "dampening": Domain(0.0, 1.0),
+    "momentum_decay": NONNEGATIVE,
     "betas": DECAY,
+    "rho": Domain(0.0, 1.0),
+    "alpha": Domain(0.0, 1.0),
     "eps": NONNEGATIVE,
     "eps_root": NONNEGATIVE,
     "weight_decay": NONNEGATIVE,
+    "lr_decay": NONNEGATIVE,
+    "lambd": NONNEGATIVE,
+    "t0": NONNEGATIVE,
+    "initial_accumulator_value": NONNEGATIVE,
+    "etas": POSITIVE,
+    "step_sizes": POSITIVE,
+    "trust_coefficient": POSITIVE,
     "max_grad_norm": POSITIVE,
+    "clamp_value": POSITIVE,
+    "beta2_decay": Domain(-math.inf, 0.0),
+    "d": Domain(1.0),
 }
 
 
@@ -81,12 +95,15 @@ def check(owner: str, name: str, value: Any, default: Any) -> Any:
     return number(owner, name, value, DOMAINS.get(name, REALS), default)
 
 
-def _tuple(owner: str, name: str, value: Any, default: tuple[float, ...]) -> tuple[float, ...]:
+def _tuple(owner: str, name: str, value: Any, default: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(value, tuple | list) or len(value) != len(default):
         what = f"{owner}: {name} must be {len(default)} numbers"
         raise HyperparameterError(explain(what, repr(value), f"Pass {name}={default}"))
     domain = DOMAINS.get(name, REALS)
-    return tuple(number(owner, name, v, domain, default) for v in value)
+    return tuple(
+        None if v is None and usual is None else number(owner, name, v, domain, default)
+        for v, usual in zip(value, default, strict=True)
+    )
 
 
 def number(owner: str, name: str, value: Any, domain: Domain, suggestion: object = None) -> float:

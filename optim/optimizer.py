@@ -109,11 +109,11 @@ class Optimizer:
                 if gradient is None:
                     continue
                 if slot.plan is not plan or gradient.dtype is not slot.dtype:
-                    slot.bind(plan, slot.state)
+                    slot.bind(plan, slot.state, slot.numbers)
                 slot.step += 1
-                if slot.step != now:  # nearly always the same for all parameters
+                if slot.step != now or slot.numbers:  # mostly the same for all parameters
                     now = slot.step
-                    scalars = plan.scalars(now, group)
+                    scalars = plan.scalars(now, group, slot.numbers)
                 slot.update(parameter, gradient, *slot.arrays, **scalars)
 
     def zero_grad(self, set_to_none: bool = True) -> None:

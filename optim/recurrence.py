@@ -2,7 +2,8 @@
 
 A recurrence is a plain function of one parameter element ``p``, its gradient ``g``, the state
 elements, the step count ``t`` and keyword-only hyperparameters. It returns the new parameter and
-the new state. Three readings of the same body:
+the new state. State that is one number per tensor, not one per element, comes after the elements'.
+Three readings of the same body:
 
 * called as it stands, on arrays: the textbook form (tests use it as the oracle);
 * specialised to an in-place update of whole arrays in NumPy (any floating dtype);
@@ -56,22 +57,31 @@ class Recurrence:
     Parameters
     ----------
     function : callable
-        ``function(p, g, *state, t, *, hyperparameters)`` returning ``(p, *state)``. Its body is
-        assignments, ``if`` statements on hyperparameters, and one final ``return``. A
-        hyperparameter ``maximize``, which turns the gradient round, is added to every recurrence.
+        ``function(p, g, *state, *numbers, t, *, hyperparameters)`` returning
+        ``(p, *state, *numbers)``. Its body is assignments, ``if`` statements on hyperparameters,
+        and one final ``return``. Elements are chosen with ``np.where``. A hyperparameter
+        ``maximize``, which turns the gradient round, is added to every recurrence.
     state : sequence of str
         The names of the state elements, in order.
+    numbers : mapping of str to float, optional
+        Numbers that a tensor carries from step to step, in double precision, and their start.
     """
 
-    def __init__(self, function: Callable[..., Any], state: Sequence[str]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        state: Sequence[str],
+        numbers: Mapping[str, float] | None = None,
+    ) -> None:
         self.function = function
         self.name = function.__name__
         self.state = tuple(state)
+        self.numbers = dict(numbers or {})
         parameters = inspect.signature(function).parameters.values()
         self.hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.hyper["maximize"] = False
         positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-        expected = ("p", "g", *self.state, "t")
+        expected = ("p", "g", *self.state, *self.numbers, "t")
         if positional != expected:
             raise self.malformed(f"positional parameters {', '.join(expected)}", positional)
         self._programs: dict[tuple[bool, ...], Program] = {}
@@ -102,15 +112,16 @@ class Recurrence:
 
     def malformed(self, what: str, got: object) -> DTypeError:
         """Word the error of a declaration that cannot be specialised."""
-        final = f"return ({', '.join(('p', *self.state))},)"
+        final = f"return ({', '.join(('p', *self.state, *self.numbers))},)"
         do = f"Write assignments, `if` on hyperparameters, and a final `{final}`"
         return DTypeError(explain(f"rule {self.name}: {what}", got, do))
 
     def evaluator(self, arguments: str, lines: Iterable[str], result: str) -> Callable[..., Any]:
-        """Return a function of ``hyper``, a mapping, that sees its entries as local names."""
+        """Return a function that sees the entries of ``hyper`` and ``numbers`` as local names."""
         text = "\n".join([*lines, f"return {result}"])
-        used = _names(ast.parse(text)) & self.hyper.keys()
+        used = _names(ast.parse(text))
         loads = [f"{name} = hyper[{name!r}]" for name in self.hyper if name in used]
+        loads += [f"{name} = numbers[{name!r}]" for name in self.numbers if name in used]
         source = textwrap.indent("\n".join([*loads, text]), "    ")
         return _define(
             "evaluate", f"def evaluate({arguments}):\n{source}", self.function.__globals__
@@ -132,16 +143,20 @@ class Program:
     ----------
     state : tuple of str
         The state that the chosen branches write.
+    numbers : dict
+        The numbers that a tensor carries along, and their start.
     constants : tuple of str
         The scalars that the loop takes.
     scalars : callable
-        ``scalars(t, hyper)`` evaluates them in double precision, as a dictionary.
+        ``scalars(t, hyper, numbers={})`` evaluates them in double precision, as a dictionary, and
+        advances the numbers.
     """
 
     def __init__(self, recurrence: Recurrence, body: list[ast.stmt]) -> None:
         *assignments, last = body
         value = last.value if isinstance(last, ast.Return) else None
-        if not isinstance(value, ast.Tuple) or len(value.elts) != 1 + len(recurrence.state):
+        names = ("p", *recurrence.state, *recurrence.numbers)
+        if not isinstance(value, ast.Tuple) or len(value.elts) != len(names):
             raise recurrence.malformed("a final return of p and state", f"`{ast.unparse(last)}`")
         self.name = recurrence.name.lower()
         written: set[str] = set().union(*map(_targets, assignments))
@@ -149,12 +164,19 @@ class Program:
         self.operands = ("p", "g", *self.state)
         hoist = _Hoist(recurrence)
         loop = [ast.unparse(node) for node in map(hoist.statement, assignments) if node]
-        results = dict(zip(("p", *recurrence.state), value.elts, strict=True))
+        results = dict(zip(names, value.elts, strict=True))
+        self.numbers = recurrence.numbers
+        advance = [f"numbers[{n!r}] = {hoist.scalar(results[n])}" for n in self.numbers]
         self._loop = "\n".join(loop)
         self._results = {n: ast.unparse(hoist.visit(results[n])) for n in ("p", *self.state)}
         self.constants = tuple(hoist.constants)
         floats = ", ".join(f"{name!r}: float({name})" for name in self.constants)
-        self.scalars = recurrence.evaluator("t, hyper", hoist.prologue, f"{{{floats}}}")
+        prologue = [*hoist.prologue, *advance]
+        self.scalars = recurrence.evaluator("t, hyper, numbers={}", prologue, f"{{{floats}}}")
+
+    def shapes(self, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Return nothing: all state is element for element."""
+        return {}
 
     def source(self, dtype: np.dtype[Any]) -> str:
         """Return the text of the fused loop for `dtype`.
@@ -179,7 +201,7 @@ class Program:
         """
         casts = "".join(f"    {name} = F({name})\n" for name in self.constants)
         flushed = {n: f"normal({value})" for n, value in self._results.items() if n != "p"}
-        body = type_literals(self._text("i", self._results | flushed))
+        body = type_literals(_selections(self._text("i", self._results | flushed)))
         loop = f"    for i in range(ps.size):\n{textwrap.indent(body, ' ' * 8)}"
         return f"{HEAD.format(dtype=dtype)}{self._header}\n{casts}{loop}"
 
@@ -250,7 +272,7 @@ class _Hoist(ast.NodeTransformer):
     def __init__(self, recurrence: Recurrence) -> None:
         self.recurrence = recurrence
         self.arrays = {"p", "g", *recurrence.state}
-        self.scalars = {"t", *recurrence.hyper}
+        self.scalars = {"t", *recurrence.hyper, *recurrence.numbers}
         self.prologue: list[str] = []
         self.constants: dict[str, None] = {}
         self.known: dict[str, str] = {}
@@ -274,6 +296,12 @@ class _Hoist(ast.NodeTransformer):
     def is_scalar(self, node: ast.AST) -> bool:
         return not _names(node) & self.arrays
 
+    def scalar(self, node: ast.expr) -> str:
+        """Return the text of an expression that must not depend on elements."""
+        if not self.is_scalar(node):
+            raise self.recurrence.malformed("numbers without elements", f"`{ast.unparse(node)}`")
+        return ast.unparse(node)
+
     def visit(self, node: ast.AST) -> Any:
         """Visit top down, so that the largest scalar expression is taken whole."""
         if isinstance(node, ast.expr) and _names(node) and self.is_scalar(node):
@@ -291,6 +319,23 @@ class _Hoist(ast.NodeTransformer):
             self.prologue.append(f"{name} = {text}")
         self.constants[name] = None
         return ast.Name(name, ast.Load())
+
+
+class _Selections(ast.NodeTransformer):
+    """Replace ``np.where`` on elements by the kernels' ``select``, which is never a branch."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if ast.unparse(node.func) != "np.where":
+            return node
+        condition, *rest = node.args
+        if isinstance(condition, ast.Name):  # a scalar; scalars are passed as floats
+            condition = ast.Compare(condition, [ast.NotEq()], [ast.Constant(0)])
+        return ast.Call(ast.Name("select", ast.Load()), [condition, *rest], [])
+
+
+def _selections(text: str) -> str:
+    return ast.unparse(ast.fix_missing_locations(_Selections().visit(ast.parse(text))))
 
 
 def _define(name: str, source: str, scope: Mapping[str, Any]) -> Callable[..., Any]:

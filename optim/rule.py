@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .groups import ParamGroup, Plan
@@ -24,7 +24,10 @@ class Elementwise(Optimizer):
 
 
 def rule(
-    state: Sequence[str] = (), source: str = "", constraints: Sequence[Constraint] = ()
+    state: Sequence[str] = (),
+    source: str = "",
+    constraints: Sequence[Constraint] = (),
+    numbers: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], type[Elementwise]]:
     """Turn a scalar recurrence into an optimizer class.
 
@@ -38,13 +41,15 @@ def rule(
     constraints : sequence of (predicate, str, str)
         What hyperparameters must satisfy together: a predicate on the mapping of them, what it
         expects in words, and what to do.
+    numbers : mapping of str to float, optional
+        State that is one number per tensor, as a product over the steps is, and its start.
 
     Returns
     -------
     callable
-        A decorator for ``function(p, g, *state, t, *, hyperparameters)`` that returns
-        ``(p, *state)``. The function reads as the paper's algorithm for one element; `t` counts
-        the steps from 1.
+        A decorator for ``function(p, g, *state, *numbers, t, *, hyperparameters)`` that returns
+        ``(p, *state, *numbers)``. The function reads as the paper's algorithm for one element;
+        `t` counts the steps from 1.
 
     Examples
     --------
@@ -63,7 +68,7 @@ def rule(
     """
 
     def declare(function: Callable[..., Any]) -> type[Elementwise]:
-        recurrence = Recurrence(function, state)
+        recurrence = Recurrence(function, state, numbers)
         members = {
             "__doc__": function.__doc__,
             "__module__": function.__module__,

@@ -40,6 +40,11 @@ def applications(op, seed=0):
     return [draw(op, rng, shapes) for shapes in ([(4, 3)] * count, broadcast, broadcast[::-1])]
 
 
+def cast(operands, kind):
+    """Return the operands with another dtype, but for positions, which stay integers."""
+    return [x if x.dtype.kind in "iu" else x.astype(kind) for x in operands]
+
+
 def differentiable(op, operands):
     """Return the places of the operands that have a rule."""
     if op.variadic:

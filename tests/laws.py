@@ -18,6 +18,7 @@ import numpy as np
 from applications import (
     backward,
     call,
+    cast,
     differentiable,
     draw,
     gradients_of,
@@ -133,7 +134,7 @@ def value(op, operands, attributes):
     agree(plain, want, "on arrays", size_of(*operands))
     constants = [ag.tensor(x) for x in operands]
     agree(call(op, constants, attributes).numpy(), plain, "on constants")
-    leaves = [ag.tensor(x, requires_grad=True) for x in operands]
+    leaves = [ag.tensor(x, requires_grad=x.dtype.kind == "f") for x in operands]
     result = call(op, leaves, attributes)
     assert isinstance(result, ag.Tensor) and result.requires_grad == (op.nondiff is None)
     same(result.numpy(), plain, "on tensors")
@@ -229,15 +230,15 @@ def named(rule):
 def metadata(op, operands, attributes):
     """Results have NumPy's shape and dtype, cotangents those of the operand."""
     for kind in (np.float64, np.float32):
-        cast = [x.astype(kind) for x in operands]
-        want = np.asarray(truth(op)(*cast, **attributes))
-        got = call(op, [ag.tensor(x) for x in cast], attributes)
+        given = cast(operands, kind)
+        want = np.asarray(truth(op)(*given, **attributes))
+        got = call(op, [ag.tensor(x) for x in given], attributes)
         assert (got.shape, got.dtype) == (want.shape, want.dtype), f"{got.dtype} for {want.dtype}"
         if gradients_of(op):
             for i, grad in zip(
-                differentiable(op, cast), backward(op, cast, attributes)[1], strict=True
+                differentiable(op, given), backward(op, given, attributes)[1], strict=True
             ):
-                assert (grad.shape, grad.dtype) == (cast[i].shape, cast[i].dtype)
+                assert (grad.shape, grad.dtype) == (given[i].shape, given[i].dtype)
 
 
 @law
@@ -248,8 +249,8 @@ def mixed(op, operands, attributes):
     tracked = differentiable(op, operands)
     for i in tracked:
         kinds = [np.float32 if i == j else np.float64 for j in range(len(operands))]
-        cast = [x.astype(kind) for x, kind in zip(operands, kinds, strict=True)]
-        out, grads = backward(op, cast, attributes)
+        given = [x.astype(kind) for x, kind in zip(operands, kinds, strict=True)]
+        out, grads = backward(op, given, attributes)
         assert out.dtype == np.float64
         assert [g.dtype for g in grads] == [kinds[j] for j in tracked]
         numbers = [x.astype(np.float32) if i == j else 1.5 for j, x in enumerate(operands)]
@@ -260,8 +261,8 @@ def mixed(op, operands, attributes):
 @law
 def single(op, operands, attributes):
     """Float32 gives what float64 gives at the same point, value and pullback."""
-    narrow = [x.astype(np.float32) for x in operands]
-    wide = [x.astype(np.float64) for x in narrow]
+    narrow = cast(operands, np.float32)
+    wide = cast(narrow, np.float64)
     got, want = call(op, narrow, attributes), call(op, wide, attributes)
     scale = size_of(*operands, want)
     agree(np.asarray(got, np.float32), np.asarray(want, np.float32), "value", scale)
@@ -308,11 +309,11 @@ def layout(op, operands, attributes):
     want = call(op, operands, attributes)
     scale = size_of(want, *operands)
     for name, change in LAYOUTS.items():
-        cast = [change(x) for x in operands]
-        assert all(np.array_equal(a, b) for a, b in zip(cast, operands, strict=True))
-        agree(call(op, cast, attributes), want, name, scale)
+        given = [change(x) for x in operands]
+        assert all(np.array_equal(a, b) for a, b in zip(given, operands, strict=True))
+        agree(call(op, given, attributes), want, name, scale)
         if gradients_of(op):
-            pairs = (backward(op, x, attributes)[1] for x in (cast, operands))
+            pairs = (backward(op, x, attributes)[1] for x in (given, operands))
             for got, plain in zip(*pairs, strict=True):
                 agree(got, plain, f"pullback, {name}", size_of(plain, *operands))
 

@@ -123,8 +123,14 @@ def judge(case):
     return ", ".join(wrong) or "pass"
 
 
+# PyTorch differentiates it with 1/6 rounded to float32; JAX's cotangents are ct / 6.
+RIGHT_IN_JAX = ("hard_sigmoid", "hard_sigmoid.0d")
+
+
 def truths(case, name):
     """Return what may come out: where a convention decides, that of each system."""
+    if case["id"] in RIGHT_IN_JAX:
+        return [case["arrays"][("grad_jax", name)]]
     kinds = ("grad", "grad_torch", "grad_jax") if case["policy"] == "convention" else ("grad",)
     return [case["arrays"][(kind, name)] for kind in kinds if (kind, name) in case["arrays"]]
 

@@ -34,10 +34,10 @@ def replaced(arguments, points):
 
 
 def joined(results):
-    """Return one result as it is, several as one vector."""
+    """Return one result as it is, several as one vector; counts have no derivative."""
     if not isinstance(results, (list, tuple)):
         return results
-    parts = [joined(result) for result in results]
+    parts = [joined(result) for result in results if not isinstance(result, (int, np.integer))]
     if all(isinstance(part, (np.ndarray, np.generic)) for part in parts):
         return np.concatenate([np.ravel(part) for part in parts])
     return ag.concatenate([ag.ravel(part) for part in parts])

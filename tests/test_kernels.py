@@ -22,7 +22,14 @@ ROOT = Path(__file__).resolve().parent.parent
 TRUTHS = json.loads((ROOT / "tests" / "data" / "kernels_highprec.json").read_text())
 DTYPES = (np.float32, np.float64)
 NAMES = activations.NAMES
-ATTRS = {"leaky_relu": {"slope": 0.25}, "elu": {"alpha": 0.75}}
+ATTRS = {
+    "leaky_relu": {"slope": 0.25},
+    "elu": {"alpha": 0.75},
+    "celu": {"alpha": 0.75},
+    "hard_tanh": {"min_val": -0.5, "max_val": 2.0},
+    "softshrink": {"lambd": 0.75},
+    "hard_shrink": {"lambd": 0.75},
+}
 
 # Plain Python takes a thousand times as long a step; then a few points have to do.
 STRIDE = 500 if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" else 1
@@ -31,6 +38,8 @@ STRIDE = 500 if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" else 1
 BOUNDS = {name: (2.0, 2.0) for name in NAMES} | {
     "tanh": (2.0, 2.5),
     "silu": (2.0, 4.0),
+    "mish": (2.3, 3.6),
+    "tanhshrink": (3.3, 3.8),
     "gelu": (2.0, 2.5),
     "gelu_tanh": (2.0, 4.0),
 }
@@ -155,9 +164,21 @@ NAN, INF = math.nan, math.inf
 LIMITS = {  # f(-inf), f(0), f(inf), f'(-inf), f'(0), f'(inf)
     "relu": (0, 0, INF, 0, 0, 1),
     "leaky_relu": (-INF, 0, INF, 0.25, 0.25, 1),
+    "relu6": (0, 0, 6, 0, 0, 0),
+    "hard_tanh": (-0.5, 0, 2, 0, 1, 0),
+    "hard_sigmoid": (0, 0.5, 1, 0, 1 / 6, 0),
+    "hard_swish": (0, 0, INF, 0, 0.5, 1),
+    "softshrink": (-INF, 0, INF, 1, 0, 1),
+    "hard_shrink": (-INF, 0, INF, 1, 0, 1),
     "elu": (-0.75, 0, INF, 0, 0.75, 1),
+    "selu": (-1.7580993408473768, 0, INF, 0, 1.7580993408473768, 1.0507009873554805),
+    "celu": (-0.75, 0, INF, 0, 1, 1),
     "sigmoid": (0, 0.5, 1, 0, 0.25, 0),
+    "log_sigmoid": (-INF, -math.log(2.0), 0, 1, 0.5, 0),
     "tanh": (-1, 0, 1, 0, 1, 0),
+    "tanhshrink": (-INF, 0, INF, 1, 0, 1),
+    "softsign": (-1, 0, 1, 0, 1, 0),
+    "mish": (0, 0, INF, 0, 0.6, 1),
     "silu": (0, 0, INF, 0, 0.5, 1),
     "gelu": (0, 0, INF, 0, 0.5, 1),
     "gelu_tanh": (0, 0, INF, 0, 0.5, 1),
@@ -206,6 +227,46 @@ def test_strong_zeros(name, dtype):
     for ct in (INF, -INF):
         assert (activations.pull(name, np.full_like(flat, ct), flat) == 0).all()
     assert np.isnan(activations.pull(name, np.full_like(flat, NAN), flat)).all()
+
+
+KINKS = {  # x: f'(x), PyTorch's choice
+    "relu": {0.0: 0.0},
+    "leaky_relu": {0.0: 0.25},
+    "elu": {0.0: 0.75},
+    "selu": {0.0: 1.7580993408473768},
+    "celu": {0.0: 1.0},
+    "relu6": {0.0: 0.0, 6.0: 0.0, 3.0: 1.0},
+    "hard_tanh": {-0.5: 0.0, 2.0: 0.0, 0.0: 1.0},
+    "hard_sigmoid": {-3.0: 0.0, 3.0: 0.0},
+    "hard_swish": {-3.0: 0.0, 3.0: 1.0, -1.5: 0.0},
+    "softshrink": {-0.75: 0.0, 0.75: 0.0},
+    "hard_shrink": {-0.75: 0.0, 0.75: 0.0},
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", KINKS)
+def test_kinks(name, dtype):
+    x = np.array([*KINKS[name]], dtype)
+    got = ones_pull(name, x, **ATTRS.get(name, {}))
+    np.testing.assert_allclose(got, [*KINKS[name].values()], rtol=2 * np.finfo(dtype).eps)
+
+
+def test_nothing_overflows_on_the_way():
+    huge = np.array([1.7e308, -1.7e308])
+    assert activations.value("hard_swish", huge).tolist() == [1.7e308, 0.0]
+    assert activations.value("softsign", huge).tolist() == [1.0, -1.0]
+    np.testing.assert_allclose(ones_pull("softsign", np.array([1e150])), 1e-300, rtol=1e-15)
+    np.testing.assert_allclose(activations.value("tanhshrink", np.array([1e-100])), 1e-300 / 3)
+
+
+@pytest.mark.parametrize("alpha", [0.3, 7.0])
+def test_the_quotient_in_celu_is_not_rounded(alpha):
+    """Rounding x / alpha would cost hundreds of units in the last place of its exponential."""
+    x = np.linspace(-700.0, -1.0, 2000)[::STRIDE] * alpha
+    exact_quotient = x.astype(np.longdouble) / np.longdouble(alpha)
+    truth = np.exp(exact_quotient).astype(float)
+    np.testing.assert_allclose(ones_pull("celu", x, alpha=alpha), truth, rtol=5e-16)
 
 
 # ---- agreement with the plain expressions; arrays of every kind
@@ -272,15 +333,15 @@ def test_shapes(name, shape):
     np.testing.assert_array_equal(pulled, np.full(shape, ones_pull(name, np.array([0.5]))[0]))
 
 
+# NumPy has no minus for booleans.
+NO_BOOLEANS = ("sigmoid", "log_sigmoid", "silu", "mish", "softplus")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_dtypes_follow_numpy(name):
     plain = activations.expression(name)
     for dtype in (np.float16, np.float32, np.float64, np.longdouble, np.int8, np.int64, np.bool_):
-        if dtype == np.bool_ and name in (
-            "sigmoid",
-            "silu",
-            "softplus",
-        ):  # NumPy has no minus for booleans
+        if dtype == np.bool_ and name in NO_BOOLEANS:
             continue
         x = np.array([0, 1, 1], dtype)
         got, expected = activations.value(name, x), plain(x)

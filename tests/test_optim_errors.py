@@ -79,10 +79,52 @@ OPTIMIZERS = {
         "dampening=0.0, weight_decay=0.0, nesterov=True, lr_in_velocity=False, maximize=False. "
         "Pass momentum=0.9, dampening=0.",
     ),
+    "RMSprop with nesterov alone": (
+        lambda: optim.RMSprop([X], nesterov=True),
+        "RMSprop: nesterov=True with momentum > 0, but got lr=0.01, alpha=0.99, eps=1e-08, "
+        "weight_decay=0.0, momentum=0.0, centered=False, eps_in_sqrt=False, "
+        "lr_in_velocity=False, nesterov=True, maximize=False. Pass momentum=0.9.",
+    ),
+    "LARS with nesterov alone": (
+        lambda: optim.LARS([X], momentum=0.0, nesterov=True),
+        "LARS: nesterov=True with momentum > 0, but got lr=0.001, momentum=0.0, weight_decay=0.0, "
+        "trust_coefficient=0.001, eps=0.0, nesterov=True, maximize=False. Pass momentum=0.9.",
+    ),
+    "both corrections": (
+        lambda: optim.LAMB([X], rate_correction=True),
+        "LAMB: one correction, of the moments or of the rate, but got lr=0.001, "
+        "betas=(0.9, 0.999), eps=1e-06, weight_decay=0.0, bias_correction=True, eps_root=0.0, "
+        "decoupled_weight_decay=False, maximize=False, trust_clip=False, always_adapt=True, "
+        "max_grad_norm=None, clamp_value=None, rate_correction=True. "
+        "Pass bias_correction=False with rate_correction=True.",
+    ),
+    "factors": (
+        lambda: optim.Rprop([X], etas=(1.2, 0.5)),
+        "Rprop: etas below and above 1, but got lr=0.01, etas=(1.2, 0.5), "
+        "step_sizes=(1e-06, 50.0), maximize=False. Pass etas=(0.5, 1.2).",
+    ),
+    "step sizes": (
+        lambda: optim.Rprop([X], step_sizes=(1.0, 0.1)),
+        "Rprop: step_sizes in rising order, but got lr=0.01, etas=(0.5, 1.2), "
+        "step_sizes=(1.0, 0.1), maximize=False. Pass step_sizes=(1e-6, 50.0).",
+    ),
+    "three betas": (
+        lambda: optim.Adan([X], betas=(0.9, 0.999)),
+        "Adan: betas must be 3 numbers, but got (0.9, 0.999). Pass betas=(0.98, 0.92, 0.99).",
+    ),
+    "growing decay": (
+        lambda: optim.Adafactor([X], beta2_decay=0.8),
+        "Adafactor: beta2_decay must be a finite number to 0, but got 0.8. Pass beta2_decay=-0.8.",
+    ),
+    "second eps": (
+        lambda: optim.Adafactor([X], eps=(None, None)),
+        "Adafactor: eps must be a finite number from 0, but got None. Pass eps=(None, 0.001).",
+    ),
     "misspelt": (
         lambda: optim.AdamW([X], weigth_decay=0.1),
         "AdamW: a hyperparameter among lr, betas, eps, weight_decay, amsgrad, "
-        "decoupled_weight_decay, eps_root, maximize, but got 'weigth_decay'. Correct the name.",
+        "decoupled_weight_decay, eps_root, eps_hat, amsgrad_corrected, nesterov, maximize, "
+        "but got 'weigth_decay'. Correct the name.",
     ),
     "too many": (
         lambda: optim.SGD([X], *range(9)),
@@ -248,6 +290,17 @@ STATES = {
         "Adam: lr must be a finite number from 0, but got nan. Pass lr=0.001.",
     ),
 }
+
+
+def test_a_carried_number_that_is_none_is_refused():
+    optimizer = trained(optim.NAdam)
+    state = optimizer.state_dict()
+    before = repr(state)
+    state["state"][0]["product"] = "half"
+    message = "NAdam.load_state_dict: product must be a finite number, but got 'half'. Pass"
+    with pytest.raises(TypeError, match=message):
+        optimizer.load_state_dict(state)
+    assert repr(optimizer.state_dict()) == before
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -522,6 +575,16 @@ def late(p, g, t, *, lr=0.1):
     g = 2 * lr * g
     c0 = 2 * g
     return (p - c0,)
+
+
+def test_a_carried_number_depends_on_no_element():
+    @rule(numbers={"total": 0.0})
+    def Leaking(p, g, total, t, *, lr=0.1):
+        return p - lr * g, total + g
+
+    message = "rule Leaking: numbers without elements, but got `total \\+ g`. Write assignments"
+    with pytest.raises(TypeError, match=message):
+        Leaking([leaf()])
 
 
 RULES = {

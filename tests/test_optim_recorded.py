@@ -5,7 +5,6 @@ project.
 """
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -23,24 +22,32 @@ SINGLE = {
     ("optax", "warmup_cosine+adamw"),
     ("keras", "SGD.clipnorm"),
     ("keras", "SGD.global_clipnorm"),
+    ("keras", "Adafactor"),  # the length of its steps is rounded so
+    ("optax", "multisteps2+adam"),  # its running mean of the gradients is in single precision
+}
+# On quad5 the divisor of these methods forgets all but gradients near 0 after step 30. A
+# difference of one rounding then grows a million times until step 50, as the test of a perturbed
+# start shows, and each library rounds its gradients in its own way: so far apart may step 50 be.
+# Adafactor is recorded in single precision: of its last step only the order of magnitude remains.
+UNSTABLE = {
+    ("optax", "rmsprop"): 1e-8,
+    ("keras", "RMSprop"): 1e-8,
+    ("keras", "RMSprop.centered"): 1e-8,
+    ("keras", "Adafactor"): 0.1,
 }
 
 
-def sgd(**hyper):
-    return lambda params, lr: optim.SGD(params, lr, **hyper)
+def recipe(cls):
+    return lambda **hyper: lambda params, lr: cls(params, **{"lr": lr, **hyper})
 
 
-def adam(**hyper):
-    return lambda params, lr: optim.Adam(params, lr, **hyper)
-
-
-def adamw(**hyper):
-    return lambda params, lr: optim.AdamW(params, lr, **hyper)
-
-
-def lamb(**hyper):
-    return lambda params, lr: optim.LAMB(params, lr, **hyper)
-
+sgd, adam, adamw, lamb = map(recipe, (optim.SGD, optim.Adam, optim.AdamW, optim.LAMB))
+adagrad, adadelta, rmsprop = map(recipe, (optim.Adagrad, optim.Adadelta, optim.RMSprop))
+adamax, nadam, radam, lion = map(recipe, (optim.Adamax, optim.NAdam, optim.RAdam, optim.Lion))
+KERAS_EPS = {"eps": 1e-7, "eps_hat": True}
+KERAS_RMS = {"alpha": 0.9, "eps": 1e-7, "eps_in_sqrt": True, "lr_in_velocity": True}
+START_AT_TENTH = {"initial_accumulator_value": 0.1, "eps": 1e-7, "eps_in_sqrt": True}
+CLAMPED = {"bias_correction": False, "clamp_value": 10.0}
 
 # (source, name) -> our optimizer with the options that make it the same method.
 RECIPES = {
@@ -58,6 +65,23 @@ RECIPES = {
     ("torch", "Adam.amsgrad"): adam(amsgrad=True),
     ("torch", "AdamW"): adamw(weight_decay=0.1),
     ("torch", "AdamW.amsgrad"): adamw(weight_decay=0.1, amsgrad=True),
+    ("torch", "Adamax"): adamax(),
+    ("torch", "NAdam"): nadam(),
+    ("torch", "NAdam.decoupled_wd"): nadam(weight_decay=0.1, decoupled_weight_decay=True),
+    ("torch", "RAdam"): radam(),
+    ("torch", "RMSprop"): rmsprop(),
+    ("torch", "RMSprop.centered"): rmsprop(centered=True),
+    ("torch", "RMSprop.momentum"): rmsprop(alpha=0.9, momentum=0.9),
+    ("torch", "RMSprop.all"): rmsprop(
+        alpha=0.9, eps=1e-4, weight_decay=0.1, momentum=0.5, centered=True
+    ),
+    ("torch", "Adagrad"): adagrad(),
+    ("torch", "Adagrad.all"): adagrad(
+        lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.5, eps=1e-6
+    ),
+    ("torch", "Adadelta"): adadelta(lr=1.0),
+    ("torch", "Rprop"): recipe(optim.Rprop)(),
+    ("torch", "ASGD"): recipe(optim.ASGD)(),
     ("torch", "clip_norm+SGD"): sgd(momentum=0.9),
     ("torch", "clip_value+SGD"): sgd(),
     ("optax", "sgd"): sgd(),
@@ -66,6 +90,27 @@ RECIPES = {
     ("optax", "clip_global+sgd"): sgd(momentum=0.9),
     ("optax", "adam"): adam(),
     ("optax", "adam.eps_root"): adam(eps=1e-6, eps_root=1e-6),
+    ("optax", "adam.nesterov"): adam(nesterov=True),
+    ("optax", "nadam"): adam(nesterov=True),
+    ("optax", "amsgrad"): adam(amsgrad=True, amsgrad_corrected=True),
+    ("optax", "adamax"): adamax(),
+    ("optax", "radam"): radam(eps_hat=False),
+    ("optax", "rmsprop"): rmsprop(alpha=0.9, eps_in_sqrt=True),
+    ("optax", "rmsprop.eps_outside"): rmsprop(),
+    ("optax", "rmsprop.centered_momentum"): rmsprop(
+        alpha=0.9, eps_in_sqrt=True, centered=True, momentum=0.9, lr_in_velocity=True
+    ),
+    ("optax", "adagrad"): adagrad(**START_AT_TENTH),
+    ("optax", "adadelta"): adadelta(),
+    ("optax", "adabelief"): recipe(optim.AdaBelief)(),
+    ("optax", "yogi"): recipe(optim.Yogi)(),
+    ("optax", "adan"): recipe(optim.Adan)(),
+    ("optax", "lars"): recipe(optim.LARS)(weight_decay=0.01),
+    ("optax", "lion"): lion(),
+    ("optax", "sign_sgd"): recipe(optim.SignSGD)(),
+    ("optax", "novograd"): recipe(optim.NovoGrad)(),
+    ("optax", "sm3"): recipe(optim.SM3)(),
+    ("optax", "multisteps2+adam"): adam(),
     ("optax", "adamw"): adamw(weight_decay=0.1),
     ("optax", "warmup_cosine+adamw"): adamw(weight_decay=0.01),
     ("optax", "lamb"): lamb(),
@@ -82,10 +127,23 @@ RECIPES = {
     ("keras", "SGD.nesterov"): sgd(momentum=0.9, nesterov=True, lr_in_velocity=True),
     ("keras", "SGD.clipnorm"): sgd(),
     ("keras", "SGD.global_clipnorm"): sgd(),
-    ("keras", "Adam"): adam(),
-    ("keras", "Adam.amsgrad"): adam(amsgrad=True),
-    ("keras", "AdamW"): adamw(weight_decay=0.1),
+    ("torch_optimizer", "Lamb"): lamb(**CLAMPED),
+    ("torch_optimizer", "Lamb.debias"): lamb(**CLAMPED, rate_correction=True),
+    ("torch_optimizer", "Lamb.clamp1"): lamb(bias_correction=False, clamp_value=1.0),
+    ("torch_optimizer", "Lamb.wd"): lamb(**CLAMPED, weight_decay=0.01),
+    ("keras", "Adam"): adam(**KERAS_EPS),
+    ("keras", "Adam.amsgrad"): adam(**KERAS_EPS, amsgrad=True),
+    ("keras", "AdamW"): adamw(**KERAS_EPS, weight_decay=0.1),
+    ("keras", "Adamax"): adamax(eps=1e-7, eps_in_norm=False),
+    ("keras", "Nadam"): nadam(eps=1e-7, momentum_decay=1.0),
+    ("keras", "RMSprop"): rmsprop(**KERAS_RMS),
+    ("keras", "RMSprop.centered"): rmsprop(**KERAS_RMS, centered=True, momentum=0.5),
+    ("keras", "Adagrad"): adagrad(**START_AT_TENTH),
+    ("keras", "Adadelta"): adadelta(lr=1.0, rho=0.95, eps=1e-7),
     ("keras", "Lamb"): lamb(eps=1e-7),
+    ("keras", "Lamb.wd"): lamb(eps=1e-7, weight_decay=0.1, decoupled_weight_decay=True),
+    ("keras", "Adafactor"): recipe(optim.Adafactor)(eps=(1e-15, 1e-3)),
+    ("keras", "Lion"): lion(weight_decay=0.0),
 }
 
 CLIPPING = {
@@ -95,11 +153,6 @@ CLIPPING = {
     ("keras", "SGD.clipnorm"): lambda x: optim.clip_grad_norm_([x], 1.0, eps=0.0),
     ("keras", "SGD.global_clipnorm"): lambda x: optim.clip_grad_norm_([x], 1.0, eps=0.0),
 }
-
-
-def keras_epsilon(optimizer, step):
-    """Keras adds epsilon before the second moment's correction, Kingma & Ba's "hat" variant."""
-    optimizer.eps = 1e-7 / math.sqrt(1.0 - 0.999**step)
 
 
 def warm_up_then_cosine(optimizer, lr):
@@ -116,18 +169,20 @@ def gradient(problem, x, step):
     return np.array(problem["A"]) @ x.numpy() - np.array(problem["b"])
 
 
-def trajectory(key, problem, lr, steps):
+def trajectory(key, problem, lr, steps, nudge=0.0):
     """Run one of our optimizers on a recorded problem; return the parameters after each step."""
-    x = ag.tensor(np.array(problem["p0"][0]), requires_grad=True)
+    x = ag.tensor(np.array(problem["p0"][0]) * (1.0 + nudge), requires_grad=True)
     optimizer = RECIPES[key]([x], lr)
     schedule = warm_up_then_cosine(optimizer, lr) if "cosine" in key[1] else None
+    every = 2 if "multisteps2" in key[1] else 1  # gradients are summed over two calls
     path = {}
     for step in range(1, steps + 1):
-        x.grad = gradient(problem, x, step - 1)
-        CLIPPING.get(key, lambda x: None)(x)
-        if key[0] == "keras" and key[1].startswith("Adam"):
-            keras_epsilon(optimizer, step)
-        optimizer.step()
+        g = gradient(problem, x, step - 1)
+        ((x * g).sum() / every).backward()
+        if step % every == 0:
+            CLIPPING.get(key, lambda x: None)(x)
+            optimizer.step()
+            optimizer.zero_grad()
         if schedule is not None:
             schedule.step()
         path[str(step)] = x.numpy().copy()
@@ -136,12 +191,25 @@ def trajectory(key, problem, lr, steps):
 
 def check_run(data, run):
     wanted = {step: np.array(value).ravel() for step, value in run["params"].items()}
-    key = run["source"], run["name"]
+    key, problem = (run["source"], run["name"]), run["problem"]
     steps = max(map(int, wanted))
-    path = trajectory(key, data["problems"][run["problem"]], run["lr"], steps)
-    rtol, atol = (1e-6, 1e-10) if key in SINGLE else (RELATIVE, 0.0)
+    path = trajectory(key, data["problems"][problem], run["lr"], steps)
+    relative = 1e-6 if key in SINGLE else RELATIVE
     for step, value in wanted.items():
-        np.testing.assert_allclose(path[step], value, rtol=rtol, atol=atol, err_msg=str(key))
+        if problem == "quad5" and int(step) > 30:
+            relative = UNSTABLE.get(key, relative)
+        # Relative to the largest element: one that steps carry close to 0 keeps their rounding.
+        error = np.abs(path[step] - value).max() / np.abs(value).max()
+        assert error <= relative, (key, problem, step, error)
+
+
+@pytest.mark.parametrize("key", UNSTABLE, ids="-".join)
+def test_an_unstable_path_magnifies_one_rounding(key):
+    problem = SMALL["problems"]["quad5"]
+    one, two = (trajectory(key, problem, problem["lr"], 50, nudge) for nudge in (0.0, 2.0**-52))
+    apart = {step: np.abs(one[step] - two[step]).max() for step in ("30", "50")}
+    assert apart["30"] < 1e-13
+    assert apart["50"] > 1e-12
 
 
 def read(folder, name):

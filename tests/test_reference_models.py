@@ -18,7 +18,7 @@ LOSSES = {
     "xent_ignore_index": (nn.CrossEntropyLoss(), [3, -100, 0]),
 }
 for how in ("mean", "sum", "none"):
-    LOSSES[f"bce_logits_{how}"] = nn.BCEWithLogitsLoss(how), TARGETS
+    LOSSES[f"bce_logits_{how}"] = nn.BCEWithLogitsLoss(reduction=how), TARGETS
     for smoothing in (0.0, 0.1, 0.3):
         loss = nn.CrossEntropyLoss(reduction=how, label_smoothing=smoothing)
         LOSSES[f"xent_{how}_smooth{smoothing}"] = loss, LABELS
@@ -54,6 +54,57 @@ def test_learning_xor():
         assert losses[int(step)] == pytest.approx(value, rel=1e-10)
     for parameter, final in zip(parameters, example["final"], strict=True):
         np.testing.assert_allclose(parameter.numpy(), final, rtol=1e-10)
+
+
+def test_elastic_net():
+    """The reference has a ½ before the squares, and penalises one matrix."""
+    example = EXAMPLES["elastic_net"]
+    model = nn.Module()
+    model.w = nn.Parameter(example["inputs"]["w"], np.float64)
+    penalty = nn.ElasticNet(0.01, 0.5 * 0.1)(model)
+    penalty.backward()
+    np.testing.assert_allclose(penalty.item(), example["outputs"]["loss"], rtol=1e-10)
+    np.testing.assert_allclose(model.w.grad, example["grads"]["w"], rtol=1e-10)
+
+
+def test_batch_norm_in_training():
+    example = EXAMPLES["batchnorm_train"]
+    layer = nn.BatchNorm1d(3, dtype=np.float64)
+    layer.weight.assign([1.0, 0.5, 2.0])
+    layer.bias.assign([0.0, 0.1, -0.1])
+    x = ag.tensor(example["inputs"]["x"], requires_grad=True)
+    out = layer(x)
+    loss = ag.sum(out * np.sin(0.1 * np.arange(12.0) + 1.0).reshape(4, 3))
+    loss.backward()
+    np.testing.assert_allclose(out.numpy(), example["outputs"]["out"], rtol=1e-10)
+    np.testing.assert_allclose(loss.item(), example["outputs"]["loss"], rtol=1e-10)
+    np.testing.assert_allclose(x.grad, example["grads"]["x"], rtol=1e-10)
+    running = example["running_after_one_call"]
+    np.testing.assert_allclose(layer.running_mean.numpy(), running["mean"], rtol=1e-10)
+    np.testing.assert_allclose(layer.running_var.numpy(), running["var"], rtol=1e-10)
+
+
+class Prescribed(np.random.Generator):
+    """A generator that draws 0 where a mask is 0, and otherwise 0.99."""
+
+    def __init__(self, mask):
+        super().__init__(np.random.PCG64(0))
+        self.mask = np.array(mask)
+
+    def random(self, size, dtype):
+        return 0.99 * self.mask.reshape(size).astype(dtype)
+
+
+def test_dropout_with_a_given_mask():
+    example = EXAMPLES["dropout_fixed_mask_p0.3"]
+    mask = [[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0]]
+    z = ag.tensor(example["inputs"]["z"], requires_grad=True)
+    out = nn.Dropout(0.3, rng=Prescribed(mask))(z)
+    loss = ag.sum(ag.square(out))
+    loss.backward()
+    np.testing.assert_allclose(out.numpy(), example["outputs"]["out"], rtol=1e-10)
+    np.testing.assert_allclose(loss.item(), example["outputs"]["loss"], rtol=1e-10)
+    np.testing.assert_allclose(z.grad, example["grads"]["z"], rtol=1e-10)
 
 
 FASHION = SHARED / "models" / "mlp_fashion.npz"

@@ -10,6 +10,7 @@ import numpy as np
 import truths_activations
 import truths_arrays
 import truths_linalg
+import truths_normalize
 import truths_special
 
 from autograd_core.kernels.expressions import DERIVATIVES, VALUES
@@ -84,6 +85,7 @@ FORMULAS = {
     **truths_activations.FORMULAS,
     **truths_arrays.FORMULAS,
     **truths_linalg.FORMULAS,
+    **truths_normalize.FORMULAS,
     **truths_special.FORMULAS,
     "softmax_cross_entropy": cross_entropy,
     "softmax_cross_entropy_pull": cross_entropy_pull,

@@ -60,11 +60,11 @@ def value(name: str, x: Any, **attrs: float) -> Any:
     Parameters
     ----------
     name : str
-        relu, leaky_relu, elu, sigmoid, tanh, silu, gelu, gelu_tanh or softplus.
+        One of `NAMES`.
     x : array_like
         Of any shape, layout and dtype; not changed.
     **attrs : float
-        `slope` of leaky_relu (0.01), `alpha` of elu (1.0).
+        Options such as `slope` of leaky_relu (0.01): those of the expression of that name.
 
     Returns
     -------

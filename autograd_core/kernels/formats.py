@@ -62,6 +62,26 @@ CONSTANTS: dict[str, tuple[float, float]] = {
     "SILU_EXP_LOW": (-1.2979283e-08, -1.5523606315812798e-18),
     "SILU_INVERSE_HIGH": (3.5911214, 3.591121476668622),
     "SILU_INVERSE_LOW": (4.1503217e-08, -3.6148589599468234e-20),
+    # mish'(r) = 0 at r = MISH_ROOT. With E = eʳ, a = |x - r| and y = e⁻ᵃ, `slopes.mish_slope` has,
+    # on the right: 4/E², 4/E³; 1 + 4/E, 1 + 4/E + (4r + 6)/E²; 2/E, 2/E²;
+    # and on the left: E, E²; E⁴/4, E³ + E⁴/4, E²(4r + 6)/4 + E³ + E⁴/4; E²/2.
+    "MISH_ROOT_HIGH": (-1.1924312, -1.1924312145154952),
+    "MISH_ROOT_LOW": (-3.0439375e-09, -4.8484829848031044e-17),
+    "MISH_LINE": (43.430275, 43.4302755036021),
+    "MISH_LINE_1": (143.10634, 143.10634206121128),
+    "MISH_RIGHT_1": (14.18033, 14.180330117808445),
+    "MISH_RIGHT_2": (27.538128, 27.538127207708783),
+    "MISH_RIGHT_Q1": (6.590165, 6.590165058904223),
+    "MISH_RIGHT_Q2": (21.715137, 21.71513775180105),
+    "MISH_EXP": (0.30348253, 0.3034825352815289),
+    "MISH_EXP_2": (0.09210165, 0.09210164922090446),
+    "MISH_LEFT_0": (0.058399513, 0.058399512848466235),
+    "MISH_LEFT_1": (0.03007192, 0.030071920456472768),
+    "MISH_LEFT_2": (0.0021206785, 0.0021206784473026324),
+    "MISH_LEFT_Q2": (0.046050824, 0.04605082461045223),
+    "SELU_SCALE": (1.050701, 1.0507009873554805),
+    "SELU_LEFT": (1.7580993175506592, 1.7580993408473768),
+    "SELU_LEFT_LOW": (2.3296717444054593e-08, 1.41535193800845e-17),
     # gelu_tanh(x) = x sigmoid(u) with u = LINEAR x + CUBIC x³; its slope is zero at r. The chords
     # (u(x) - u(r)) / (x - r) = CHORD + CUBIC (x + r/2)² and (x u' - r u'(r)) / (x - r) =
     # SLOPE_CHORD + 3 CUBIC (x + r/2)² follow from x² + x r + r² = (x + r/2)² + 3r²/4.
@@ -81,8 +101,8 @@ CONSTANTS: dict[str, tuple[float, float]] = {
     "GELU_TANH_INVERSE_LOW": (8.2632695e-08, 1.979101161979668e-16),
 }
 # EXP: (eʳ - 1 - r) / r² on |r| <= ln(2)/2. ATANH: (2 atanh(s)/s - 2) / s² in s² up to 1/9.
-# ERF: erf(x)/x in x² up to 1. MILLS, GELU_SLOPE: see `vector_math.normal_tail` and
-# `slopes.gelu_slope`; without their leading coefficients.
+# ERF: erf(x)/x, and TANHSHRINK: (x - tanh x) / x³, in x² up to 1. MILLS, GELU_SLOPE: see
+# `vector_math.normal_tail` and `slopes.gelu_slope`; without their leading coefficients.
 POLYNOMIALS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "EXP": (
         (
@@ -191,6 +211,35 @@ POLYNOMIALS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
             1.3393951506970177e-10,
             -6.84982912188681e-10,
             -1.4972011314645283e-10,
+        ),
+    ),
+    "TANHSHRINK": (
+        (
+            0.3333333,
+            -0.13333128,
+            0.053934827,
+            -0.02166028,
+            0.008219234,
+            -0.0025107341,
+            0.00042078635,
+        ),
+        (
+            0.3333333333333333,
+            -0.13333333333333092,
+            0.05396825396804674,
+            -0.021869488529139666,
+            0.00886323540474017,
+            -0.003592126680859629,
+            0.0014558247010901383,
+            -0.0005899793317774305,
+            0.00023895716069582672,
+            -9.64630045245541e-05,
+            3.838995065121829e-05,
+            -1.460650117919972e-05,
+            4.988037782876494e-06,
+            -1.3793192970260093e-06,
+            2.633484404882726e-07,
+            -2.516043726601646e-08,
         ),
     ),
     "GELU_SLOPE": (

@@ -13,7 +13,7 @@ import functools
 import inspect
 from types import ModuleType
 
-from . import slopes, special_formats, special_math, special_normal, vector_math
+from . import piecewise, slopes, special_formats, special_math, special_normal, vector_math
 from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, constant
 from .literals import type_literals
 
@@ -60,7 +60,7 @@ def _names(tree: ast.AST) -> set[str]:
 
 @functools.cache
 def _library() -> dict[str, ast.AST]:
-    modules = (vector_math, slopes, special_math, special_normal)
+    modules = (vector_math, slopes, piecewise, special_math, special_normal)
     return {name: node for module in modules for name, node in _functions(module).items()}
 
 

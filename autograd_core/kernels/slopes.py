@@ -8,6 +8,8 @@ habits, the names and how the bounds were found.
 
 from __future__ import annotations
 
+import numpy as np
+
 from .exact import fma
 from .formats import (
     CHORD_HIGH,
@@ -30,7 +32,24 @@ from .formats import (
     LINEAR_HIGH,
     LINEAR_LOW,
     LOWEST,
+    MISH_EXP,
+    MISH_EXP_2,
+    MISH_LEFT_0,
+    MISH_LEFT_1,
+    MISH_LEFT_2,
+    MISH_LEFT_Q2,
+    MISH_LINE,
+    MISH_LINE_1,
+    MISH_RIGHT_1,
+    MISH_RIGHT_2,
+    MISH_RIGHT_Q1,
+    MISH_RIGHT_Q2,
+    MISH_ROOT_HIGH,
+    MISH_ROOT_LOW,
     SCALE,
+    SELU_LEFT,
+    SELU_LEFT_LOW,
+    SELU_SCALE,
     SILU_EXP_HIGH,
     SILU_EXP_LOW,
     SILU_INVERSE_HIGH,
@@ -38,7 +57,9 @@ from .formats import (
     SILU_ROOT_HIGH,
     SILU_ROOT_LOW,
     SLOPE_CHORD,
+    TANHSHRINK,
     UNSCALE,
+    F,
     polynomial,
 )
 from .vector_math import (
@@ -58,26 +79,6 @@ from .vector_math import (
 )
 
 
-def relu(x):
-    """max(x, 0)."""
-    return x if x > 0.0 else (x if x != x else 0.0)
-
-
-def relu_slope(x):
-    """1 where x > 0, 0 elsewhere; NaN at NaN."""
-    return 1.0 if x > 0.0 else (x if x != x else 0.0)
-
-
-def leaky_relu(x, slope):
-    """x where x > 0, slope x elsewhere."""
-    return x if x > 0.0 else slope * x
-
-
-def leaky_relu_slope(x, slope):
-    """1 where x > 0, slope elsewhere."""
-    return 1.0 if x > 0.0 else (x if x != x else slope)
-
-
 def elu(x, alpha):
     """x where x > 0, alpha (eˣ - 1) elsewhere."""
     _, _, m = decay(-abs(x), -0.0)
@@ -88,6 +89,41 @@ def elu_slope(x, alpha):
     """1 where x > 0, alpha eˣ elsewhere."""
     e = exp_scaled(-abs(x), -0.0) * UNSCALE
     return 1.0 if x > 0.0 else alpha * e
+
+
+def selu(x):
+    """SCALE times elu with alpha, constants that keep mean 0 and variance 1 through layers."""
+    _, _, m = decay(-abs(x), -0.0)
+    left = fma(SELU_LEFT, m, SELU_LEFT_LOW * m)
+    return SELU_SCALE * x if x > 0.0 else -left
+
+
+def selu_slope(x):
+    """The scale where x > 0, scale alpha eˣ elsewhere."""
+    e = exp_scaled(-abs(x), -0.0) * UNSCALE
+    return SELU_SCALE if x > 0.0 else fma(SELU_LEFT, e, SELU_LEFT_LOW * e)
+
+
+def stretched(x, alpha):
+    """-|x| / alpha as a pair, where it is above LOWEST."""
+    y = LOWEST * alpha if -abs(x) < LOWEST * alpha else -abs(x)
+    inverse = 1.0 / alpha
+    u = y * inverse
+    return u, fma(-u, alpha, y) * inverse
+
+
+def celu(x, alpha):
+    """x where x > 0, alpha (e**(x / alpha) - 1) elsewhere."""
+    u, u_low = stretched(x, alpha)
+    _, _, m = decay(u, u_low)
+    return x if x > 0.0 else -alpha * m
+
+
+def celu_slope(x, alpha):
+    """1 where x > 0, e**(x / alpha) elsewhere."""
+    u, u_low = stretched(x, alpha)
+    e = exp_scaled(u, u_low) * UNSCALE
+    return 1.0 if x > 0.0 else e
 
 
 def sigmoid_slope(x):
@@ -108,6 +144,39 @@ def tanh_slope(x):
     return 4.0 * z / (1.0 + power * (2.0 + power)) * UNSCALE
 
 
+def tanhshrink(x):
+    """x - tanh x, as x³ P(x²) up to 1 and as (|x| - 1) + (1 - tanh|x|) beyond; 3.3 ulp."""
+    a = abs(x)
+    small = x * x if a < 1.0 else 1.0
+    series = x * (small * polynomial(small, TANHSHRINK))
+    z = exp_scaled(-2.0 * a, -0.0) * UNSCALE
+    beyond = (a - 1.0) + 2.0 * z / (1.0 + z)
+    return series if a < 1.0 else (-beyond if x < 0.0 else beyond)
+
+
+def tanhshrink_slope(x):
+    """tanh² x, as m² / (2 - m)² with m = 1 - e**-2|x|, whose rounding counts twice; 3.8 ulp."""
+    _, _, m = decay(-2.0 * abs(x), -0.0)
+    n, n_low = two_product(m, m)
+    d, d_low = fast_sum(2.0, -m)
+    d, d_low = square(d, d_low)
+    return divide(n, n_low, d, d_low)
+
+
+def softsign(x):
+    """x / (1 + |x|)."""
+    y = -SCALE if x < -SCALE else x
+    y = SCALE if y > SCALE else y
+    return y / (1.0 + abs(y))
+
+
+def softsign_slope(x):
+    """1 / (1 + |x|)²."""
+    q, q_low = two_sum(1.0, abs(x))
+    r = divide(1.0, -0.0, q, q_low) if q < F(np.inf) else 1.0 / q
+    return r * r
+
+
 def silu(x):
     """x sigmoid(x)."""
     y = LOWEST if x < LOWEST else x
@@ -126,6 +195,68 @@ def swish(x, u, u_low):
 def softplus(x):
     """log(1 + eˣ) = max(x, 0) + log(1 + e**-|x|)."""
     return (x if x > 0.0 else 0.0) + log1p_unit(exp_scaled(-abs(x), -0.0) * UNSCALE)
+
+
+def log_sigmoid(x):
+    """log(1 / (1 + e⁻ˣ)) = min(x, 0) - log(1 + e**-|x|)."""
+    return (0.0 if x > 0.0 else x) - log1p_unit(exp_scaled(-abs(x), -0.0) * UNSCALE)
+
+
+def log_sigmoid_slope(x):
+    """sigmoid(-x)."""
+    return sigmoid(-x)
+
+
+def mish(x):
+    """x tanh(softplus(x)), x times a rational function of z = e**-|x|.
+
+    On the right (1 + 2z) / (1 + 2z + 2z²), on the left (2z + z²) / (2 + 2z + z²); 2.3 ulp.
+    """
+    y = LOWEST if x < LOWEST else x
+    y = -LOWEST if y > -LOWEST else y
+    scaled = exp_scaled(-abs(y), -0.0)
+    z = scaled * UNSCALE
+    rest = fma(z, z, 2.0 * z)
+    one, one_low = fast_sum(1.0, 2.0 * z)
+    d, d_low = fast_sum(2.0 if x < 0.0 else one, rest if x < 0.0 else 2.0 * z * z)
+    d_low = d_low if x < 0.0 else d_low + one_low
+    n, n_low = scale(
+        fma(scaled, z, 2.0 * scaled) if x < 0.0 else one * SCALE,
+        -0.0 if x < 0.0 else one_low * SCALE,
+        y,
+    )
+    return x if x > -LOWEST else divide(n, n_low, d, d_low) * UNSCALE
+
+
+def mish_slope(x):
+    """tanh(s) + x sigmoid(x) / cosh²(s) with s = softplus(x); zero at x = r = -1.192.
+
+    With e = eˣ it is e ω / (2 + 2e + e²)², ω = 4(x + 1) + (4x + 6) e + 4e² + e³. As ω(r) = 0,
+    ω is taken from r: with a = |x - r|, y = e⁻ᵃ and p = 1 - y, a sum of terms of one sign.
+    3.6 ulp, also next to the zero and in the tails; see `silu_slope`.
+    """
+    x = LOWEST if x < LOWEST else x
+    x = -LOWEST if x > -LOWEST else x
+    t, t_low = two_sum(x, -MISH_ROOT_HIGH)
+    t, t_low = fast_sum(t, t_low - MISH_ROOT_LOW)
+    right = t >= 0.0
+    t_low = t_low if right else -t_low
+    t = abs(t)
+    e, s, p = decay(-t, -t_low)
+    y = e * (s * UNSCALE)
+    line = fma(MISH_LINE_1 if right else MISH_EXP_2, y, MISH_LINE if right else MISH_EXP)
+    w, w_low = two_product(y, y)
+    w, w_low = scale(w if right else 1.0, w_low if right else -0.0, line)
+    right_curve = fma(fma(MISH_RIGHT_2, y, MISH_RIGHT_1), y, 1.0)
+    left_curve = fma(fma(MISH_LEFT_2, y, MISH_LEFT_1), y, MISH_LEFT_0)
+    n = fma(t_low, w, p * (right_curve if right else left_curve))
+    n = fma(t, w, fma(t, w_low, n))
+    n, n_low = two_product(n, SCALE if right else -e * s)
+    q = fma(MISH_RIGHT_Q2 if right else MISH_LEFT_Q2, y, MISH_RIGHT_Q1 if right else MISH_EXP)
+    z, z_low = two_product(q, y)
+    q, q_low = two_sum(1.0, z)
+    q, q_low = square(q, q_low + z_low)
+    return divide(n, n_low, q, q_low) * UNSCALE
 
 
 def swish_parts(right, d, d_low, t, t_low, e, e_low, inverse, inverse_low):

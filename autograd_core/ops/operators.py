@@ -15,7 +15,8 @@ from ..declare import COMPOSITES, OPS
 from ..errors import DTypeError, GraphError, explain
 from ..modes import current
 from ..tensor import Tensor
-from .index import getitem
+from ..tree import flatten
+from .index import compress, getitem, take
 
 BINARY = {
     "add": "add",
@@ -86,7 +87,7 @@ def public(namespace: str | None = None) -> dict[str, Callable[..., Any]]:
     """Return the functions of a namespace, or those at the top, by name."""
     declared: dict[str, Any] = OPS | COMPOSITES
     found = {
-        name: function
+        function.facets.get("name", name): function
         for name, function in declared.items()
         if function.facets.get("namespace") == namespace and not function.facets.get("internal")
     }
@@ -103,8 +104,26 @@ DISPATCH = {
 }
 # Functions that ask about values or shapes and have no derivative to lose.
 QUERIES = frozenset(
-    (np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.allclose, np.array_equal)
+    (
+        *(np.shape, np.ndim, np.size, np.result_type, np.shares_memory, np.may_share_memory),
+        *(np.zeros_like, np.ones_like, np.empty_like),
+        *(np.allclose, np.isclose, np.array_equal, np.array_equiv),
+        *(np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.isin, np.histogram),
+    )
 )
+
+
+def _where(condition: Any, *choices: Any) -> Any:
+    """``np.where``: a choice, or the places where a condition holds."""
+    return OPS["where"](condition, *choices) if choices else np.nonzero(condition)
+
+
+def _clip(x: Any, a_min: Any = None, a_max: Any = None, **bounds: Any) -> Any:
+    """``np.clip``, which has an older name for each bound."""
+    return OPS["clip"](x, **{"min": a_min, "max": a_max} | bounds)
+
+
+DISPATCH |= {np.where: _where, np.clip: _clip}
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,9 +154,40 @@ def _attach_methods() -> None:
     Tensor.reshape = _variadic_method("reshape", "shape")
     Tensor.transpose = _variadic_method("transpose", "axes")
     Tensor.T = property(lambda x: OPS["transpose"](x), doc="The axes reversed.")
+    Tensor.mT = property(COMPOSITES["matrix_transpose"], doc="The last two axes interchanged.")
+    Tensor.flatten = _method(COMPOSITES["ravel"])
+    Tensor.compress = lambda x, condition, axis=None: compress(condition, x, axis)
+    Tensor.nonzero = lambda x: np.nonzero(x.numpy())
+    for name, instead in IN_PLACE.items():
+        setattr(Tensor, name, _refused_method(name, instead))
     Tensor.astype = lambda x, dtype: x if x.dtype == dtype else OPS["astype"](x, dtype=dtype)
-    Tensor.__getitem__ = lambda x, index: getitem(x, index=index)
+    Tensor.__getitem__ = _select
     Tensor.__setitem__ = _refuse_assignment
+
+
+def _select(self: Tensor, index: Any) -> Any:
+    """``x[index]``; positions that are a tensor are an operand, because they may change."""
+    if isinstance(index, Tensor) and index.dtype.kind in "iu":
+        return take(self, index, axis=0)
+    return getitem(self, index=index)
+
+
+# Methods that overwrite an ndarray, and what to do instead.
+IN_PLACE = {
+    "sort": "Use ag.sort(x), a sorted copy",
+    "partition": "Use ag.sort(x), a sorted copy",
+    "fill": "Make another tensor, or write into x.data between sweeps",
+    "put": "Use where or scatter, or write into x.data between sweeps",
+    "resize": "Use reshape, pad or tile",
+}
+
+
+def _refused_method(name: str, do: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        raise GraphError(explain(f"x.{name}(), which overwrites: an array", "a tensor", do))
+
+    method.__name__ = name
+    return method
 
 
 def _attach_ufunc_methods() -> None:
@@ -206,7 +256,9 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
 
 def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     if function in QUERIES:
-        return function(*(a.numpy() if isinstance(a, Tensor) else a for a in args), **kwargs)
+        leaves, build = flatten((args, kwargs))
+        args, kwargs = build([x.numpy() if isinstance(x, Tensor) else x for x in leaves])
+        return function(*args, **kwargs)
     if function not in DISPATCH:
         home = getattr(function, "__module__", "numpy").removeprefix("numpy").removeprefix(".")
         name = getattr(function, "__name__", str(function))

@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, var, max, min, logsumexp.
+"""Reductions over axes: sum, mean, var, max, min, logsumexp; all, any, argmax.
 
 Each rule first gives the cotangent the reduced axes back (`restore`) and then multiplies.
 """
@@ -36,7 +36,7 @@ def kept(shape, axis):
     """
     if axis is None:
         return (1,) * len(shape)
-    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    axes = {a % (len(shape) or 1) for a in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else size for i, size in enumerate(shape))
 
 
@@ -91,6 +91,18 @@ def min(x, *, axis=None, keepdims=False):
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
+@primitive(samples=_samples(Distinct()))
+def nanmax(x, *, axis=None, keepdims=False):
+    """The largest element that is not NaN. Ties share the cotangent evenly."""
+    return np.fmax.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(samples=_samples(Distinct()))
+def nanmin(x, *, axis=None, keepdims=False):
+    """The smallest element that is not NaN. Ties share the cotangent evenly."""
+    return np.fmin.reduce(x, axis=axis, keepdims=keepdims)
+
+
 @primitive(samples=_samples(Interval()))
 def logsumexp(x, *, axis=None, keepdims=False):
     """Logarithm of the sum of exponentials, shifted by the largest element."""
@@ -135,6 +147,49 @@ defvjp(sum, x=lambda ct, x_shape, axis: restore(ct, x_shape, axis))
 defvjp(mean, x=lambda ct, x_shape, axis: restore(ct / count(x_shape, axis), x_shape, axis))
 defvjp(var, x=var_vjp)
 defvjp(std, x=std_vjp)
-defvjp(max, x=extremum_vjp)
-defvjp(min, x=extremum_vjp)
+for op in (max, min, nanmax, nanmin):
+    defvjp(op, x=extremum_vjp)
 defvjp(logsumexp, x=logsumexp_vjp)
+
+
+# ----------------------------------------------------------- without derivative, but still ops
+
+
+def _truths(rng):
+    for axis in (None, 1, (0, 2)):
+        yield (rng.integers(0, 2, (2, 3, 2)).astype(float),), {"axis": axis}
+
+
+def _places(rng):
+    for axis, keepdims in ((None, False), (1, False), (-1, True)):
+        yield (Distinct().sample(rng, (2, 3, 2)),), {"axis": axis, "keepdims": keepdims}
+
+
+@primitive(nondiff="piecewise constant", samples=_truths)
+def all(x, *, axis=None, keepdims=False):
+    """Whether all elements are nonzero."""
+    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(nondiff="piecewise constant", samples=_truths)
+def any(x, *, axis=None, keepdims=False):
+    """Whether any element is nonzero."""
+    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(nondiff="piecewise constant", samples=_truths)
+def count_nonzero(x, *, axis=None, keepdims=False):
+    """The number of elements that are not zero."""
+    return np.count_nonzero(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(nondiff="positions are integers", samples=_places)
+def argmax(x, *, axis=None, keepdims=False):
+    """The position of the largest element along an axis, the first of equal ones."""
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(nondiff="positions are integers", samples=_places)
+def argmin(x, *, axis=None, keepdims=False):
+    """The position of the smallest element along an axis, the first of equal ones."""
+    return np.argmin(x, axis=axis, keepdims=keepdims)
