@@ -1,22 +1,25 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
+from .annealing import SWALR, CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .clipping import clip_grad_norm_, clip_grad_value_
+from .combinations import ChainedScheduler, SequentialLR, warm_up
+from .cycles import CyclicLR, OneCycleLR
 from .early_stopping import EarlyStopping
 from .first_order import SGD, Adam, AdamW
 from .history import History
 from .hyperparameters import HyperparameterError
 from .optimizer import Optimizer
+from .piecewise import PiecewiseLR
 from .plateau import ReduceLROnPlateau
 from .rule import rule
-from .schedule import ChainedScheduler, Schedule, SequentialLR
+from .schedule import Schedule
 from .schedules import (
     ConstantLR,
-    CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
     ExponentialLR,
     InverseTimeLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
     StepLR,
@@ -27,12 +30,14 @@ from .training import fit
 __all__ = [
     "LAMB",
     "SGD",
+    "SWALR",
     "Adam",
     "AdamW",
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "EarlyStopping",
     "ExponentialLR",
     "History",
@@ -41,7 +46,10 @@ __all__ = [
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
     "Optimizer",
+    "PiecewiseLR",
     "PolynomialLR",
     "ReduceLROnPlateau",
     "Schedule",
@@ -51,4 +59,5 @@ __all__ = [
     "clip_grad_value_",
     "fit",
     "rule",
+    "warm_up",
 ]
