@@ -15,11 +15,9 @@ from .optimizer import Optimizer
 from .piecewise import PiecewiseLR
 from .plateau import ReduceLROnPlateau
 from .rule import rule
-from .schedule import ChainedScheduler, Schedule, SequentialLR
+from .schedule import Schedule
 from .schedules import (
     ConstantLR,
-    CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
     ExponentialLR,
     InverseTimeLR,
     LambdaLR,
