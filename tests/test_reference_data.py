@@ -76,7 +76,8 @@ def test_every_digit_from_1e_minus_300_to_1e300(name):
     (grad,) = pull(np.ones_like(x))
     for what, error in (("value", relative(got, value)), ("slope", relative(grad, slope))):
         worst = int(np.argmax(error))
-        assert error[worst] < 2e-15, f"{what} of {name} at {x[worst]}: {error[worst]:.1e}"
+        ulps = error[worst] / np.finfo(float).eps
+        assert ulps <= 4.0, f"{what} of {name} at {x[worst]}: {ulps:.1f} ulp"
 
 
 # -------------------------------------------------------------------------- small models

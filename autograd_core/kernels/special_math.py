@@ -94,7 +94,7 @@ def sinpi_cospi(x):
 
 def sinc(x):
     """sin(πx) / (πx)."""
-    y = x if abs(x) > 1e-9 else 1.0
+    y = 1.0 if abs(x) <= 1e-9 else x
     s, s_low, _, _ = sinpi_cospi(y)
     s, s_low = multiply(s, s_low, ONE_OVER_PI_HIGH, ONE_OVER_PI_LOW)
     q, q_low = ratio(s, s_low, y, 0.0)
@@ -103,7 +103,7 @@ def sinc(x):
 
 def sinc_slope(x):
     """(cos πx - sinc x) / x."""
-    y = x if abs(x) > 0.5 else 1.0
+    y = 1.0 if abs(x) <= 0.5 else x
     s, s_low, c, c_low = sinpi_cospi(y)
     s, s_low = multiply(s, s_low, ONE_OVER_PI_HIGH, ONE_OVER_PI_LOW)
     q, q_low = ratio(s, s_low, y, 0.0)

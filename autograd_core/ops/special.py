@@ -198,16 +198,21 @@ def logit(x):
         return np.where(np.abs(x - 0.5) <= 0.25, 2.0 * np.arctanh(2.0 * x - 1.0), ends)
 
 
+def times_log(x, log, y, harmless):
+    y = np.asarray(y, np.result_type(x, y))
+    return x * log(np.where((x == 0.0) & ~np.isnan(y), harmless, y))
+
+
 @primitive(pointwise=True, namespace="special", domain=(Interval(), POSITIVE))
 def xlogy(x, y):
     """x log(y), and 0 where x is 0. The derivative in x is 0 where both are 0."""
-    return x * np.log(np.where((x == 0.0) & ~np.isnan(y), 1.0, y))
+    return times_log(x, np.log, y, 1.0)
 
 
 @primitive(pointwise=True, namespace="special", domain=(Interval(), Interval(-0.9, 3.0)))
 def xlog1py(x, y):
     """x log(1 + y), and 0 where x is 0. The derivative in x is 0 where also y is -1."""
-    return x * np.log1p(np.where((x == 0.0) & ~np.isnan(y), 0.0, y))
+    return times_log(x, np.log1p, y, 0.0)
 
 
 defvjp(logit, x=lambda ct, x: ct / (x * (1.0 - x)))
