@@ -11,7 +11,9 @@ import autograd_core as ag
 from autograd_core import DTypeError, ShapeError, Tensor, UnknownNameError
 from autograd_core.errors import explain
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss", "reduce"]
+from .activations import gelu
+
+__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "gelu", "mse_loss", "reduce"]
 
 REDUCTIONS = ("mean", "sum", "batchmean", "none")
 

@@ -19,7 +19,7 @@ from .module import Module, Sequential
 
 __all__ = ["MLP"]
 
-SATURATING = ("tanh", "sigmoid")
+SATURATING = ("tanh", "sigmoid", "hard_tanh", "hard_sigmoid", "softsign")
 
 
 class MLP(Sequential):
@@ -35,7 +35,7 @@ class MLP(Sequential):
         Probability of dropping a hidden unit while training.
     rng : Generator or int, optional
         Source of the initial weights and of the dropout masks. Weights are drawn with Xavier's
-        bound for tanh and sigmoid and with Kaiming's otherwise; biases start at 0.
+        bound for tanh, sigmoid and their kin and with Kaiming's otherwise; biases start at 0.
     dtype : dtype
 
     Examples
@@ -67,7 +67,7 @@ class MLP(Sequential):
         layers: list[Module] = []
         for wide, narrow in zip(sizes, sizes[1:], strict=False):
             if layers:
-                layers.append(named_activation(activation))
+                layers.append(named_activation(activation, dtype))
                 layers.extend([Dropout(dropout, rng=rng)] if dropout else [])
             linear = Linear(wide, narrow, rng=rng, dtype=dtype)
             fill(linear.weight, rng=rng)
