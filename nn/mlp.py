@@ -42,8 +42,8 @@ class MLP(Sequential):
         Probability of dropping a hidden unit while training.
     rng : Generator or int, optional
         Source of the initial weights and of the dropout masks. Weights are drawn with Xavier's
-        bound for tanh, sigmoid and their kin, as `init.lecun_normal_` says for selu, and with Kaiming's bound
-        otherwise; biases start at 0.
+        bound for tanh, sigmoid and their kin, as `init.lecun_normal_` says for selu, and with
+        Kaiming's bound otherwise; biases start at 0.
     dtype : dtype
 
     Examples

@@ -1,7 +1,8 @@
 """Layers and losses as functions, with PyTorch's names and default semantics.
 
-Activations that are operations are those of `autograd_core`. Every loss takes ``reduction`` and ``sample_weight``; `reduce` says what they mean. A result has
-the dtype of the prediction: targets and weights are converted to it. Classes are on the last axis.
+Activations that are operations are those of `autograd_core`. Every loss takes ``reduction`` and
+``sample_weight``; `reduce` says what they mean. A result has the dtype of the prediction: targets
+and weights are converted to it. Classes are on the last axis.
 """
 
 from autograd_core import (
