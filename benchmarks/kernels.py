@@ -74,14 +74,14 @@ def main() -> None:
     options = parser.parse_args()
     columns = [f"{dtype.__name__[5:]}b {size:.0e}" for dtype in DTYPES for size in SIZES]
     print("kernel / NumPy expression: minima (medians)".ljust(22))
-    print(" " * 21 + "".join(f"{column:>13}" for column in columns))
+    print(" " * 23 + "".join(f"{column:>13}" for column in columns))
     worst = 0.0
     for name in options.names:
         for what in ("value", "derivative"):
             ratios = row(name, what, 7 if options.quick else 25)
             worst = max(worst, *(least for least, _ in ratios))
             cells = "".join(f"{least:6.2f} ({middle:4.2f})" for least, middle in ratios)
-            print(f"{name:<11}{what:<10}{cells}", flush=True)
+            print(f"{name:<13}{what:<10}{cells}", flush=True)
     print(f"largest ratio of minima: {worst:.2f}")
 
 

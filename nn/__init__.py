@@ -1,7 +1,33 @@
 """nn: layers, losses and regularizers for perceptrons and custom models, with PyTorch's names."""
 
 from . import functional, init
-from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .activations import (
+    CELU,
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softmin,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    Threshold,
+)
 from .constraints import Constraint, MaxNorm, NonNegative, UnitNorm
 from .containers import ModuleDict, ModuleList, Sequential
 from .dropout import AlphaDropout, Dropout
@@ -34,15 +60,19 @@ from .losses import (
 from .mlp import MLP
 from .module import Module, Parameter
 from .norm import BatchNorm1d, LayerNorm, RMSNorm
+from .prelu import PReLU
 from .regularizers import L1, L2, ElasticNet, Orthogonal, Regularizer
 from .structure import Flatten, Identity, Lambda, Residual, Unflatten
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "L1",
     "L2",
     "MLP",
+    "SELU",
     "AlphaDropout",
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -57,6 +87,10 @@ __all__ = [
     "Flatten",
     "FocalLoss",
     "GaussianNLLLoss",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
@@ -66,10 +100,13 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
     "Loss",
     "MSELoss",
     "MarginRankingLoss",
     "MaxNorm",
+    "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
@@ -79,10 +116,12 @@ __all__ = [
     "NLLLoss",
     "NonNegative",
     "Orthogonal",
+    "PReLU",
     "Parameter",
     "PoissonNLLLoss",
     "RMSNorm",
     "ReLU",
+    "ReLU6",
     "Regularizer",
     "Residual",
     "Sequential",
@@ -92,8 +131,13 @@ __all__ = [
     "SoftMarginLoss",
     "Softmax",
     "SoftmaxFocalLoss",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "TripletMarginLoss",
     "Unflatten",
     "UnitNorm",

@@ -22,8 +22,9 @@ __all__ = ["MLP"]
 
 # How weights are drawn before an activation, where that is not Kaiming's way.
 FILLS = {
-    "tanh": init.xavier_uniform_,
-    "sigmoid": init.xavier_uniform_,
+    **dict.fromkeys(
+        ("tanh", "sigmoid", "hard_tanh", "hard_sigmoid", "softsign"), init.xavier_uniform_
+    ),
     "selu": init.lecun_normal_,
 }
 
@@ -41,8 +42,8 @@ class MLP(Sequential):
         Probability of dropping a hidden unit while training.
     rng : Generator or int, optional
         Source of the initial weights and of the dropout masks. Weights are drawn with Xavier's
-        bound for tanh and sigmoid, as `init.lecun_normal_` says for selu, and with Kaiming's bound
-        otherwise; biases start at 0.
+        bound for tanh, sigmoid and their kin, as `init.lecun_normal_` says for selu, and with
+        Kaiming's bound otherwise; biases start at 0.
     dtype : dtype
 
     Examples
@@ -75,7 +76,7 @@ class MLP(Sequential):
         layers: list[Module] = []
         for wide, narrow in zip(sizes, sizes[1:], strict=False):
             if layers:
-                layers.append(named_activation(activation))
+                layers.append(named_activation(activation, dtype))
                 layers.extend([Dropout(dropout, rng=rng)] if dropout else [])
             linear = Linear(wide, narrow, rng=rng, dtype=dtype)
             fill(linear.weight, rng=rng)

@@ -1,7 +1,10 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
 from .adaptive import Adadelta, Adagrad, RMSprop
+from .annealing import SWALR, CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .clipping import clip_grad_norm_, clip_grad_value_
+from .combinations import ChainedScheduler, SequentialLR, warm_up
+from .cycles import CyclicLR, OneCycleLR
 from .early_stopping import EarlyStopping
 from .factored import SM3, Adafactor, NovoGrad
 from .first_order import ASGD, SGD, Adam, AdamW
@@ -9,17 +12,17 @@ from .history import History
 from .hyperparameters import HyperparameterError
 from .moments import AdaBelief, Adamax, Adan, NAdam, RAdam, Yogi
 from .optimizer import Optimizer
+from .piecewise import PiecewiseLR
 from .plateau import ReduceLROnPlateau
 from .rule import rule
-from .schedule import ChainedScheduler, Schedule, SequentialLR
+from .schedule import Schedule
 from .schedules import (
     ConstantLR,
-    CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
     ExponentialLR,
     InverseTimeLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
     StepLR,
@@ -34,6 +37,7 @@ __all__ = [
     "LARS",
     "SGD",
     "SM3",
+    "SWALR",
     "AdaBelief",
     "Adadelta",
     "Adafactor",
@@ -46,6 +50,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "EarlyStopping",
     "ExponentialLR",
     "History",
@@ -55,9 +60,12 @@ __all__ = [
     "LinearLR",
     "Lion",
     "MultiStepLR",
+    "MultiplicativeLR",
     "NAdam",
     "NovoGrad",
+    "OneCycleLR",
     "Optimizer",
+    "PiecewiseLR",
     "PolynomialLR",
     "RAdam",
     "RMSprop",
@@ -72,4 +80,5 @@ __all__ = [
     "clip_grad_value_",
     "fit",
     "rule",
+    "warm_up",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from .hyperparameters import DECAY, NONNEGATIVE, choice, number, whole
 from .optimizer import Optimizer
-from .schedule import Schedule
+from .schedule import Schedule, per_group
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -35,8 +36,8 @@ class ReduceLROnPlateau(Schedule):
         Whether `threshold` is a fraction or an amount.
     cooldown : int
         How many observations to ignore after a reduction.
-    min_lr : float
-        The lowest rate.
+    min_lr : float, or list of float
+        The lowest rate; a list has one for each group of parameters.
     eps : float
         Reductions by no more than this are not made.
 
@@ -63,7 +64,7 @@ class ReduceLROnPlateau(Schedule):
         threshold: float = 1e-4,
         threshold_mode: str = "rel",
         cooldown: int = 0,
-        min_lr: float = 0.0,
+        min_lr: float | Sequence[float] = 0.0,
         eps: float = 1e-8,
     ) -> None:
         owner = "ReduceLROnPlateau"
@@ -73,7 +74,9 @@ class ReduceLROnPlateau(Schedule):
         )
         self.factor = number(owner, "factor", factor, DECAY)
         self.threshold = number(owner, "threshold", threshold, NONNEGATIVE)
-        self.min_lr = number(owner, "min_lr", min_lr, NONNEGATIVE)
+        self.min_lrs: list[float] = per_group(
+            owner, "min_lr", min_lr, optimizer, lambda v: number(owner, "min_lr", v, NONNEGATIVE)
+        )
         self.eps = number(owner, "eps", eps, NONNEGATIVE)
         self.patience = whole(owner, "patience", patience, least=0)
         self.cooldown = whole(owner, "cooldown", cooldown, least=0)
@@ -82,9 +85,17 @@ class ReduceLROnPlateau(Schedule):
         super().__init__(optimizer)
 
     def lr(self, step: int, base: float) -> float:
-        """Return `base` after the reductions made so far."""
+        """Return `base` after the reductions made so far, for the first group."""
+        return self._reduced(base, self.min_lrs[0])
+
+    def rates(self, step: int, bases: Sequence[float]) -> list[float]:
+        """Return the rates of all groups after the reductions made so far."""
+        pairs = zip(bases, self.min_lrs, strict=False)
+        return [self._reduced(base, min_lr) for base, min_lr in pairs]
+
+    def _reduced(self, base: float, min_lr: float) -> float:
         for _ in range(self.reductions):
-            reduced = max(base * self.factor, self.min_lr)
+            reduced = max(base * self.factor, min_lr)
             if base - reduced <= self.eps:
                 break
             base = reduced

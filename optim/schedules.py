@@ -1,6 +1,8 @@
 """The curves: closed forms of the learning rate as a function of the step.
 
-Names, arguments and values are PyTorch's. All of them combine: see `schedule`.
+Names, arguments and values are PyTorch's; options that PyTorch lacks are given by name, and with
+them the curves of Optax and Keras are met. All of them combine: see `combinations`. Waves are in
+`annealing` and `cycles`.
 """
 
 from __future__ import annotations
@@ -8,25 +10,28 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from autograd_core.errors import DTypeError, explain
 
-from .hyperparameters import NONNEGATIVE, POSITIVE, number, whole
+from .hyperparameters import NONNEGATIVE, POSITIVE, check, number, whole
 from .optimizer import Optimizer
-from .schedule import Schedule
+from .schedule import Schedule, per_group
 
 __all__ = [
     "ConstantLR",
-    "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts",
     "ExponentialLR",
     "InverseTimeLR",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "PolynomialLR",
     "StepLR",
 ]
+
+
+Factor = Callable[[int], float]
 
 
 class LambdaLR(Schedule):
@@ -35,22 +40,62 @@ class LambdaLR(Schedule):
     Parameters
     ----------
     optimizer : Optimizer
-    lr_lambda : callable
-        ``lr_lambda(step)`` returns the factor.
+    lr_lambda : callable, or list of callable
+        ``lr_lambda(step)`` returns the factor; a list has one for each group of parameters.
     """
 
     def __init__(
-        self, optimizer: Optimizer, lr_lambda: Callable[[int], float], last_epoch: int = -1
+        self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1
     ) -> None:
-        if not callable(lr_lambda):
-            what = "LambdaLR: lr_lambda must be a function of the step"
-            raise DTypeError(explain(what, repr(lr_lambda), "Pass lambda step: 0.95**step"))
-        self.lr_lambda = lr_lambda
+        self.lr_lambdas = _functions("LambdaLR", lr_lambda, optimizer)
         super().__init__(optimizer, last_epoch)
 
     def lr(self, step: int, base: float) -> float:
-        """Return ``base * lr_lambda(step)``."""
-        return base * self.lr_lambda(step)
+        """Return ``base * lr_lambda(step)``, for the first group."""
+        return base * self.lr_lambdas[0](step)
+
+    def rates(self, step: int, bases: Sequence[float]) -> list[float]:
+        """Return the rates of all groups at `step`."""
+        return [base * f(step) for base, f in zip(bases, self.lr_lambdas, strict=False)]
+
+
+class MultiplicativeLR(LambdaLR):
+    """The rate of the step before times a function of the step.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    lr_lambda : callable, or list of callable
+        ``lr_lambda(step)`` returns the factor from the step before to `step`, from step 1 on.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1
+    ) -> None:
+        factors = _functions("MultiplicativeLR", lr_lambda, optimizer)
+        super().__init__(optimizer, [_product(factor) for factor in factors], last_epoch)
+
+
+def _functions(owner: str, value: Any, optimizer: Optimizer) -> list[Factor]:
+    def checked(function: Any) -> Factor:
+        if not callable(function):
+            what = f"{owner}: lr_lambda must be a function of the step"
+            raise DTypeError(explain(what, repr(function), "Pass lambda step: 0.95**step"))
+        return function
+
+    return per_group(owner, "lr_lambda", value, optimizer, checked)
+
+
+def _product(factor: Factor) -> Factor:
+    """Return the function ``step -> factor(1) * ... * factor(step)``."""
+    products = [1.0]
+
+    def product(step: int) -> float:
+        while len(products) <= step:
+            products.append(products[-1] * factor(len(products)))
+        return products[step]
+
+    return product
 
 
 class ConstantLR(Schedule):
@@ -122,15 +167,58 @@ class ExponentialLR(Schedule):
     .. math:: \alpha_n = \alpha_0 \gamma^n, \qquad \log \alpha_n = -a n + b
 
     with :math:`a = -\log \gamma` and :math:`b = \log \alpha_0`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    gamma : float
+        The factor of one step.
+    last_epoch : int
+        The last step that is over already.
+    every : float
+        The number of steps that one factor takes.
+    staircase : bool
+        Apply whole factors only, in one step.
+    end_lr : float, optional
+        The rate at which to stop.
     """
 
-    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        self.gamma = number("ExponentialLR", "gamma", gamma, POSITIVE)
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        gamma: float,
+        last_epoch: int = -1,
+        *,
+        every: float = 1.0,
+        staircase: bool = False,
+        end_lr: float | None = None,
+    ) -> None:
+        owner = "ExponentialLR"
+        self.gamma = number(owner, "gamma", gamma, POSITIVE)
+        self.every = number(owner, "every", every, POSITIVE)
+        self.staircase = bool(check(owner, "staircase", staircase, False))
+        self.end_lr = None if end_lr is None else number(owner, "end_lr", end_lr, NONNEGATIVE)
         super().__init__(optimizer, last_epoch)
 
     def lr(self, step: int, base: float) -> float:
         """Return the rate at `step`."""
-        return base * self.gamma**step
+        rate = base * _power(self.gamma, _count(step, self.every, self.staircase))
+        if self.end_lr is None:
+            return rate
+        return max(rate, self.end_lr) if self.gamma < 1.0 else min(rate, self.end_lr)
+
+
+def _count(step: int, every: float, staircase: bool) -> float:
+    """Return how often `every` steps have passed."""
+    return float(step // every) if staircase else step / every
+
+
+def _power(base: float, exponent: float) -> float:
+    """Return a power that is infinite where Python's raises; `end_lr` then bounds it."""
+    try:
+        return base**exponent
+    except OverflowError:
+        return math.inf
 
 
 class InverseTimeLR(Schedule):
@@ -146,6 +234,12 @@ class InverseTimeLR(Schedule):
     power : float
         :math:`a`. The sum of the rates diverges and that of their squares converges, which is
         what stochastic gradients need, for powers above 1/2 and up to 1.
+    last_epoch : int
+        The last step that is over already.
+    every : float
+        The number of steps that count as one.
+    staircase : bool
+        Count whole ones only.
 
     References
     ----------
@@ -153,19 +247,45 @@ class InverseTimeLR(Schedule):
     """
 
     def __init__(
-        self, optimizer: Optimizer, decay: float = 1.0, power: float = 1.0, last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        decay: float = 1.0,
+        power: float = 1.0,
+        last_epoch: int = -1,
+        *,
+        every: float = 1.0,
+        staircase: bool = False,
     ) -> None:
         self.decay = number("InverseTimeLR", "decay", decay, NONNEGATIVE)
         self.power = number("InverseTimeLR", "power", power, NONNEGATIVE)
+        self.every = number("InverseTimeLR", "every", every, POSITIVE)
+        self.staircase = bool(check("InverseTimeLR", "staircase", staircase, False))
         super().__init__(optimizer, last_epoch)
 
     def lr(self, step: int, base: float) -> float:
         """Return the rate at `step`."""
-        return base / (1.0 + self.decay * step) ** self.power
+        return base / (1.0 + self.decay * _count(step, self.every, self.staircase)) ** self.power
 
 
 class PolynomialLR(Schedule):
-    """A power of the remaining time: from the base to 0 in `total_iters` steps."""
+    r"""A power of the remaining time: from the base to `end_lr` in `total_iters` steps.
+
+    .. math:: \alpha_n = \alpha_T + (\alpha_0 - \alpha_T) (1 - n / T)^a
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    total_iters : int
+        :math:`T`, the number of steps.
+    power : float
+        :math:`a`.
+    last_epoch : int
+        The last step that is over already.
+    end_lr : float
+        The rate in the end.
+    cycle : bool
+        Stretch :math:`T` to the next of its multiples, rather than stay at `end_lr`.
+    """
 
     def __init__(
         self,
@@ -173,76 +293,23 @@ class PolynomialLR(Schedule):
         total_iters: int = 5,
         power: float = 1.0,
         last_epoch: int = -1,
+        *,
+        end_lr: float = 0.0,
+        cycle: bool = False,
     ) -> None:
         self.total_iters = whole("PolynomialLR", "total_iters", total_iters)
         self.power = number("PolynomialLR", "power", power, NONNEGATIVE)
+        self.end_lr = number("PolynomialLR", "end_lr", end_lr, NONNEGATIVE)
+        self.cycle = bool(check("PolynomialLR", "cycle", cycle, False))
         super().__init__(optimizer, last_epoch)
 
     def lr(self, step: int, base: float) -> float:
         """Return the rate at `step`."""
-        return base * (1.0 - min(step, self.total_iters) / self.total_iters) ** self.power
-
-
-class CosineAnnealingLR(Schedule):
-    r"""Half a cosine wave from the base to `eta_min` in `T_max` steps, and up again after it.
-
-    .. math:: \alpha_n = \eta + (\alpha_0 - \eta) (1 + \cos(\pi n / T)) / 2
-
-    References
-    ----------
-    Loshchilov & Hutter (2017), SGDR: Stochastic Gradient Descent with Warm Restarts.
-    """
-
-    def __init__(
-        self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
-    ) -> None:
-        self.T_max = whole("CosineAnnealingLR", "T_max", T_max)
-        self.eta_min = number("CosineAnnealingLR", "eta_min", eta_min, NONNEGATIVE)
-        super().__init__(optimizer, last_epoch)
-
-    def lr(self, step: int, base: float) -> float:
-        """Return the rate at `step`."""
-        return _half_cosine(base, self.eta_min, step / self.T_max)
-
-
-class CosineAnnealingWarmRestarts(Schedule):
-    """Cosine waves from the base to `eta_min`, each starting at the base again.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-    T_0 : int
-        The number of steps to the first restart.
-    T_mult : int
-        By which each wave is longer than the one before.
-    eta_min : float
-        The lowest rate.
-    """
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        T_0: int,
-        T_mult: int = 1,
-        eta_min: float = 0.0,
-        last_epoch: int = -1,
-    ) -> None:
-        self.T_0 = whole("CosineAnnealingWarmRestarts", "T_0", T_0)
-        self.T_mult = whole("CosineAnnealingWarmRestarts", "T_mult", T_mult)
-        self.eta_min = number("CosineAnnealingWarmRestarts", "eta_min", eta_min, NONNEGATIVE)
-        super().__init__(optimizer, last_epoch)
-
-    def lr(self, step: int, base: float) -> float:
-        """Return the rate at `step`."""
-        length = self.T_0
-        while step >= length and self.T_mult > 1:
-            step -= length
-            length *= self.T_mult
-        return _half_cosine(base, self.eta_min, step % length / length)
-
-
-def _half_cosine(start: float, end: float, done: float) -> float:
-    return end + (start - end) * (1.0 + math.cos(math.pi * done)) / 2.0
+        total = self.total_iters
+        if self.cycle:
+            total *= max(math.ceil(step / total), 1)
+        remaining = 1.0 - min(step, total) / total
+        return (base - self.end_lr) * remaining**self.power + self.end_lr
 
 
 class StepLR(Schedule):

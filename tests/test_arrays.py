@@ -228,6 +228,16 @@ def test_a_number_reduced_along_an_axis_it_does_not_have():
     np.testing.assert_array_equal(gradient(lambda x: np.max(x, axis=-1), 2.0), 1.0)
 
 
+@pytest.mark.parametrize("obj", [1, -1, 4, [2, 0, 2], slice(0, 2), np.array([True, False, True])])
+def test_insertion_before_places(obj):
+    for axis in (None, 0, 1):
+        want = attempt(np.insert, MATRIX, obj, 9.0, axis)
+        got = attempt(np.insert, ag.tensor(MATRIX), obj, 9.0, axis)
+        assert isinstance(got, Exception) == isinstance(want, Exception)
+        if not isinstance(want, Exception):
+            np.testing.assert_array_equal(got.numpy(), want)
+
+
 def test_a_full_turn_is_a_copy():
     assert not np.shares_memory(ag.rot90(MATRIX, 4), MATRIX)
 

@@ -86,11 +86,14 @@ def library(name, x):
     return out
 
 
+ROOTS = (-1.2784646, -0.7517915, -0.7524614, -1.1924312)
+
+
 def grid(limit):
     """Float32 points: dense, logarithmic towards 0 on both sides, and around the slopes' zeros."""
     rng = np.random.default_rng(7)
     tiny = 10.0 ** rng.uniform(-37, 0, 20_000)
-    roots = [r + np.arange(-2000, 2000) * 2.0**-23 for r in (-1.2784646, -0.7517915, -0.7524614)]
+    roots = [r + np.arange(-2000, 2000) * 2.0**-23 for r in ROOTS]
     points = [np.linspace(-limit, limit, 50_001), np.linspace(-8, 8, 50_001), tiny, -tiny, *roots]
     return np.concatenate(points).astype(np.float32)[::STRIDE]
 

@@ -8,6 +8,7 @@ import pytest
 
 import autograd_core as ag
 import nn
+from nn.activations import ACTIVATIONS
 
 
 def subclasses(kind):
@@ -182,6 +183,37 @@ def test_dropout_keeps_the_mean_and_scales():
     assert nn.Dropout(0.3, rng=0).eval()(x) is x
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_by_name_in_the_dtype_of_the_model(name):
+    model = nn.MLP([3, 4, 2], activation=name, rng=0, dtype=np.float64)
+    assert model(np.ones((5, 3))).dtype == np.float64
+    assert {p.dtype for p in model.parameters()} == {np.dtype(np.float64)}
+
+
+def test_activations_say_their_options():
+    assert repr(nn.GELU("tanh")) == "GELU(approximate='tanh')"
+    assert repr(nn.Hardtanh(-2.0)) == "Hardtanh(min_val=-2.0, max_val=1.0)"
+    assert repr(nn.Mish()) == "Mish()"
+    assert repr(nn.Threshold(0.1, 20.0)) == "Threshold(threshold=0.1, value=20.0)"
+    assert repr(nn.PReLU(3)) == "PReLU(num_parameters=3)  # 3 parameters"
+
+
+def test_prelu_has_a_weight_per_channel():
+    layer = nn.PReLU(2)
+    layer.weight.assign([0.5, -1.0])
+    x = np.full((1, 2, 3), -2.0)
+    np.testing.assert_array_equal(layer(x).numpy(), [[[-1.0] * 3, [2.0] * 3]])
+    ag.sum(layer(x)).backward()
+    np.testing.assert_array_equal(layer.weight.grad, [-6.0, -6.0])
+    assert nn.PReLU()(np.float64(-2.0)).shape == ()
+
+
+def test_softplus_with_beta_is_sharper_and_never_cut_off():
+    x = np.array([-3.0, 0.0, 0.5, 40.0])
+    want = np.log1p(np.exp(2.5 * x)) / 2.5
+    np.testing.assert_allclose(nn.Softplus(2.5)(x), want, rtol=1e-14)
+
+
 # ------------------------------------------------------------------- the lecture's formulas
 
 
@@ -286,6 +318,20 @@ def test_custom_model_with_control_flow():
         (lambda: nn.Linear(0, 2), ag.ShapeError, "positive integers as widths, but got 0 and 2"),
         (lambda: nn.Linear(2.5, 2), ag.ShapeError, "positive integers"),
         (lambda: nn.Dropout(1.0), ag.ShapeError, "0 <= p < 1, but got 1.0"),
+        (lambda: nn.CELU(0.0), ag.ShapeError, "CELU: alpha > 0, but got 0.0"),
+        (lambda: nn.Hardtanh(1.0, 1.0), ag.ShapeError, "min_val < max_val, but got 1.0 and 1.0"),
+        (lambda: nn.Softshrink(-1.0), ag.ShapeError, "lambd >= 0, but got -1.0"),
+        (lambda: nn.Softplus(beta=0.0), ag.ShapeError, "beta > 0, but got 0.0"),
+        (lambda: nn.GELU("erf"), ag.UnknownNameError, "one of none, tanh, but got 'erf'"),
+        (lambda: nn.functional.gelu(1.0, "erf"), ag.UnknownNameError, "none, tanh, but got"),
+        (lambda: nn.PReLU(0), ag.ShapeError, "positive number of parameters, but got 0"),
+        (lambda: nn.PReLU(3)(np.ones((2, 4))), ag.ShapeError, "(N, 3, ...), but got (2, 4)"),
+        (lambda: nn.PReLU(3)(np.ones(3)), ag.ShapeError, "(N, 3, ...), but got (3,)"),
+        (lambda: nn.GLU()(np.ones((2, 3))), ag.ShapeError, "along axis -1, but got shape (2, 3)"),
+        (lambda: nn.GLU(2)(np.ones((2, 4))), ag.ShapeError, "along axis 2, but got shape (2, 4)"),
+        (lambda: ag.hard_tanh(1.0, 2.0, 0.0), ag.ShapeError, "<= max_val, but got 2.0 and 0.0"),
+        (lambda: ag.celu(ag.tensor([1.0]), alpha=-1.0), ag.ShapeError, "celu: alpha > 0"),
+        (lambda: ag.softshrink(np.ones(2), lambd=-1.0), ag.ShapeError, "softshrink: lambd >= 0"),
         (lambda: nn.MSELoss("average"), ag.UnknownNameError, "but got 'average'"),
         (lambda: nn.MSELoss()(np.ones(3), np.ones((3, 1))), ag.ShapeError, "(3,), but got (3, 1)"),
         (lambda: nn.CrossEntropyLoss()(np.ones((2, 3)), [0, 3]), ag.ShapeError, "0 to 2"),

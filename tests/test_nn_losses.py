@@ -394,6 +394,15 @@ def test_logits_of_a_thousand(name):
         np.testing.assert_array_equal(second, np.zeros((2, 2)))
 
 
+def test_the_angle_of_a_vector_of_zeros_is_a_right_one():
+    zeros, other = np.zeros((2, 3)), X
+    losses = nn.CosineEmbeddingLoss(-0.5, reduction="none")(zeros, other, [1, -1])
+    np.testing.assert_array_equal(losses.numpy(), [1.0, 0.5])
+    found = slope(nn.CosineEmbeddingLoss(reduction="sum"), zeros, other, [1, 1])
+    lengths = np.sqrt((other**2).sum(1, keepdims=True))
+    np.testing.assert_allclose(found, -1e6 * other / lengths, rtol=1e-9)
+
+
 def test_errors_of_1e200_do_not_overflow_where_the_loss_does_not():
     for loss in (nn.HuberLoss(), nn.SmoothL1Loss(), nn.L1Loss()):
         assert loss([1e200, -1e200], [0.0, 0.0]).item() == pytest.approx(1e200)

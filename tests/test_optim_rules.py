@@ -387,6 +387,16 @@ def stepped(cls, dtype="float64", **hyper):
     return optimizer, x
 
 
+def test_every_tensor_carries_numbers_of_its_own():
+    a, b = leaf([1.0]), leaf([1.0])
+    optimizer = optim.NAdam([a, b], momentum_decay=0.0)
+    for step in range(3):
+        a.grad, b.grad = [1.0], None if step == 1 else [1.0]
+        optimizer.step()
+    products = [state["product"] for state in optimizer.state_dict()["state"].values()]
+    np.testing.assert_allclose(products, [0.45**3, 0.45**2], rtol=1e-15)
+
+
 def test_a_product_over_the_steps_keeps_the_momenta_that_were_met():
     # NAdam's correction is 1 - mu_1 ... mu_t, which a power of the present beta is not.
     x = leaf([1.0])

@@ -211,9 +211,14 @@ def normal_density(x):
 
 
 def mish_curvature(g, ct, x):
-    """Return g ct f''(x): with t = tanh(softplus) and t' its derivative, f'' = 2 t' + x t''."""
-    s, t = sigmoid(x), tanh(softplus(x))
-    return tanh_pull(g * ct, softplus(x)) * s * (2.0 + x * (sigmoid(-x) - 2.0 * s * t))
+    """Return g ct f''(x): with t = tanh(softplus) and t' its derivative, f'' = 2 t' + x t''.
+
+    With s = sigmoid(x) and c = sigmoid(-x), t = (1 - c²) / (1 + c²).
+    """
+    s, c = sigmoid(x), sigmoid(-x)
+    below = 1.0 + square(c)
+    t, slope = (1.0 - square(c)) / below, square(2.0 * c / below) * s
+    return g * ct * (slope * (2.0 + x * (c - 2.0 * s * t)))
 
 
 def gelu_tanh_curvature(g, ct, x):

@@ -43,7 +43,8 @@ QRResult = type(np.linalg.qr(np.eye(1)))
 def packed(*parts):
     """Lay the matrices or vectors of a decomposition side by side along the last axis."""
     stack = parts[0].shape[:-2]
-    return np.concatenate([part.reshape((*stack, -1)) for part in parts], axis=-1)
+    flat = [part.reshape((*stack, math.prod(part.shape[-2:]))) for part in parts]
+    return np.concatenate(flat, axis=-1)
 
 
 def unpacked(x, *shapes):

@@ -103,10 +103,10 @@ def _norm_samples(rng):
     for ord in (None, math.inf, -math.inf, 0, 1, 2, 3, 0.5, -1):
         yield (_apart(rng, 4),), {"ord": ord}
         yield (_apart(rng, 3, 4),), {"ord": ord, "axis": 1, "keepdims": True}
-    for ord in (None, "fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2):
-        yield (graded(rng, 4, 3),), {"ord": ord}
+    for how in (None, "fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2):
+        yield (graded(rng, 4, 3),), {"ord": how}
         x = np.moveaxis(graded(rng, 2, 3, 4), 0, 1)
-        yield (x,), {"ord": ord, "axis": (2, 0), "keepdims": ord in (1, 2)}
+        yield (x,), {"ord": how, "axis": (2, 0), "keepdims": how in (1, 2)}
     yield (uniform(rng, 2, 2, 3),), {"keepdims": True}
 
 

@@ -198,15 +198,24 @@ def labels_of(
         kind = ShapeError if labels.dtype.kind in "iu" else DTypeError
         got = f"{labels.dtype} of shape {labels.shape}"
         raise kind(explain(what, got, "Pass one integer label per sample"))
-    if ignore_index is not None and (ignored := labels == ignore_index).any():
-        labels, kept = np.where(ignored, 0, labels), ~ignored
-    if labels.size and not 0 <= labels.min() <= labels.max() < shape[-1]:
+    valid = _are_classes(labels, shape[-1])
+    if ignore_index is not None and (not valid or 0 <= ignore_index < shape[-1]):
+        kept = labels != ignore_index
+        labels = np.where(kept, labels, 0)
+        valid = valid or _are_classes(labels, shape[-1])
+    if not valid:
         outside = labels[(labels < 0) | (labels >= shape[-1])].flat[0]
         besides = "" if ignore_index is None else f" (or ignore_index={ignore_index})"
         what = f"{name}: labels from 0 to {shape[-1] - 1}{besides}"
         do = "Check the labels and the width of the last layer"
         raise ShapeError(explain(what, outside, do))
     return labels, kept
+
+
+def _are_classes(labels: np.ndarray, classes: int) -> bool:
+    """Whether all labels are from 0 to classes - 1: read as unsigned, a negative one is huge."""
+    unsigned = labels.astype(np.int64, copy=False).view(np.uint64)
+    return not labels.size or bool(unsigned.max() < classes)
 
 
 def at_labels(x: Tensor, labels: np.ndarray) -> Any:
