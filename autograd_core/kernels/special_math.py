@@ -245,7 +245,8 @@ def polygamma(x, n):
     """Derivative number n >= 1 of digamma, (-1)ⁿ⁺¹ n! ζ(n + 1, x).
 
     On the left the sum runs from x past the integer next to it, d away, as the sum over all
-    integers less what is beyond x. Each power carries the rounding of its base n/2 times.
+    integers less what is beyond x; it is exact relative to the terms next to d, which cancel at
+    the zeros. Each power carries the rounding of its base n/2 times.
     """
     s = n + 1.0
     factor = -1.0

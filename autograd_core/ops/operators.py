@@ -55,6 +55,7 @@ ALIASES: dict[str | None, dict[str, str]] = {
         "conjugate": "positive",
         "degrees": "rad2deg",
         "fabs": "abs",
+        "fix": "trunc",
         "mod": "remainder",
         "permute_dims": "transpose",
         "pow": "power",
@@ -80,6 +81,8 @@ UFUNC_METHODS = {
     ("minimum", "reduce"): "min",
     ("minimum", "accumulate"): "cummin",
     ("logaddexp", "reduce"): "logsumexp",
+    ("logical_and", "reduce"): "all",
+    ("logical_or", "reduce"): "any",
 }
 
 
@@ -92,7 +95,7 @@ def public(namespace: str | None = None) -> dict[str, Callable[..., Any]]:
         if function.facets.get("namespace") == namespace and not function.facets.get("internal")
     }
     aliases = ALIASES.get(namespace, {})
-    return found | {alias: declared[name] for alias, name in aliases.items() if name in declared}
+    return found | {alias: declared[name] for alias, name in aliases.items()}
 
 
 PUBLIC = public()
@@ -107,7 +110,7 @@ QUERIES = frozenset(
     (
         *(np.shape, np.ndim, np.size, np.result_type, np.shares_memory, np.may_share_memory),
         *(np.zeros_like, np.ones_like, np.empty_like),
-        *(np.allclose, np.isclose, np.array_equal, np.array_equiv),
+        *(np.allclose, np.array_equal, np.array_equiv),
         *(np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.isin, np.histogram),
     )
 )
@@ -193,8 +196,7 @@ def _refused_method(name: str, do: str) -> Callable[..., Any]:
 def _attach_ufunc_methods() -> None:
     declared: dict[str, Any] = OPS | COMPOSITES
     for (ufunc, method), name in UFUNC_METHODS.items():
-        if name in declared:
-            setattr(OPS[ufunc], method, _along_first_axis(declared[name]))
+        setattr(OPS[ufunc], method, _along_first_axis(declared[name]))
     op: Any
     for op in OPS.values():
         if op.pointwise and op.arity == 2 and hasattr(np, op.name):

@@ -283,6 +283,7 @@ defvjp(
 )
 def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether |a - b| ≤ atol + rtol |b|, or a and b are the same."""
-    near = less_equal(abs(subtract(a, b)), add(atol, multiply(rtol, abs(b))))
+    with np.errstate(invalid="ignore"):  # infinities, which are compared below
+        near = less_equal(abs(subtract(a, b)), add(atol, multiply(rtol, abs(b))))
     near = logical_or(equal(a, b), logical_and(near, isfinite(b)))
     return logical_or(near, logical_and(isnan(a), isnan(b))) if equal_nan else near
