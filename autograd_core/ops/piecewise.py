@@ -1,8 +1,7 @@
-"""Activations made of straight lines and a parabola. At a kink the derivative is PyTorch's,
-but for hard_tanh, which is `clip` with other names.
+"""Activations made of straight lines and a parabola, with PyTorch's derivatives at the kinks.
 
-Values and pullbacks are kernels, as in `activations`; where a pullback is piecewise constant in x,
-its second derivative is none.
+Only hard_tanh, which is `clip` with other names, does as that does. Values and pullbacks are
+kernels, as in `activations`; a pullback that is piecewise constant in x has no derivative there.
 """
 
 from __future__ import annotations
