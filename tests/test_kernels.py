@@ -232,14 +232,14 @@ def test_strong_zeros(name, dtype):
     assert np.isnan(activations.pull(name, np.full_like(flat, NAN), flat)).all()
 
 
-KINKS = {  # x: f'(x), PyTorch's choice
+KINKS = {  # x: f'(x), PyTorch's choice but for hard_tanh, which does as clip
     "relu": {0.0: 0.0},
     "leaky_relu": {0.0: 0.25},
     "elu": {0.0: 0.75},
     "selu": {0.0: 1.7580993408473768},
     "celu": {0.0: 1.0},
     "relu6": {0.0: 0.0, 6.0: 0.0, 3.0: 1.0},
-    "hard_tanh": {-0.5: 0.0, 2.0: 0.0, 0.0: 1.0},
+    "hard_tanh": {-0.5: 1.0, 2.0: 1.0, -0.6: 0.0, 2.1: 0.0},
     "hard_sigmoid": {-3.0: 0.0, 3.0: 0.0},
     "hard_swish": {-3.0: 0.0, 3.0: 1.0, -1.5: 0.0},
     "softshrink": {-0.75: 0.0, 0.75: 0.0},

@@ -55,7 +55,7 @@ def hard_tanh(x, min_val=-1.0, max_val=1.0):
 
 
 def hard_tanh_derivative(ct, x, min_val=-1.0, max_val=1.0):
-    return ct * ((x > min_val) & (x < max_val))
+    return ct * ((x >= min_val) & (x <= max_val))
 
 
 def hard_sigmoid(x):

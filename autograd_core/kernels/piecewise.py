@@ -1,6 +1,6 @@
 """Activations made of straight lines and a parabola, as scalar functions for the same loops.
 
-The derivative at a kink is PyTorch's. `slopes` has the smooth activations.
+The derivative at a kink is PyTorch's, but for hard_tanh. `slopes` has the smooth activations.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ def hard_tanh(x, min_val, max_val):
 
 
 def hard_tanh_slope(x, min_val, max_val):
-    """1 in the open interval, 0 elsewhere."""
-    return inside(x, min_val, max_val)
+    """1 in the closed interval, 0 elsewhere; NaN at NaN."""
+    below = 1.0 if x <= max_val else (x if x != x else 0.0)
+    return below if x >= min_val else (x if x != x else 0.0)
 
 
 def hard_sigmoid(x):

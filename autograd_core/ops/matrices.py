@@ -14,8 +14,8 @@ def uniform(rng, *shape):
 
 
 def invertible(rng, *shape):
-    """Draw well-conditioned matrices."""
-    return uniform(rng, *shape) + 5.0 * np.eye(*shape[-2:])
+    """Draw well-conditioned matrices: up to 3 x 3 the diagonal dominates."""
+    return uniform(rng, *shape) + 7.0 * np.eye(*shape[-2:])
 
 
 def positive_definite(rng, *shape):

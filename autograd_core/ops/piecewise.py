@@ -1,7 +1,7 @@
-"""Activations made of straight lines and a parabola. At a kink the derivative is PyTorch's.
+"""Activations made of straight lines and a parabola, with PyTorch's derivatives at the kinks.
 
-Values and pullbacks are kernels, as in `activations`; where a pullback is piecewise constant in x,
-its second derivative is none.
+Only hard_tanh, which is `clip` with other names, does as that does. Values and pullbacks are
+kernels, as in `activations`; a pullback that is piecewise constant in x has no derivative there.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def relu6_pull(ct, x):
 
 @primitive(pointwise=True, domain=(KINKS_AT_1,))
 def hard_tanh(x, *, min_val=-1.0, max_val=1.0):
-    """x limited to the interval from min_val to max_val. The derivative at the bounds is 0."""
+    """x limited to [min_val, max_val]. The derivative at the bounds is 1, as with clip."""
     if min_val > max_val:
         what, got = "hard_tanh: min_val <= max_val", f"{min_val} and {max_val}"
         raise ShapeError(explain(what, got, "Exchange them"))
