@@ -1,7 +1,9 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
+from . import augment
 from .annealing import SWALR, CosineAnnealingLR, CosineAnnealingWarmRestarts
-from .clipping import clip_grad_norm_, clip_grad_value_
+from .averaging import EMA, SWA, update_bn
+from .clipping import clip_grad_adaptive_, clip_grad_norm_, clip_grad_value_
 from .combinations import ChainedScheduler, SequentialLR, warm_up
 from .cycles import CyclicLR, OneCycleLR
 from .early_stopping import EarlyStopping
@@ -28,8 +30,10 @@ from .structured import LAMB
 from .training import fit
 
 __all__ = [
+    "EMA",
     "LAMB",
     "SGD",
+    "SWA",
     "SWALR",
     "Adam",
     "AdamW",
@@ -55,9 +59,12 @@ __all__ = [
     "Schedule",
     "SequentialLR",
     "StepLR",
+    "augment",
+    "clip_grad_adaptive_",
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",
     "rule",
+    "update_bn",
     "warm_up",
 ]

@@ -332,7 +332,7 @@ SCHEDULES = {
     ),
     "state": (
         lambda o: optim.StepLR(o, 1).load_state_dict({"gamma": 1}),
-        "StepLR.load_state_dict: the entries last_epoch, base_lrs, but got gamma. "
+        "StepLR.load_state_dict: the entries schedule, last_epoch, base_lrs, but got gamma. "
         "Load the state of an equal schedule.",
     ),
     "rate that a schedule makes nan": (
