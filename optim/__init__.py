@@ -1,8 +1,13 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
+<<<<<<< HEAD
 from .adaptive import Adadelta, Adagrad, RMSprop
+=======
+from . import augment
+>>>>>>> w-schedules
 from .annealing import SWALR, CosineAnnealingLR, CosineAnnealingWarmRestarts
-from .clipping import clip_grad_norm_, clip_grad_value_
+from .averaging import EMA, SWA, update_bn
+from .clipping import clip_grad_adaptive_, clip_grad_norm_, clip_grad_value_
 from .combinations import ChainedScheduler, SequentialLR, warm_up
 from .cycles import CyclicLR, OneCycleLR
 from .early_stopping import EarlyStopping
@@ -32,11 +37,19 @@ from .structured import LAMB, LARS
 from .training import fit
 
 __all__ = [
+<<<<<<< HEAD
     "ASGD",
+=======
+    "EMA",
+>>>>>>> w-schedules
     "LAMB",
     "LARS",
     "SGD",
+<<<<<<< HEAD
     "SM3",
+=======
+    "SWA",
+>>>>>>> w-schedules
     "SWALR",
     "AdaBelief",
     "Adadelta",
@@ -75,10 +88,16 @@ __all__ = [
     "SequentialLR",
     "SignSGD",
     "StepLR",
+<<<<<<< HEAD
     "Yogi",
+=======
+    "augment",
+    "clip_grad_adaptive_",
+>>>>>>> w-schedules
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",
     "rule",
+    "update_bn",
     "warm_up",
 ]
