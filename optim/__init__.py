@@ -1,10 +1,7 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
-<<<<<<< HEAD
-from .adaptive import Adadelta, Adagrad, RMSprop
-=======
 from . import augment
->>>>>>> w-schedules
+from .adaptive import Adadelta, Adagrad, RMSprop
 from .annealing import SWALR, CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .averaging import EMA, SWA, update_bn
 from .clipping import clip_grad_adaptive_, clip_grad_norm_, clip_grad_value_
@@ -37,19 +34,13 @@ from .structured import LAMB, LARS
 from .training import fit
 
 __all__ = [
-<<<<<<< HEAD
     "ASGD",
-=======
     "EMA",
->>>>>>> w-schedules
     "LAMB",
     "LARS",
     "SGD",
-<<<<<<< HEAD
     "SM3",
-=======
     "SWA",
->>>>>>> w-schedules
     "SWALR",
     "AdaBelief",
     "Adadelta",
@@ -88,12 +79,9 @@ __all__ = [
     "SequentialLR",
     "SignSGD",
     "StepLR",
-<<<<<<< HEAD
     "Yogi",
-=======
     "augment",
     "clip_grad_adaptive_",
->>>>>>> w-schedules
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",

@@ -474,29 +474,6 @@ def test_progress_is_silent_plain_or_a_bar(capfd, monkeypatch):
     lines = capfd.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert lines[0].startswith("epoch 1/2  loss ")
-<<<<<<< HEAD
-=======
-
-
-def test_gradient_descent_on_a_convex_problem_meets_the_bound():
-    # |L(theta*) - L(theta_n)| <= |theta* - theta_0|^2 / (2 alpha n) for alpha <= 1 / L
-    rng = np.random.default_rng(5)
-    a = rng.normal(size=(30, 4))
-    smoothness = float(np.linalg.eigvalsh(a.T @ a)[-1])
-    b = a @ np.array([1.0, -2.0, 3.0, 0.0]) + rng.normal(size=30)
-    best = np.linalg.lstsq(a, b, rcond=None)[0]
-
-    def loss(theta):
-        return 0.5 * ((ag.matmul(a, theta) - b) ** 2).sum()
-
-    theta = leaf(np.zeros(4))
-    optimizer = optim.SGD([theta], lr=1.0 / smoothness)
-    for n in range(1, 200):
-        optimizer.zero_grad()
-        loss(theta).backward()
-        optimizer.step()
-        gap = float(loss(theta)) - float(loss(ag.tensor(best)))
-        assert gap <= float(best @ best) * smoothness / (2 * n)
 
 
 # --- fit: steps, rounds, hooks ------------------------------------------------------------------
@@ -770,4 +747,3 @@ def test_adaptive_clipping_of_gradients_whose_squares_overflow():
     np.testing.assert_allclose(out, [[0.06 * math.sqrt(2), 0.08 * math.sqrt(2)]], rtol=1e-12)
     [out] = clipped(optim.clip_grad_adaptive_, [[math.nan, 1.0], [1.0, 0.0]])
     assert np.isnan(out[0]).all()  # it spreads within its unit instead of passing unseen
->>>>>>> w-schedules
