@@ -203,11 +203,11 @@ def test_a_sequence_can_carry_the_rate_on():
     o = sgd()
     parts = [
         optim.ExponentialLR(o, 0.5),
-        optim.ConstantLR(o, 1.0, 0),
-        optim.SWALR(o, 1.0, 2, "linear"),
+        optim.ExponentialLR(o, 2.0),
+        optim.SWALR(o, 0.0, 2, "linear"),
     ]
-    schedule = optim.SequentialLR(o, parts, [2, 4], carry=True)
-    assert follow(schedule, 8) == [1.0, 0.5, 0.25, 0.25, 0.25, 0.625, 1.0, 1.0]
+    schedule = optim.SequentialLR(o, parts, [2, 3], carry=True)
+    assert follow(schedule, 7) == [1.0, 0.5, 0.25, 0.5, 0.25, 0.0, 0.0]
 
 
 def test_the_averaging_rate_takes_over_from_where_it_is():

@@ -474,6 +474,9 @@ def test_progress_is_silent_plain_or_a_bar(capfd, monkeypatch):
     lines = capfd.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert lines[0].startswith("epoch 1/2  loss ")
+    spy_on(4, 2, 1, progress=True, validate_every=1)
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split()[:3] for line in lines] == [["epoch", "1/1", "loss"]] * 2
 
 
 # --- fit: steps, rounds, hooks ------------------------------------------------------------------
