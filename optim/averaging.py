@@ -251,8 +251,8 @@ class SWA(WeightAverage):
 
 
 def _named_tensors(owner: str, model: Any) -> dict[str, Tensor]:
-    if hasattr(model, "named_tensors"):
-        found = dict(model.named_tensors())
+    if hasattr(model, "named_buffers"):
+        found = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     elif isinstance(model, Iterable) and not isinstance(model, Tensor | Mapping | str):
         found = {str(i): tensor for i, tensor in enumerate(model)}
     else:

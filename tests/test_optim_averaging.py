@@ -149,14 +149,14 @@ def test_buffers_are_copied_or_averaged():
 def test_statistics_become_plain_means_over_the_batches():
     model = nn.Sequential(Centred(), Centred())
     model.eval()
-    model.layers[1].train()
+    model[1].train()
     optim.update_bn([(np.full(2, v), None) for v in (1.0, 2.0, 6.0)], model)
-    assert model.layers[0].running_mean.item() == pytest.approx(3.0)
-    assert model.layers[0].seen.item() == 3
-    assert [layer.momentum for layer in model.layers] == [0.1, 0.1]
-    assert [layer.training for layer in model.layers] == [False, True]
+    assert model[0].running_mean.item() == pytest.approx(3.0)
+    assert model[0].seen.item() == 3
+    assert [layer.momentum for layer in model.children()] == [0.1, 0.1]
+    assert [layer.training for layer in model.children()] == [False, True]
     optim.update_bn([np.ones(2)], model)
-    assert model.layers[0].running_mean.item() == 1.0
+    assert model[0].running_mean.item() == 1.0
 
 
 def test_statistics_stay_when_the_pass_fails():
