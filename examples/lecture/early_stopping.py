@@ -3,7 +3,8 @@
     python examples/lecture/early_stopping.py
 
 The same training is run twice: once with early stopping, which brings the best weights back, and
-once to the end, to show what was avoided.
+once to the end, to show what was avoided. The loss that decides is drawn as the test loss; where
+the final quality is to be measured, too, that takes a third set of data.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ except ImportError:
     sys.exit("error: " + explain("figures: the package matplotlib", "none", do))
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"
-GOLD, BLACK, GREY, SKY = "#A67600", "#222222", "#767676", "#56B4E9"
+GOLD, BLACK, GREY = "#A67600", "#222222", "#767676"
+SKY, ORANGE = "#56B4E9", "#E69F00"  # too bright for text
 PALETTE = [BLUE, VERMILION, GREEN, PURPLE, GOLD, BLACK]
 PAPER = "white"
 WIDTH = 7.5  # inches, 720 pixels at the 96 of a screen

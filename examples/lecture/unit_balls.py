@@ -44,8 +44,8 @@ def draw_ball(axes: Any, order: int, count: int) -> np.ndarray:
     axes.contour(
         *np.moveaxis(grid, -1, 0), loss(grid), levels[2:3], colors=style.BLUE, linewidths=1.8
     )
-    axes.fill(*ball.T, facecolor=style.GOLD, alpha=0.25)
-    axes.plot(*ball.T, color=style.GOLD)
+    axes.fill(*ball.T, facecolor=style.ORANGE, alpha=0.25)
+    axes.plot(*ball.T, color=style.ORANGE)
     descent = -ag.grad(loss)(best)
     tip = best + 0.6 * descent / np.linalg.norm(descent)
     arrow = {"arrowstyle": "-|>", "color": style.BLACK, "lw": 1.3, "shrinkA": 0, "shrinkB": 0}
