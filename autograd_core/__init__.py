@@ -10,6 +10,7 @@ from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones
 
 from . import linalg, modes, special
 from .checking import GradcheckReport, gradcheck, numerical_gradient
+from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
 from .errors import (
     DTypeError,
@@ -44,6 +45,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "UnknownNameError",
+    "compile",
     "defvjp",
     "grad",
     "gradcheck",

@@ -20,17 +20,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import MutationError, explain
+from .modes import current
 
 if TYPE_CHECKING:
     from .tape import Node
 
 __all__ = [
     "EXPOSED",
+    "collect",
+    "copied",
     "expose",
     "exposed",
+    "gradient",
     "own",
     "refuse_overwritten",
+    "seen",
+    "set_gradient",
     "taken",
+    "written",
     "written_since",
     "wrote",
 ]
@@ -67,7 +74,59 @@ def own(value: Any, foreign: bool) -> Any:
     """Return `value` itself, or a copy if somebody else could still write into it."""
     if not isinstance(value, np.ndarray):
         return value
-    return value.copy() if foreign or exposed(value) else value
+    return copied(value) if foreign or exposed(value) else value
+
+
+def copied(array: np.ndarray) -> np.ndarray:
+    """Return a copy; for whoever traces what is computed, it is the same value."""
+    copy = array.copy()
+    trace = current().trace
+    if trace is not None:
+        trace.same(copy, array)
+    return copy
+
+
+def seen(array: np.ndarray) -> np.ndarray:
+    """Return a read-only view for the host; who traces what is computed is told."""
+    trace = current().trace
+    if trace is not None:
+        trace.read(array)
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def collect(leaf: Any, ct: np.ndarray) -> None:
+    """Add a cotangent to what a leaf has collected."""
+    trace = current().trace
+    if trace is not None:
+        ct = trace.collected(leaf, ct)
+    leaf.grad = ct if leaf.grad is None or trace is not None else np.asarray(leaf.grad + ct)
+
+
+def gradient(leaf: Any) -> np.ndarray | None:
+    """Return what a leaf has collected, to be looked at or changed by anybody."""
+    trace = current().trace
+    if trace is not None:
+        trace.gradient(leaf)
+    found: np.ndarray | None = leaf.grad
+    return found
+
+
+def set_gradient(leaf: Any, value: np.ndarray | None) -> None:
+    """Let a leaf have collected a copy of `value`, or nothing."""
+    leaf.grad = None if value is None else np.array(value)
+    trace = current().trace
+    if trace is not None:
+        trace.set_gradient(leaf, value)
+
+
+def written(tensor: Any, value: np.ndarray) -> np.ndarray:
+    """Return what is about to overwrite a tensor; who traces what is computed is told."""
+    trace = current().trace
+    if trace is not None:
+        trace.assigned(tensor, value)
+    return value
 
 
 def _counted(table: dict[Any, Any], key: Any) -> tuple[Any, int]:
@@ -83,7 +142,7 @@ def taken(table: dict[Any, Any], key: Any) -> np.ndarray:
     value, count = _counted(table, key)
     array = np.asarray(value)
     private = count <= ALONE and array is value and array.base is None and array.flags.writeable
-    return array if private else array.copy()
+    return array if private else copied(array)
 
 
 def wrote(array: np.ndarray, position: int) -> None:

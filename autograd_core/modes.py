@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from .tape import Node
 
-__all__ = ["Tape", "current", "no_grad", "recorded", "strong_zeros", "tape"]
+__all__ = ["Tape", "current", "no_grad", "recorded", "strong_zeros", "tape", "traced"]
 
 
 class Tape:
@@ -25,12 +25,17 @@ class Tape:
     kinds: ClassVar[tuple[type, ...]] = ()
 
     def __init__(
-        self, home: object = None, recording: bool = True, strong_zeros: bool = False
+        self,
+        home: object = None,
+        recording: bool = True,
+        strong_zeros: bool = False,
+        trace: Any = None,
     ) -> None:
         self.home = object() if home is None else home  # what all modes of one tape share
         self.recording = recording
         self.strong_zeros = strong_zeros
-        self.slow = strong_zeros or not recording  # ops take no shortcuts
+        self.trace = trace  # what listens to every application of an op: a compiler's recording
+        self.slow = strong_zeros or trace is not None or not recording  # ops take no shortcuts
 
     def nodes(self) -> list[Node]:
         """Return the living nodes in order of creation."""
@@ -86,7 +91,7 @@ def tape() -> Tape:
 class _Mode(ContextDecorator):
     """Change how operations are recorded, within a ``with`` block or a decorated function."""
 
-    mode: ClassVar[dict[str, bool]]
+    mode: Mapping[str, Any]
 
     def __init__(self) -> None:
         self.tokens: list[Token[Tape]] = []
@@ -96,7 +101,11 @@ class _Mode(ContextDecorator):
 
     def __enter__(self) -> None:
         now = current()
-        kept = {"recording": now.recording, "strong_zeros": now.strong_zeros}
+        kept = {
+            "recording": now.recording,
+            "strong_zeros": now.strong_zeros,
+            "trace": now.trace,
+        }
         self.tokens.append(_current.set(Tape(now.home, **kept | self.mode)))
 
     def __exit__(self, *_: object) -> None:
@@ -106,16 +115,27 @@ class _Mode(ContextDecorator):
 class no_grad(_Mode):  # noqa: N801
     """Within this context nothing is recorded: results are constants."""
 
-    mode: ClassVar[dict[str, bool]] = {"recording": False}
+    mode = {"recording": False}
 
 
 class recorded(_Mode):  # noqa: N801
     """Within this context operations are recorded, even inside `no_grad`."""
 
-    mode: ClassVar[dict[str, bool]] = {"recording": True}
+    mode = {"recording": True}
+
+
+class traced(_Mode):  # noqa: N801
+    """Within this context `trace` is told of every application of an op, and of every read."""
+
+    def __init__(self, trace: Any) -> None:
+        super().__init__()
+        self.mode = {"trace": trace}
+
+    def _recreate_cm(self) -> _Mode:
+        return type(self)(self.mode["trace"])
 
 
 class strong_zeros(_Mode):  # noqa: N801
     """Within this context a factor that is exactly zero wins over an infinite one."""
 
-    mode: ClassVar[dict[str, bool]] = {"strong_zeros": True}
+    mode = {"strong_zeros": True}

@@ -66,7 +66,8 @@ class Op:
         tape = current()
         if self.strong is not None and tape.strong_zeros:
             return self.strong(*operands, **attributes)
-        out = self.compute(*arrays, **attributes)
+        compute = self.compute if tape.trace is None else tape.trace.compute(self, operands)
+        out = compute(*arrays, **attributes)
         if self.nondiff is not None or not tape.recording or not any(nodes):
             return wrap(out, None)
         if foreign or EXPOSED:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DTypeError
-from .modes import no_grad, strong_zeros
+from .modes import current, no_grad, strong_zeros
 from .tape import Node, sweep
 
 __all__ = ["lifting", "pullback"]
@@ -30,9 +30,15 @@ def pullback(
     to know when the careful sweep is due, and the ordinary sweep pays nothing else for it.
     """
     with np.errstate(all="ignore"):
-        cotangents = sweep(nodes, dict(seeds))
+        trace = current().trace
+        if trace is None:
+            cotangents = sweep(nodes, dict(seeds))
+        else:  # it is told of ops on tensors only
+            cotangents = _lifted(nodes, seeds, wrap)
         # One pass without temporaries; a sum of squares that overflows costs a second sweep only.
         finite = all(math.isfinite(np.vdot(ct, ct)) for ct in cotangents.values())
+        if trace is not None:
+            trace.finite(list(cotangents.values()), finite)
         if finite:
             return cotangents
         try:
@@ -45,7 +51,15 @@ def _careful(
     nodes: list[Node], seeds: dict[Node, np.ndarray], wrap: Wrap
 ) -> dict[Node, np.ndarray]:
     """Sweep again, a factor that is exactly zero winning over an infinite one."""
-    with no_grad(), strong_zeros():
+    with strong_zeros():
+        return _lifted(nodes, seeds, wrap)
+
+
+def _lifted(
+    nodes: list[Node], seeds: dict[Node, np.ndarray], wrap: Wrap
+) -> dict[Node, np.ndarray]:
+    """Sweep with tensors that are not recorded."""
+    with no_grad():
         constants = {node: wrap(seed, None) for node, seed in seeds.items()}
         cotangents = sweep(nodes, constants, lift=lifting(wrap))
     # A rule of the user's may turn a constant into an array, which has no derivative to lose.

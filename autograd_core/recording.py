@@ -12,7 +12,7 @@ from .declare import OPS, defvjp, primitive
 from .errors import DTypeError, ShapeError, explain
 from .modes import current, recorded, strong_zeros
 from .pullback import lifting, pullback
-from .tape import Node, ancestors, clock, sweep
+from .tape import Leaf, Node, ancestors, clock, sweep
 from .tensor import Tensor, wrap
 from .tree import flatten, leaves_like
 
@@ -76,9 +76,7 @@ class Recording:
 
     def value(self) -> Any:
         """Return what the function returned, without the recording if nothing outside needs it."""
-        return self.like_outputs(
-            [y if self.open else np.array(y._value)[()] for y in self.outputs]
-        )
+        return self.like_outputs([y if self.open else _plain(y._value) for y in self.outputs])
 
     def pull(self, cotangents: Any) -> list[Any]:
         """Read the recording backwards: one cotangent per input."""
@@ -92,7 +90,7 @@ class Recording:
             return [found.get(n, wrap(np.zeros_like(x._value), None)) for n, x in inputs]
         arrays = _sum([(node, ct._value) for node, ct in pairs if node])
         found = pullback(self.nodes, arrays, wrap)
-        return [np.array(found.get(n, np.zeros_like(x._value)))[()] for n, x in inputs]
+        return [_plain(found.get(n, np.zeros_like(x._value))) for n, x in inputs]
 
     def jacobian(self) -> Any:
         """Return the Jacobian of the one output with respect to the one input."""
@@ -129,7 +127,7 @@ class Recording:
                     known[node] = sum(parts[1:], start=parts[0])
         results = [known.get(y.node, wrap(np.zeros_like(y._value), None)) for y in self.outputs]
         keep = self.open or any(t.node for t in given)
-        return [t if keep else np.array(t._value)[()] for t in results]
+        return [t if keep else _plain(t._value) for t in results]
 
 
 def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Any) -> Any:
@@ -154,9 +152,17 @@ def _constants(node: Node, rule: Any, remembered: tuple[Any, ...]) -> tuple[Any,
     return tuple(wrap(v, None) if isinstance(v, np.ndarray) else v for v in remembered)
 
 
+def _plain(array: np.ndarray) -> Any:
+    """Return a result as an array or number of its own; in a trace as a tensor, to be followed."""
+    trace = current().trace
+    return np.array(array)[()] if trace is None else trace.plain(wrap(array, None))
+
+
 def _input(value: Any) -> Tensor:
     if isinstance(value, Tensor) and value.node is not None:
         return alias(value)
+    if isinstance(value, Tensor) and current().trace is not None and value.dtype.kind == "f":
+        return wrap(value._value, Leaf(value._value))
     if np.asarray(getattr(value, "_value", value)).dtype.kind != "f":
         what = "differentiation: inputs of a real floating dtype"
         do = "Convert it, for example with float() or .astype(float), or close over it"

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .checks import fitting, numeric
 from .errors import GraphError, explain
-from .guard import expose, exposed, taken, wrote
+from .guard import collect, expose, exposed, gradient, seen, set_gradient, taken, written, wrote
 from .pullback import pullback
 from .tape import Leaf, Node, ancestors, clock
 
@@ -47,6 +47,7 @@ class Tensor(Attached):  # type: ignore[misc]
         """The value: on leaves and constants writable, on results a read-only view."""
         if not self.is_leaf:
             return self.numpy()
+        seen(self._value)
         if not exposed(self._value):  # what was recorded keeps the old memory to itself
             self._value = self._value.copy()
             expose(self._value)
@@ -61,7 +62,7 @@ class Tensor(Attached):  # type: ignore[misc]
         if not self.is_leaf:
             what, do = "assignment: a leaf or a constant", "Give the new value a name of its own"
             raise GraphError(explain(what, repr(self.node), do))
-        value = fitting("assignment", value, self._value)
+        value = written(self, fitting("assignment", value, self._value))
         if self.node is None:  # its memory may be that of a result it was detached from
             self._value = value.copy()
             return
@@ -71,19 +72,17 @@ class Tensor(Attached):  # type: ignore[misc]
     @property
     def grad(self) -> np.ndarray | None:
         """The derivative collected by `backward`, in the leaf's shape and dtype; or None."""
-        return self.node.grad if isinstance(self.node, Leaf) else None
+        return gradient(self.node) if isinstance(self.node, Leaf) else None
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         if not isinstance(self.node, Leaf):
             raise GraphError(explain("grad: a leaf", repr(self), "Set it on a leaf tensor"))
-        self.node.grad = None if value is None else np.array(fitting("grad", value, self._value))
+        set_gradient(self.node, None if value is None else fitting("grad", value, self._value))
 
     def numpy(self) -> np.ndarray:
         """Return the value as a read-only array that shares memory."""
-        view = self._value.view()
-        view.flags.writeable = False
-        return view
+        return seen(self._value)
 
     def detach(self) -> Tensor:
         """Return the same value as a constant."""
@@ -119,8 +118,7 @@ class Tensor(Attached):  # type: ignore[misc]
         nodes = ancestors([self.node])
         cotangents = pullback(nodes, {self.node: start}, wrap)
         for leaf in [node for node in cotangents if isinstance(node, Leaf)]:
-            ct = taken(cotangents, leaf)
-            leaf.grad = ct if leaf.grad is None else np.asarray(leaf.grad + ct)
+            collect(leaf, taken(cotangents, leaf))
         for node in nodes if not retain_graph else ():
             node.links = node.links and None
 

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .guard import wrote
-from .tape import clock
+from .modes import current
+from .tape import Leaf, clock
 from .tensor import Tensor
 
-__all__ = ["update_op"]
+__all__ = ["collected", "hosted", "update_op"]
+
+Numbers = Sequence[Mapping[str, float]]
+
+
+def collected(parameter: Tensor) -> np.ndarray | None:
+    """Return the gradient of a leaf, not to be changed: what an optimizer hands to an update."""
+    return parameter.node.grad if isinstance(parameter.node, Leaf) else None
+
+
+def hosted(function: Callable[[], Numbers], witness: Callable[[], Callable[[], bool]]) -> Numbers:
+    """Return numbers that depend on more than arrays, such as a rate that a schedule sets.
+
+    A compiled program calls `function` again at each of its runs, as long as what ``witness()``
+    returned after the first call is true.
+    """
+    numbers = function()
+    trace = current().trace
+    if trace is not None:
+        trace.host(function, witness(), numbers)
+    return numbers
 
 
 def update_op(
@@ -31,6 +54,9 @@ def update_op(
 
     def update(*values: Any, **attributes: Any) -> None:
         arrays = [value._value if isinstance(value, Tensor) else value for value in values]
+        trace = current().trace
+        if trace is not None:
+            trace.update(function, values, attributes, written)
         function(*arrays, **attributes)
         position = next(clock)
         for i in written:

@@ -8,10 +8,12 @@ recurrences; `structured` writes them out.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
+from autograd_core.update import collected, hosted
 
 from .groups import ParamGroup, Plan, Slot, gather_groups
 from .hyperparameters import HyperparameterError
@@ -62,6 +64,9 @@ class Optimizer:
         sizes = [len(group.slots) for group in self.param_groups]
         return f"{type(self).__name__}({settings}), groups of {sizes} parameters"
 
+    def __compile_key__(self) -> None:
+        """What a program takes for granted: nothing, `_witness` tells it."""
+
     def add_param_group(self, entries: Mapping[str, Any]) -> None:
         """Add parameters with hyperparameters of their own.
 
@@ -98,32 +103,60 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in place."""
         for group in self.param_groups:
-            plan = group.plan
-            if plan is None:  # a hyperparameter was set
-                self._check_constraints(group)
-                plan = group.plan = self.make_plan(group)
-            now = 0
-            for slot in group.slots:
-                parameter = slot.parameter
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                if slot.plan is not plan or gradient.dtype is not slot.dtype:
-                    slot.bind(plan, slot.state, slot.numbers)
-                slot.step += 1
-                if slot.step != now or slot.numbers:  # mostly the same for all parameters
-                    now = slot.step
-                    scalars = plan.scalars(now, group, slot.numbers)
-                slot.update(parameter, gradient, *slot.arrays, **scalars)
+            if group.plan is None:  # a hyperparameter was set
+                self._plan(group)
+        chosen = [
+            (slot, group)
+            for group in self.param_groups
+            for slot in group.slots
+            if collected(slot.parameter) is not None
+        ]
+        numbers = hosted(partial(self._advance, chosen), partial(self._witness, chosen))
+        for (slot, _), scalars in zip(chosen, numbers, strict=True):
+            slot.update(slot.parameter, collected(slot.parameter), *slot.arrays, **scalars)
+
+    def _advance(self, chosen: Sequence[tuple[Slot, ParamGroup]]) -> list[dict[str, float]]:
+        """Count a step of some parameters; return what it takes besides arrays."""
+        numbers: list[dict[str, float]] = []
+        now, last = 0, None
+        for slot, group in chosen:
+            plan = group.plan or self._plan(group)
+            dtype = slot.parameter.dtype
+            if slot.plan is not plan or dtype is not slot.dtype:
+                slot.bind(plan, slot.state, slot.numbers)
+            slot.step += 1
+            if slot.step != now or group is not last or slot.numbers:  # mostly the same for all
+                now, last = slot.step, group
+                scalars = plan.scalars(now, group, slot.numbers)
+            numbers.append(scalars)
+        return numbers
+
+    def _plan(self, group: ParamGroup) -> Plan:
+        """Make the plan of a group anew."""
+        self._check_constraints(group)
+        group.plan = self.make_plan(group)
+        return group.plan
+
+    def _witness(self, chosen: Sequence[tuple[Slot, ParamGroup]]) -> Callable[[], bool]:
+        """Return the function that says whether the next step will be one of the same kind."""
+        arrays = [slot.arrays for slot, _ in chosen]
+        groups = list(self.param_groups)
+
+        def unchanged() -> bool:
+            return self.param_groups == groups and all(
+                (group.plan or self._plan(group)) is slot.plan and slot.arrays is known
+                for (slot, group), known in zip(chosen, arrays, strict=True)
+            )
+
+        return unchanged
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with ``set_to_none=False`` overwrite them with zeros."""
         for slot in self._slots():
-            gradient = slot.parameter.grad
             if set_to_none:
                 slot.parameter.grad = None
-            elif gradient is not None:
-                gradient.fill(0.0)
+            elif slot.parameter.grad is not None:
+                slot.parameter.grad.fill(0.0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of the state, by position of the parameter, and the hyperparameters.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import DTypeError, GraphError, ShapeError, explain
+from ..guard import seen
 from ..tape import Leaf
 from ..tensor import Tensor
 
@@ -38,7 +39,7 @@ def item(self: Tensor) -> Any:
         raise ShapeError(
             explain(what, f"shape {self.shape}", "Index it, or reduce it with .sum()")
         )
-    return self._value.item()
+    return seen(self._value).item()
 
 
 def length(self: Tensor) -> int:
@@ -59,7 +60,9 @@ def to_array(self: Tensor, dtype: DTypeLike | None = None, copy: bool | None = N
         what = "conversion to ndarray: a tensor without derivative"
         do = "Use .numpy() for its value; its derivative would be lost silently"
         raise DTypeError(explain(what, f"a tensor on the tape ({self.node.name})", do))
-    return np.array(self._value, dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
+    return (
+        np.array(seen(self._value), dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
+    )
 
 
 def represent(self: Tensor) -> str:
@@ -108,7 +111,7 @@ def convert(self: Tensor, dtype: DTypeLike) -> None:
 METHODS = {
     "convert": convert,
     "item": item,
-    "tolist": lambda self: self._value.tolist(),
+    "tolist": lambda self: seen(self._value).tolist(),
     "__format__": lambda self, spec: format(item(self) if spec else str(self), spec),
     "__reduce_ex__": reduce,
     "__len__": length,

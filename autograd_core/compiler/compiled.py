@@ -1,0 +1,265 @@
+"""`compile`: a function that is recorded twice and then run as a program.
+
+The first two calls of a kind are ordinary ones, recorded. Where they agree, and their inputs were
+different, the calls that follow run the program that both have in common. Some of them are
+recorded again and compared (the audit). What cannot be a program runs as it always did, and
+`Compiled.explain` says why.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError, explain
+from ..modes import current, traced
+from ..tensor import Tensor, wrap
+from ..tree import flatten
+from .compare import alike, difference, unproven
+from .environment import Surroundings
+from .program import Program, Stale, objection
+from .record import Trace, Value
+
+__all__ = ["Compiled", "compile"]
+
+MOST_KINDS = 64  # of calls with different shapes or settings; more of them run as they always did
+
+
+def compile(function: Callable[..., Any] | None = None, *, audit: bool = True) -> Any:
+    """Turn a function into a program of the operations that it applies.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns nested containers of arrays, tensors and Python values. It may call
+        ``backward()``, ``optimizer.step()`` and transforms such as `value_and_grad`. Parameters
+        and optimizers that it reaches are updated in place.
+    audit : bool
+        Whether to record the calls 3, 10, 100, 1000, ... again and compare.
+
+    Returns
+    -------
+    Compiled
+        Called like the function. Tensors in its results are constants.
+
+    Raises
+    ------
+    GraphError
+        At a call that the audit finds to do something else than the program does.
+
+    Notes
+    -----
+    Calls with other shapes, dtypes, Python values or settings (``model.eval()``, another closure)
+    are kinds of their own, recorded anew. Effects other than on parameters, gradients and
+    optimizers (printing, appending to a list) happen at recorded calls only. Operands on the tape
+    are not for programs: such calls run as they always did.
+
+    Examples
+    --------
+    >>> import autograd_core as ag, numpy as np
+    >>> norm = ag.compile(ag.value_and_grad(lambda x: ag.sqrt(ag.sum(x * x))))
+    >>> for x in ([3.0, 4.0], [6.0, 8.0], [5.0, 12.0]):
+    ...     value, gradient = norm(np.array(x))
+    >>> value
+    np.float64(13.0)
+    >>> print(norm.explain())
+    1 kind of call
+      array float64(2,): a program of 14 steps, run 1 time
+    """
+    if function is None:
+        return functools.partial(compile, audit=audit)
+    return Compiled(function, audit)
+
+
+class Kind:
+    """The calls of one kind: what was recorded of them, and the program."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.runs = 0
+        self.reason: str | None = "recorded once"  # why there is no program
+        self.hopeless = False
+        self.recording: Recording | None = None
+        self.program: Program | None = None
+
+    def learn(self, recording: Recording) -> None:
+        """Take in another recording; make a program if it shows that one is right."""
+        before, self.recording = self.recording, recording
+        self.reason = recording.objection()
+        self.hopeless = self.reason is not None
+        if before is None or self.hopeless:
+            self.reason = self.reason or "recorded once"
+            return
+        self.reason = before.difference(recording)
+        self.hopeless = self.reason is not None
+        if self.reason is None and before.leaves_open(recording):
+            self.reason = "recorded with equal inputs only, which proves no constant"
+        if self.reason is None:
+            self.program = Program(recording.trace, recording.outputs)
+
+    def due(self) -> bool:
+        """Whether the audit wants this call recorded again."""
+        digits = str(self.calls)
+        return self.calls == 3 or (digits[0] == "1" and self.calls >= 10 and not int(digits[1:]))
+
+
+class Recording:
+    """One recorded call: its trace, its inputs and where its results come from."""
+
+    def __init__(self, function: Callable[..., Any], leaves: Sequence[Any], build: Any) -> None:
+        self.arrays = [_array(x) for x in leaves if _is_array(x)]
+        self.trace = Trace(self.arrays)
+        tensors = iter([wrap(array, None) for array in self.arrays])
+        args, kwargs = build([next(tensors) if _is_array(x) else x for x in leaves])
+        with traced(self.trace):
+            self.result = function(*args, **kwargs)
+        flat, self.build = flatten(self.result)
+        self.flat = [self._place(x) for x in flat]
+        self.outputs = [x for x in self.flat if isinstance(x, Value)]
+        self.plain = [isinstance(x, Tensor) and self.trace.is_plain(x._value) for x in flat]
+        self.before = [array.copy() for array in self.arrays]
+
+    def _place(self, x: Any) -> Any:
+        if isinstance(x, Tensor):
+            return self.trace.value(x._value, x)
+        return self.trace.value(x) if isinstance(x, np.ndarray) else x
+
+    def objection(self) -> str | None:
+        """Say why no program can be made; None if one can."""
+        return objection(self.trace)
+
+    def difference(self, other: Recording) -> str | None:
+        """Say where two recordings differ; None if they do not."""
+        mine = [x.index if isinstance(x, Value) else x for x in self.flat]
+        theirs = [x.index if isinstance(x, Value) else x for x in other.flat]
+        found = difference(self.trace, other.trace)
+        return found or (None if alike(mine, theirs) else "results that change without operations")
+
+    def leaves_open(self, other: Recording) -> bool:
+        """Whether equal inputs may be the reason for equal constants."""
+        return unproven(self.trace, other.trace) and all(map(alike, self.before, other.before))
+
+    def results(self, arrays: Sequence[np.ndarray] | None = None) -> Any:
+        """Return the results, of this call or of another, in the function's containers."""
+        if arrays is None:
+            flat, _ = flatten(self.result)
+            arrays = [_array(x) for x in flat if _is_array(x)]
+        found = iter(arrays)
+        pairs = zip(self.flat, self.plain, strict=True)
+        return self.build(
+            [_handed(next(found), p) if isinstance(x, Value) else x for x, p in pairs]
+        )
+
+
+def _handed(array: np.ndarray, plain: bool) -> Any:
+    return array[()] if plain else wrap(array, None)
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Tensor | np.ndarray)
+
+
+def _array(x: Any) -> np.ndarray:
+    array: np.ndarray = x._value if isinstance(x, Tensor) else x
+    return array
+
+
+class Compiled:
+    """A function that `compile` has taken on; see there."""
+
+    def __init__(self, function: Callable[..., Any], audit: bool = True) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.audit = audit
+        self.kinds: dict[Hashable, Kind] = {}
+        self.strangers = 0  # calls that no program is for
+        self._surroundings = Surroundings(function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, by a program where there is one."""
+        leaves, build = flatten((args, kwargs))
+        kind = self._kind(leaves, args, kwargs)
+        if kind is None:
+            self.strangers += 1
+            return self.function(*args, **kwargs)
+        kind.calls += 1
+        if kind.program is not None and not (self.audit and kind.due()):
+            try:
+                return self._run(kind, leaves)
+            except Stale:
+                return self.function(*args, **kwargs)
+        if kind.hopeless:
+            return self.function(*args, **kwargs)
+        return self._record(kind, leaves, build)
+
+    def _kind(self, leaves: Sequence[Any], args: Any, kwargs: Any) -> Kind | None:
+        """Return the kind of a call; None if programs are not for it."""
+        if current().trace is not None or any(_on_tape(x) for x in leaves):
+            return None
+        given = tuple(map(_description, leaves))
+        key = (given, _shape_of(args), _shape_of(kwargs), self._surroundings.key())
+        if key not in self.kinds and len(self.kinds) >= MOST_KINDS:
+            return None
+        return self.kinds.setdefault(key, Kind())
+
+    def _run(self, kind: Kind, leaves: Sequence[Any]) -> Any:
+        assert kind.program is not None and kind.recording is not None
+        results = kind.program.run([_array(x) for x in leaves if _is_array(x)])
+        kind.runs += 1
+        return kind.recording.results(results)
+
+    def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
+        """Call the function as ever, and learn from it."""
+        recording = Recording(self.function, leaves, build)
+        audited = kind.program is not None
+        kind.learn(recording)
+        if audited and kind.hopeless:
+            name = getattr(self.function, "__name__", "the function")
+            what = f"compile: a function that does the same at every call of a kind ({name})"
+            do = "Pass what changes as an argument, or call it without compile"
+            raise GraphError(explain(what, kind.reason, do))
+        return recording.results()
+
+    def explain(self) -> str:
+        """Say for each kind of call what runs it, and why."""
+        plural = "" if len(self.kinds) == 1 else "s"
+        lines = [f"{len(self.kinds)} kind{plural} of call"]
+        for (given, *_), kind in self.kinds.items():
+            arrays = ", ".join(x for x in given if isinstance(x, str)) or "no arrays"
+            lines.append(f"  {arrays}: {_summary(kind)}")
+        if self.strangers:
+            lines.append(
+                f"  {self.strangers} calls with operands on the tape, or of further kinds"
+            )
+        return "\n".join(lines)
+
+
+def _summary(kind: Kind) -> str:
+    if kind.program is None:
+        return f"no program: {kind.reason}"
+    times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
+    return f"a program of {len(kind.program.steps)} steps, run {times}"
+
+
+def _on_tape(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.node is not None
+
+
+def _description(x: Any) -> Hashable:
+    if _is_array(x):
+        array = _array(x)
+        kind = "" if isinstance(x, Tensor) else "array "
+        return f"{kind}{array.dtype}{array.shape}"
+    return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
+
+
+def _shape_of(tree: Any) -> Hashable:
+    """Return how containers are nested."""
+    if isinstance(tree, dict):
+        return (dict, *((key, _shape_of(value)) for key, value in tree.items()))
+    if isinstance(tree, list | tuple):
+        return (type(tree), *map(_shape_of, tree))
+    return None
