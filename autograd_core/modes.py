@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -91,7 +91,7 @@ def tape() -> Tape:
 class _Mode(ContextDecorator):
     """Change how operations are recorded, within a ``with`` block or a decorated function."""
 
-    mode: Mapping[str, Any]
+    mode: dict[str, Any]
 
     def __init__(self) -> None:
         self.tokens: list[Token[Tape]] = []
@@ -125,14 +125,14 @@ class recorded(_Mode):  # noqa: N801
 
 
 class traced(_Mode):  # noqa: N801
-    """Within this context `trace` is told of every application of an op, and of every read."""
+    """Within this context `trace` is told of every application of an op, and of every read.
+
+    Not a decorator.
+    """
 
     def __init__(self, trace: Any) -> None:
         super().__init__()
         self.mode = {"trace": trace}
-
-    def _recreate_cm(self) -> _Mode:
-        return type(self)(self.mode["trace"])
 
 
 class strong_zeros(_Mode):  # noqa: N801

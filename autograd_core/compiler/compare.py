@@ -1,4 +1,4 @@
-"""Comparing two recordings: the same steps, so that one program stands for both?
+"""Comparing two recordings: whether they are the same steps, so that one program does both.
 
 What both have in common and no input has made is a constant only if the recordings had different
 inputs; else it may be a result of what they had alike, computed out of sight.
@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ..tape import Leaf
+from ..tensor import Tensor
 from .record import Apply, Collect, Finite, Guard, Host, Overwrite, Step, Trace, Update, Value
 
 __all__ = ["difference", "unproven"]
 
 
 def difference(one: Trace, two: Trace) -> str | None:
-    """Say where two recordings of a function differ first, with both lines; None if they do not."""
+    """Say where two recordings differ first, with both lines; None if they do not."""
     for first, second in zip(one.steps, two.steps, strict=False):
         found = _step(first, second)
         if found:
@@ -84,11 +86,9 @@ def _values(x: Value, y: Value) -> str | None:
 def content(value: Value) -> Any:
     """Return the array that a captured value is now."""
     holder = value.holder
-    if isinstance(holder, np.ndarray) or holder is None:
-        return holder
-    return (
-        holder.grad if hasattr(holder, "grad") and not hasattr(holder, "_value") else holder._value
-    )
+    if isinstance(holder, Tensor):
+        return holder._value
+    return holder.grad if isinstance(holder, Leaf) else holder
 
 
 def unproven(one: Trace, two: Trace) -> bool:

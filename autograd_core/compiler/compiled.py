@@ -19,8 +19,9 @@ from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
 from .compare import alike, difference, unproven
+from .emit import Stale
 from .environment import Surroundings
-from .program import Program, Stale, objection
+from .program import Program, objection
 from .record import Trace, Value
 
 __all__ = ["Compiled", "compile"]
@@ -61,13 +62,13 @@ def compile(function: Callable[..., Any] | None = None, *, audit: bool = True) -
     --------
     >>> import autograd_core as ag, numpy as np
     >>> norm = ag.compile(ag.value_and_grad(lambda x: ag.sqrt(ag.sum(x * x))))
-    >>> for x in ([3.0, 4.0], [6.0, 8.0], [5.0, 12.0]):
+    >>> for x in ([3.0, 4.0], [6.0, 8.0], [8.0, 15.0], [5.0, 12.0]):
     ...     value, gradient = norm(np.array(x))
     >>> value
     np.float64(13.0)
     >>> print(norm.explain())
     1 kind of call
-      array float64(2,): a program of 14 steps, run 1 time
+      float64(2,): a program of 10 steps, run 1 time
     """
     if function is None:
         return functools.partial(compile, audit=audit)
@@ -174,7 +175,7 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function = function
         self.audit = audit
-        self.kinds: dict[Hashable, Kind] = {}
+        self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
         self._surroundings = Surroundings(function)
 
@@ -228,8 +229,7 @@ class Compiled:
         plural = "" if len(self.kinds) == 1 else "s"
         lines = [f"{len(self.kinds)} kind{plural} of call"]
         for (given, *_), kind in self.kinds.items():
-            arrays = ", ".join(x for x in given if isinstance(x, str)) or "no arrays"
-            lines.append(f"  {arrays}: {_summary(kind)}")
+            lines.append(f"  {', '.join(map(_in_words, given))}: {_summary(kind)}")
         if self.strangers:
             lines.append(
                 f"  {self.strangers} calls with operands on the tape, or of further kinds"
@@ -249,11 +249,17 @@ def _on_tape(x: Any) -> bool:
 
 
 def _description(x: Any) -> Hashable:
-    if _is_array(x):
-        array = _array(x)
-        kind = "" if isinstance(x, Tensor) else "array "
-        return f"{kind}{array.dtype}{array.shape}"
+    """Return what a program takes for granted of an argument."""
+    if isinstance(x, Tensor):
+        return x._value.dtype, x._value.shape, "tensor"
+    if isinstance(x, np.ndarray):
+        return x.dtype, x.shape
     return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
+
+
+def _in_words(description: Any) -> str:
+    what, value, *_ = description
+    return f"{what}{value}" if isinstance(what, np.dtype) else f"{value!r:.40}"
 
 
 def _shape_of(tree: Any) -> Hashable:

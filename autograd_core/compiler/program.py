@@ -8,25 +8,17 @@ gradients are handed to their leaves.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..guard import wrote
-from ..tape import clock
-from .compare import alike, content
+from .emit import emit
 from .record import Apply, Collect, Finite, Guard, Host, Overwrite, Step, Trace, Update, Value
 
-__all__ = ["Program", "Stale", "objection"]
+__all__ = ["Program", "objection"]
 
-Environment = dict[Any, Any]
 COMMITS = (Host, Update, Overwrite)
-
-
-class Stale(Exception):  # noqa: N818
-    """What was recorded does not hold for this call; nothing has been changed."""
 
 
 def objection(trace: Trace) -> str | None:
@@ -48,35 +40,41 @@ class Program:
     ----------
     steps : list of Step
         What a run does, in order; results that nobody needs are left out.
+    source : str
+        The text of the function that runs.
     """
 
     def __init__(self, trace: Trace, outputs: Sequence[Value]) -> None:
-        self.outputs = tuple(outputs)
-        self.inputs = tuple(trace.inputs)
-        self.final = {s.leaf: s.value for s in trace.steps if isinstance(s, Collect)}
-        needed = [*self.outputs, *(value for value in self.final.values() if value is not None)]
-        self.steps = _live(trace.steps, needed)
-        self.captured = [v for v in trace.values if v.holder is not None and v.place < 0]
-        self._acts = [_act(step) for step in self.steps]
+        final = {step.leaf: step.value for step in trace.steps if isinstance(step, Collect)}
+        self.forgotten = [leaf for leaf, value in final.items() if value is None]
+        collected = {leaf: value for leaf, value in final.items() if value is not None}
+        self.collecting = list(collected)
+        results = [*outputs, *collected.values()]
+        self.steps = _live(trace.steps, results)
+        read = {x for step in self.steps for x in _reads(step)} | set(results)
+        captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
+        self.source, self._function = emit(trace.inputs, captured, self.steps, results)
+        # What no step has made belongs to somebody else, and what goes to two places to both.
+        made = {step.result for step in self.steps if isinstance(step, Apply)}
+        self._shared = [v not in made or results.count(v) > 1 for v in results]
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        found: Environment = {value: content(value) for value in self.captured}
-        found.update(zip(self.inputs, arrays, strict=True))
         with np.errstate(all="ignore"):
-            for act in self._acts:
-                act(found)
-        for leaf, value in self.final.items():
-            leaf.grad = None if value is None else _own(found[value])
-        return [_own(found[value]) for value in self.outputs]
+            found = self._function(*arrays)
+        own = [_own(a, shared) for a, shared in zip(found, self._shared, strict=True)]
+        count = len(own) - len(self.collecting)
+        for leaf in self.forgotten:
+            leaf.grad = None
+        for leaf, gradient in zip(self.collecting, own[count:], strict=True):
+            leaf.grad = gradient
+        return own[:count]
 
-    def __str__(self) -> str:
-        return "\n".join(f"{number:4}  {step}" for number, step in enumerate(self.steps))
 
-
-def _own(array: np.ndarray) -> np.ndarray:
-    """Return an array that shares its memory with nobody: results may be handed out twice."""
-    return np.array(array)
+def _own(array: np.ndarray, shared: bool) -> np.ndarray:
+    """Return an array of which nobody else can see the memory."""
+    private = not shared and array.base is None and array.flags.writeable
+    return array if private else array.copy()
 
 
 def _live(steps: Sequence[Step], outputs: Sequence[Value]) -> list[Step]:
@@ -92,84 +90,10 @@ def _live(steps: Sequence[Step], outputs: Sequence[Value]) -> list[Step]:
 
 
 def _reads(step: Step) -> Sequence[Any]:
-    if isinstance(step, Apply | Update):
+    if isinstance(step, Apply):
+        return [x for x in step.operands if isinstance(x, Value)]
+    if isinstance(step, Update):
         return step.operands
     if isinstance(step, Finite):
         return step.values
     return (step.value,) if isinstance(step, Guard | Overwrite) else ()
-
-
-# -------------------------------------------------------------- what is done at each step
-
-
-def _act(step: Step) -> Callable[[Environment], None]:
-    """Return the function that does a step."""
-    return ACTS[type(step)](step)
-
-
-def _applying(step: Apply) -> Callable[[Environment], None]:
-    places = [(x, None) if isinstance(x, Value) else (None, x) for x in step.operands]
-    compute, attributes, result = step.op.compute, step.attributes, step.result
-
-    def apply(found: Environment) -> None:
-        given = [number if value is None else found[value] for value, number in places]
-        found[result] = compute(*given, **attributes)
-
-    return apply
-
-
-def _guarding(step: Guard) -> Callable[[Environment], None]:
-    def guard(found: Environment) -> None:
-        if not alike(found[step.value], step.content):
-            raise Stale(f"what the host read at {step.line} is another value now")
-
-    return guard
-
-
-def _checking(step: Finite) -> Callable[[Environment], None]:
-    def check(found: Environment) -> None:
-        if not all(math.isfinite(np.vdot(found[v], found[v])) for v in step.values):
-            raise Stale(f"a gradient at {step.line} is not finite")
-
-    return check
-
-
-def _hosting(step: Host) -> Callable[[Environment], None]:
-    def host(found: Environment) -> None:
-        if not step.valid():
-            raise Stale(f"the update at {step.line} is another one now")
-        found[step] = step.function()
-
-    return host
-
-
-def _updating(step: Update) -> Callable[[Environment], None]:
-    def update(found: Environment) -> None:
-        arrays = [found[value] for value in step.operands]
-        numbers: Mapping[str, Any] = step.attributes
-        if step.source is not None:
-            host, position = step.source
-            numbers = found[host][position]
-        step.function(*arrays, **numbers)
-        position = next(clock)
-        for i in step.written:
-            wrote(arrays[i], position)
-
-    return update
-
-
-def _overwriting(step: Overwrite) -> Callable[[Environment], None]:
-    def overwrite(found: Environment) -> None:
-        step.tensor.assign(found[step.value])
-
-    return overwrite
-
-
-ACTS: dict[type[Step], Callable[[Any], Callable[[Environment], None]]] = {
-    Apply: _applying,
-    Guard: _guarding,
-    Finite: _checking,
-    Host: _hosting,
-    Update: _updating,
-    Overwrite: _overwriting,
-}

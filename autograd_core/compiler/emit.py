@@ -1,0 +1,150 @@
+"""Emission: the steps of a program as the text of one Python function.
+
+The text is what runs. Every operation is a call of its forward function on arrays; a compiler of
+its parts to machine code can take their place without a change around it.
+
+    def run(x0, x1):
+        c2 = holder2._value
+        v4 = op0(x0, c2)
+        ...
+        return v9, (v7, v8)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..guard import wrote
+from ..tape import clock
+from ..tensor import Tensor
+from .compare import alike
+from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
+
+__all__ = ["Stale", "emit"]
+
+
+class Stale(Exception):  # noqa: N818
+    """What was recorded does not hold for this call; nothing has been changed."""
+
+
+class _Text:
+    """The lines of the function, and the objects that they name."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {
+            "Stale": Stale,
+            "alike": alike,
+            "clock": clock,
+            "isfinite": math.isfinite,
+            "vdot": np.vdot,
+            "wrote": wrote,
+        }
+        self._names: dict[tuple[str, int], str] = {}
+
+    def named(self, kind: str, thing: Any) -> str:
+        """Return the name of an object from outside; the same object has one name."""
+        key = kind, id(thing)
+        if key not in self._names:
+            self._names[key] = f"{kind}{len(self._names)}"
+            self.scope[self._names[key]] = thing
+        return self._names[key]
+
+    def operand(self, x: Any) -> str:
+        """Return the text of a value or number."""
+        if isinstance(x, Value):
+            return x.name
+        plain = type(x) in (int, bool) or (type(x) is float and math.isfinite(x))
+        return repr(x) if plain else self.named("number", x)
+
+
+def emit(
+    inputs: Sequence[Value],
+    captured: Sequence[Value],
+    steps: Sequence[Step],
+    results: Sequence[Value],
+) -> tuple[str, Callable[..., Any]]:
+    """Return the text of the function of the inputs that does the steps, and the function."""
+    text = _Text()
+    for value in captured:
+        text.lines.append(f"{value.name} = {_found(value, text)}")
+    for step in steps:
+        text.lines += WRITERS[type(step)](step, text)
+    returned = "".join(f"{value.name}, " for value in results)
+    text.lines.append(f"return ({returned})")
+    header = f"def run({', '.join(value.name for value in inputs)}):"
+    source = "\n    ".join([header, *text.lines]) + "\n"
+    scope = text.scope
+    exec(source, scope)
+    return source, scope["run"]
+
+
+def _found(value: Value, text: _Text) -> str:
+    """Return where a captured array is found."""
+    holder = value.holder
+    if isinstance(holder, np.ndarray):
+        return text.named("array", holder)
+    name = text.named("holder", holder)
+    return f"{name}._value" if isinstance(holder, Tensor) else f"{name}.grad"
+
+
+def _apply(step: Apply, text: _Text) -> list[str]:
+    operands = [text.operand(x) for x in step.operands]
+    options = [f"{name}={text.operand(x)}" for name, x in step.attributes.items()]
+    function = text.named(f"{step.op.name}_", step.op.compute)
+    call = f"{function}({', '.join([*operands, *options])})"
+    return [f"{step.result.name} = {call}"]
+
+
+def _guard(step: Guard, text: _Text) -> list[str]:
+    seen = text.named("seen", step.content)
+    reason = f"what the host read at {step.line} is another value now"
+    return [f"if not alike({step.value.name}, {seen}):", f"    raise Stale({reason!r})"]
+
+
+def _finite(step: Finite, text: _Text) -> list[str]:
+    names = [value.name for value in step.values]
+    tests = " and ".join(f"isfinite(vdot({name}, {name}))" for name in names) or "True"
+    return [f"if not ({tests}):", f"    raise Stale('a gradient at {step.line} is not finite')"]
+
+
+def _host(step: Host, text: _Text) -> list[str]:
+    valid, function = text.named("valid", step.valid), text.named("numbers", step.function)
+    reason = f"the update at {step.line} is another one now"
+    return [
+        f"if not {valid}():",
+        f"    raise Stale({reason!r})",
+        f"{_numbers(step, text)} = {function}()",
+    ]
+
+
+def _numbers(step: Host, text: _Text) -> str:
+    return text.named("of_step", step)
+
+
+def _update(step: Update, text: _Text) -> list[str]:
+    operands = ", ".join(text.operand(x) for x in step.operands)
+    if step.source is None:
+        numbers = text.named("options", step.attributes)
+    else:
+        numbers = f"{_numbers(step.source[0], text)}[{step.source[1]}]"
+    marks = [f"wrote({step.operands[i].name}, next(clock))" for i in step.written]
+    return [f"{text.named('update', step.function)}({operands}, **{numbers})", *marks]
+
+
+def _overwrite(step: Overwrite, text: _Text) -> list[str]:
+    return [f"{text.named('tensor', step.tensor)}.assign({step.value.name})"]
+
+
+WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
+    Apply: _apply,
+    Guard: _guard,
+    Finite: _finite,
+    Host: _host,
+    Update: _update,
+    Overwrite: _overwrite,
+}

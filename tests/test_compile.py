@@ -1,0 +1,512 @@
+"""Compiled functions do what the functions do: all ops, optimizers, and every trap."""
+
+import copy
+
+import numpy as np
+import pytest
+from applications import applications, call, differentiable
+
+import autograd_core as ag
+import nn
+import optim
+from autograd_core.declare import COMPOSITES
+
+OPS = list(ag.OPS.values())
+
+
+def again(x, seed):
+    """Return other numbers of the same kind: the signs and the order of size are kept."""
+    rng = np.random.default_rng(seed)
+    return x * rng.uniform(0.97, 1.03) if x.dtype.kind == "f" else x
+
+
+def close(got, want):
+    got, want = np.asarray(got), np.asarray(want)
+    assert (got.shape, got.dtype) == (want.shape, want.dtype)
+    scale = np.abs(want[np.isfinite(want)]).max(initial=1.0) if want.dtype.kind == "f" else 1.0
+    eps = np.finfo(want.dtype).eps if want.dtype.kind == "f" else 0.0
+    np.testing.assert_allclose(got, want, rtol=4 * eps, atol=4 * eps * scale)
+
+
+# ----------------------------------------------------------------------------- everything
+
+
+@pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
+def test_every_operation_and_its_pullback(op):
+    for operands, attributes in applications(op)[:2]:
+        tracked = differentiable(op, operands) if op.nondiff is None else ()
+
+        def function(*arrays, tracked=tracked, attributes=attributes):
+            if not tracked:
+                return (call(op, arrays, attributes) + 0,)
+            leaves = [arrays[i] for i in tracked]
+            value, pull = ag.vjp(
+                lambda *points: call(op, _with(arrays, tracked, points), attributes), *leaves
+            )
+            return (value, *pull(ag.cos(value)))
+
+        compiled = ag.compile(function, audit=False)
+        for seed in range(4):
+            arrays = [again(x, seed) for x in operands]
+            got, want = compiled(*arrays), function(*arrays)
+            for g, w in zip(got, want, strict=True):
+                close(g, w)
+        (kind,) = compiled.kinds.values()
+        assert kind.runs == 2, compiled.explain()
+
+
+def _with(arrays, tracked, points):
+    full = list(arrays)
+    for i, point in zip(tracked, points, strict=True):
+        full[i] = point
+    return full
+
+
+def small(rng=0, dtype=np.float64):
+    rng = np.random.default_rng(rng)
+    return nn.Sequential(
+        nn.Linear(5, 8, rng=rng, dtype=dtype), nn.Tanh(), nn.Linear(8, 3, rng=rng, dtype=dtype)
+    )
+
+
+def step_of(model, optimizer, loss):
+    def step(x, y):
+        value = loss(model(x), y)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        return value
+
+    return step
+
+
+def twins(make, loss=None, dtype=np.float64):
+    """Return two equal trainings, one of them compiled, with their models."""
+    loss = loss or nn.MSELoss()
+    found = []
+    for compiled in (True, False):
+        model = small(dtype=dtype)
+        optimizer = make(model.parameters())
+        step = step_of(model, optimizer, loss)
+        found.append((ag.compile(step) if compiled else step, model, optimizer))
+    return found
+
+
+def batches(count=8, dtype=np.float64):
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        yield rng.normal(size=(6, 5)).astype(dtype), rng.normal(size=(6, 3)).astype(dtype)
+
+
+def same_training(one, two, data, before=lambda i, optimizer: None):
+    """Assert that two trainings go the same way, weights and gradients."""
+    for i, (x, y) in enumerate(data):
+        losses = []
+        for step, _, optimizer in (one, two):
+            before(i, optimizer)
+            losses.append(float(step(x, y)))
+        close(losses[0], losses[1])
+        for p, q in zip(one[1].parameters(), two[1].parameters(), strict=True):
+            close(p.numpy(), q.numpy())
+            close(p.grad, q.grad)
+
+
+OPTIMIZERS = [
+    getattr(optim, name)
+    for name in optim.__all__
+    if isinstance(getattr(optim, name), type)
+    and issubclass(getattr(optim, name), optim.Optimizer)
+    and getattr(optim, name) is not optim.Optimizer
+]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+def test_every_optimizer(kind):
+    one, two = twins(lambda params: kind(params, lr=0.01))
+    same_training(one, two, batches())
+    assert "a program" in one[0].explain(), one[0].explain()
+
+
+def test_a_schedule_sets_the_rate_without_another_program():
+    one, two = twins(lambda params: optim.Adam(params, lr=0.01))
+
+    def slower(i, optimizer):
+        optimizer.lr = 0.01 / (1 + i)
+
+    same_training(one, two, batches(12), slower)
+    assert len(one[0].kinds) == 1
+    assert "run 8 times" in one[0].explain()
+
+
+def test_changed_hyperparameters_and_loaded_states_are_seen():
+    one, two = twins(lambda params: optim.SGD(params, lr=0.01))
+
+    def changing(i, optimizer):
+        if i == 5:
+            optimizer.momentum = 0.9
+        if i == 8:
+            optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+
+    same_training(one, two, batches(14), changing)
+
+
+def test_the_arrays_stay_the_same_ones():
+    step, model, _ = twins(lambda params: optim.Adam(params, lr=0.01))[0]
+    before = [p.data for p in model.parameters()]
+    for x, y in batches():
+        step(x, y)
+    assert all(p.data is array for p, array in zip(model.parameters(), before, strict=True))
+
+
+# ---------------------------------------------------------------------------------- traps
+
+
+def check(function, calls, kinds=None, runs=None):
+    """Assert that a compiled function gives at every call what the function gives."""
+    compiled = ag.compile(function)
+    for args in calls:
+        got, want = compiled(*args), function(*args)
+        close(_number(got), _number(want))
+    if kinds is not None:
+        assert len(compiled.kinds) == kinds, compiled.explain()
+    if runs is not None:
+        assert sum(kind.runs for kind in compiled.kinds.values()) == runs, compiled.explain()
+    return compiled
+
+
+def _number(x):
+    return x.numpy() if isinstance(x, ag.Tensor) else x
+
+
+VECTORS = [(np.linspace(-1.0, 1.0, 4) + 0.1 * i,) for i in range(8)]
+
+
+def test_a_branch_on_a_value_is_taken_anew():
+    def function(x):
+        return ag.sum(x) * 2.0 if ag.sum(x) > 1.0 else ag.sum(x) - 5.0
+
+    check(function, VECTORS)
+
+
+def test_a_loop_as_long_as_a_value_says():
+    def function(x):
+        while ag.sum(x * x) > 0.5:
+            x = x * 0.5
+        return ag.sum(x)
+
+    check(function, VECTORS)
+
+
+@pytest.mark.parametrize("read", [float, lambda t: t.item(), lambda t: t.numpy() * 1.0])
+def test_a_number_that_the_host_has_read(read):
+    def function(x):
+        return ag.sum(x) * float(read(ag.max(x)))
+
+    check(function, VECTORS, runs=0)
+
+
+def test_an_array_computed_without_operations_is_no_constant():
+    def function(x):
+        return ag.sum(x * np.sin(np.asarray(x.numpy())))
+
+    check(function, VECTORS, runs=0)
+
+
+def test_equal_inputs_prove_no_constant():
+    source = np.array([1.0, 2.0, 3.0])
+
+    def function(x):
+        return ag.sum(x * np.array(source))
+
+    compiled = ag.compile(function)
+    x = np.ones(3)
+    compiled(x), compiled(x), compiled(x)
+    assert "equal inputs" in compiled.explain()
+    assert float(compiled(2.0 * x)) == 12.0
+    assert float(compiled(3.0 * x)) == 18.0
+
+
+def test_an_array_that_is_captured_is_read_at_every_run():
+    weights = np.ones(4)
+
+    def function(x):
+        return ag.sum(x * weights)
+
+    compiled = ag.compile(function)
+    for i, (x,) in enumerate(VECTORS):
+        weights[:] = i
+        close(compiled(x).numpy(), function(x))
+
+
+def test_a_closure_that_changes():
+    factor = 1.0
+
+    def function(x):
+        return ag.sum(x) * factor
+
+    compiled = ag.compile(function)
+    for i, (x,) in enumerate(VECTORS):
+        factor = 1.0 + i // 4
+        close(compiled(x).numpy(), np.asarray(function(x)))
+    assert len(compiled.kinds) == 2
+
+
+SETTINGS = {"power": 2}
+scale_of_module = 3.0
+
+
+def test_globals_that_change():
+    def function(x):
+        return ag.sum(x ** SETTINGS["power"]) * scale_of_module
+
+    compiled = ag.compile(function)
+    try:
+        for i, (x,) in enumerate(VECTORS):
+            SETTINGS["power"] = 2 + i // 4
+            close(compiled(x).numpy(), np.asarray(function(x)))
+    finally:
+        SETTINGS["power"] = 2
+
+
+def test_training_and_evaluation():
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(4, 4, rng=rng, dtype=np.float64), nn.Dropout(0.5, rng=1))
+    twin = copy.deepcopy(model)
+    compiled = ag.compile(lambda x: model(x))
+    for i, (x,) in enumerate(VECTORS):
+        for part in (model, twin):
+            part.train(i % 2 == 0)
+        close(compiled(x).numpy(), twin(x).numpy())
+
+
+def test_python_arguments_are_seen():
+    def function(x, factor, name="sum", **options):
+        return getattr(ag, name)(x) * factor * options.get("sign", 1)
+
+    calls = [(x, float(i % 3), "sum" if i % 2 else "max") for i, (x,) in enumerate(VECTORS * 3)]
+    check(function, calls)
+
+
+def test_shapes_and_dtypes_change_back_and_forth():
+    def function(x):
+        return ag.sum(ag.tanh(x))
+
+    rng = np.random.default_rng(0)
+    shapes = [(3,), (4,), (3,), (2, 3), (3,), (4,), (3,), (2, 3)] * 2
+    calls = [(rng.normal(size=shape).astype("df"[i % 2]),) for i, shape in enumerate(shapes)]
+    check(function, calls)
+
+
+def test_results_belong_to_the_caller():
+    compiled = ag.compile(lambda x: (x, x * 2.0, x))
+    kept = [compiled(x) for (x,) in VECTORS]
+    for (x,), (same, twice, also) in zip(VECTORS, kept, strict=True):
+        close(same.numpy(), x)
+        close(twice.numpy(), 2.0 * x)
+        assert not np.shares_memory(same.numpy(), also.numpy())
+        assert not np.shares_memory(same.numpy(), x)
+
+
+def test_gradients_belong_to_the_caller():
+    one, two = twins(lambda params: optim.SGD(params, lr=0.1))
+    kept = []
+    for x, y in batches():
+        one[0](x, y), two[0](x, y)
+        kept.append([(p.grad, q.grad.copy()) for p, q in _pairs(one, two)])
+    for pairs in kept:
+        for got, want in pairs:
+            close(got, want)
+
+
+def _pairs(one, two):
+    return zip(one[1].parameters(), two[1].parameters(), strict=True)
+
+
+def test_gradients_accumulate_where_nobody_forgets_them():
+    models = [small(), small()]
+
+    def of(model):
+        def collect(x, y):
+            loss = nn.MSELoss()(model(x), y)
+            loss.backward()
+            return loss
+
+        return collect
+
+    compiled, plain = ag.compile(of(models[0])), of(models[1])
+    for i, (x, y) in enumerate(batches(9)):
+        compiled(x, y), plain(x, y)
+        for p, q in zip(*(m.parameters() for m in models), strict=True):
+            close(p.grad, q.grad)
+        if i == 4:
+            for model in models:
+                model.zero_grad()
+
+
+def test_clipping_by_the_host_is_not_lost():
+    def make(params):
+        params = list(params)
+        optimizer = optim.SGD(params, lr=0.1)
+        plain = optimizer.step
+
+        def clipped():
+            optim.clip_grad_norm_(params, 0.01)
+            plain()
+
+        optimizer.step = clipped
+        return optimizer
+
+    one, two = twins(make)
+    same_training(one, two, batches())
+    assert "hold of a gradient" in one[0].explain()
+
+
+def test_an_overwritten_parameter_is_seen():
+    one, two = twins(lambda params: optim.SGD(params, lr=0.1))
+
+    def overwrite(i, optimizer):
+        if i == 5:
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    p.assign(p.numpy() * 0.5)
+        if i == 7:
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    p.data[...] *= 0.5
+
+    same_training(one, two, batches(10), overwrite)
+
+
+def test_a_replaced_parameter_is_seen():
+    model = small()
+    compiled = ag.compile(lambda x: model(x))
+    rng = np.random.default_rng(3)
+    for i in range(8):
+        x = rng.normal(size=(2, 5))
+        if i == 5:
+            model[0].weight = nn.Parameter(rng.normal(size=(8, 5)), dtype=np.float64)
+        close(compiled(x).numpy(), model(x).numpy())
+
+
+def test_running_statistics_move():
+    models = [nn.BatchNorm1d(5, dtype=np.float64) for _ in range(2)]
+    compiled = ag.compile(lambda x: models[0](x))
+    for x, _ in batches():
+        close(compiled(x).numpy(), models[1](x).numpy())
+        close(models[0].running_mean.numpy(), models[1].running_mean.numpy())
+
+
+def test_a_gradient_that_is_not_finite_comes_from_the_careful_sweep():
+    def function(x):
+        return ag.sum(ag.where(x > 0, ag.sqrt(x), 0.0))
+
+    gradient = ag.compile(ag.grad(function))
+    with np.errstate(invalid="ignore"):
+        for shift in (1.0, 2.0, 3.0, 4.0, 0.0, 5.0):
+            x = np.array([1.0, 0.0, 4.0]) + shift
+            close(gradient(x), ag.grad(function)(x))
+
+
+def test_an_exception_changes_nothing():
+    fail = [False]
+    model = small()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    def function(x, y):
+        loss = nn.MSELoss()(model(x), y)
+        loss.backward()
+        if fail[0]:
+            raise RuntimeError("as asked")
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    step = ag.compile(function)
+    data = list(batches(6))
+    for x, y in data[:4]:
+        step(x, y)
+    before = [p.numpy().copy() for p in model.parameters()]
+    fail[0] = True
+    with pytest.raises(RuntimeError, match="as asked"):
+        step(*data[4])
+    fail[0] = False
+    for p, array in zip(model.parameters(), before, strict=True):
+        close(p.numpy(), array)
+
+
+def test_nested_and_recursive():
+    inner = ag.compile(lambda x: ag.tanh(x) * 2.0)
+    check(lambda x: ag.sum(inner(x) * inner(x)), VECTORS)
+
+    def power(x, n):
+        return x if n == 0 else x * power(x, n - 1)
+
+    check(lambda x: ag.sum(power(x, 3)), VECTORS)
+
+
+def test_operands_on_the_tape_are_differentiated_as_ever():
+    compiled = ag.compile(lambda x: ag.sum(ag.sin(x)))
+    for (x,) in VECTORS:
+        close(ag.grad(compiled)(x), np.cos(x))
+        leaf = ag.tensor(x, requires_grad=True)
+        compiled(leaf).backward()
+        close(leaf.grad, np.cos(x))
+    assert "on the tape" in compiled.explain()
+
+
+def test_what_changes_from_call_to_call_is_found_by_the_audit():
+    drifting = iter(range(1000))
+
+    class Drift:
+        def __call__(self, x):
+            return x if next(drifting) < 2 else x * 2.0
+
+    hidden = Drift()
+    compiled = ag.compile(lambda x: ag.sum(hidden(x)))
+    compiled(np.ones(3)), compiled(np.full(3, 2.0))
+    with pytest.raises(ag.GraphError, match="does the same at every call"):
+        compiled(np.full(3, 3.0))
+
+
+def test_too_many_kinds_run_as_ever():
+    compiled = check(lambda x, n: ag.sum(x) * n, [(VECTORS[0][0], n) for n in range(70)])
+    assert "beyond" in compiled.explain()
+
+
+def test_under_no_grad_and_within_a_recording():
+    compiled = ag.compile(lambda x: ag.sum(ag.exp(x)))
+    for (x,) in VECTORS:
+        with ag.no_grad():
+            close(compiled(x).numpy(), np.asarray(np.exp(x).sum()))
+
+
+def test_several_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    compiled = ag.compile(ag.value_and_grad(lambda x: ag.sum(ag.sin(x) * x)))
+
+    def work(i):
+        x = np.linspace(0.0, 1.0, 5) + i
+        value, gradient = compiled(x)
+        close(gradient, np.cos(x) * x + np.sin(x))
+        return value
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(60)))
+
+
+def test_a_program_can_be_read():
+    compiled = ag.compile(lambda x: ag.sum(ag.tanh(x) * 2.0))
+    for (x,) in VECTORS:
+        compiled(x)
+    source = compiled.program.source
+    assert source.startswith("def run(x0):") and "tanh_" in source
+
+
+@pytest.mark.parametrize("name", ["norm", "einsum", "var", "logsumexp"])
+def test_some_composites(name):
+    function = COMPOSITES.get(name) or getattr(ag, name)
+    if name == "einsum":
+        check(lambda x: function("i,i->", x, x), VECTORS)
+    else:
+        check(lambda x: function(x), VECTORS)
