@@ -106,10 +106,15 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
             return function(*args, **kwargs)
         except (TypeError, ValueError) as error:
             kind = _WORDED.get(type(error))
-            if kind is None:
+            if kind is not None:
+                raise kind(_misfit(function, args, kwargs, error)) from error
+            caller, colon, rest = str(error).partition(":")
+            if name in caller.replace(".", " ").split():
                 raise  # it says already what to do
-            raise kind(_misfit(function, args, kwargs, error)) from error
+            where = caller.rpartition(" in ")[2]  # the op at work; what lies between tells nothing
+            raise type(error)(f"{name}, in {where}{colon}{rest}") from error
 
+    name = function.__name__
     checked.facets = facets  # type: ignore[attr-defined]
     COMPOSITES[function.__name__] = checked
     return checked

@@ -13,7 +13,7 @@ import autograd_core as ag
 from autograd_core import ShapeError, UnknownNameError
 from autograd_core.errors import explain
 
-from .module import Module
+from .module import Module, refuse_options
 from .prelu import PReLU
 
 __all__ = [
@@ -61,6 +61,7 @@ class Activation(Module):
     function: Callable[..., Any]
 
     def __init__(self, **options: Any) -> None:
+        refuse_options(self, Activation, options)
         self.options = options
 
     def forward(self, x: Any) -> Any:
@@ -282,32 +283,36 @@ class Softplus(Activation):
 
 
 class AlongAxis(Activation):
-    """A function of whole rows."""
+    """A function of whole rows, which lie along an axis: `dim`, as PyTorch names it."""
 
-    def __init__(self, axis: int = -1) -> None:
-        super().__init__(axis=axis)
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__(axis=dim)
+
+    def extra_repr(self) -> str:
+        """Return the axis."""
+        return f"dim={self.options['axis']}"
 
 
 class GLU(AlongAxis):
-    """a sigmoid(b) with the halves a and b of x along an axis."""
+    """a sigmoid(b) with the halves a and b of x along the axis `dim`."""
 
     function = ag.glu
 
 
 class Softmax(AlongAxis):
-    """Softmax along an axis."""
+    """eˣ / Σ eˣ along the axis `dim`: positive numbers with the sum 1."""
 
     function = ag.softmax
 
 
 class LogSoftmax(AlongAxis):
-    """Logarithm of the softmax along an axis."""
+    """x - log Σ eˣ along the axis `dim`, the logarithm of the softmax."""
 
     function = ag.log_softmax
 
 
 class Softmin(AlongAxis):
-    """Softmax of the negative along an axis."""
+    """e⁻ˣ / Σ e⁻ˣ along the axis `dim`."""
 
     function = ag.softmin
 

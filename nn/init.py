@@ -51,6 +51,7 @@ GAINS = {
 def generator(rng: Rng) -> np.random.Generator:
     """Return `rng` if it is a generator; otherwise one seeded by it, by the system if None."""
     if rng is None or isinstance(rng, (int, np.integer)):
+        _check_range("rng: a seed from 0", rng is None or rng >= 0, rng, "Pass for example 0")
         return np.random.default_rng(rng)
     if not isinstance(rng, np.random.Generator):
         do = "Pass np.random.default_rng(seed) or a seed"
@@ -111,11 +112,11 @@ def _fan(weight: Tensor, mode: str) -> int:
 # ----------------------------------------------------------------- values and distributions
 
 
-def uniform_(weight: Tensor, low: float = 0.0, high: float = 1.0, *, rng: Rng) -> Tensor:
-    """Fill with draws from the uniform distribution on [low, high)."""
+def uniform_(weight: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng) -> Tensor:
+    """Fill with draws from the uniform distribution on [a, b)."""
     _check("uniform_", weight)
-    _check_range("uniform_: low <= high", low <= high, f"{low} and {high}", "Interchange them")
-    weight.assign(generator(rng).uniform(low, high, weight.shape))
+    _check_range("uniform_: a <= b", a <= b, f"{a} and {b}", "Interchange them")
+    weight.assign(generator(rng).uniform(a, b, weight.shape))
     return weight
 
 
@@ -162,10 +163,10 @@ def _truncated(rng: np.random.Generator, count: int, low: float, high: float) ->
     return found[:count]
 
 
-def constant_(weight: Tensor, value: float) -> Tensor:
+def constant_(weight: Tensor, val: float) -> Tensor:
     """Fill with one value."""
     _check("constant_", weight)
-    weight.assign(np.full(weight.shape, value))
+    weight.assign(np.full(weight.shape, val))
     return weight
 
 
