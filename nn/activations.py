@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_core as ag
-from autograd_core import ShapeError, UnknownNameError
+from autograd_core import UnknownNameError
 from autograd_core.errors import explain
 
-from .module import Module, refuse_options
+from .module import Module, check, refuse_options
 from .prelu import PReLU
 
 __all__ = [
@@ -47,12 +47,6 @@ __all__ = [
     "activation",
     "gelu",
 ]
-
-
-def check(valid: bool, what: str, got: object, do: str) -> None:
-    """Raise unless an option is valid."""
-    if not valid:
-        raise ShapeError(explain(what, got, do))
 
 
 class Activation(Module):

@@ -59,6 +59,12 @@ class Keys(NamedTuple):
     unexpected_keys: list[str]
 
 
+def check(valid: bool, what: str, got: object, do: str) -> None:
+    """Raise unless an option is valid."""
+    if not valid:
+        raise ShapeError(explain(what, got, do))
+
+
 def real_numbers(name: str, x: Any) -> np.ndarray:
     """Return an array of real numbers, or raise."""
     try:
