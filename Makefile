@@ -10,10 +10,11 @@ READY   = $(VENV)/.installed
 PEER_PACKAGES ?= torch==2.13.0 jax autograd mygrad scikit-learn
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test thorough bench peers docs clean
+.PHONY: help install train lecture test thorough bench peers docs clean
 
 help:
 	@echo "make train     install, train a network on handwritten digits, draw its curves"
+	@echo "make lecture   draw the figures of the lecture into out/lecture"
 	@echo "make test      install, check format, lint, types, docstring examples; run all tests"
 	@echo "make thorough  the tests again with many more random cases each"
 	@echo "make bench     reverse mode against finite differences; tape overhead; kernels"
@@ -23,6 +24,9 @@ help:
 
 train: $(READY)
 	$(PY) examples/train.py $(ARGS)
+
+lecture: $(READY)
+	$(PY) examples/lecture/all.py $(ARGS)
 
 test: $(READY)
 	$(VENV)/bin/ruff format --check .

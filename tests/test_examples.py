@@ -135,6 +135,112 @@ def test_epochs_must_be_positive(monkeypatch, capsys):
     assert "at least 1, but got 0" in capsys.readouterr().err
 
 
+# The figures of the lecture.
+
+LECTURE = ROOT / "examples" / "lecture"
+FIGURES = sorted(p.stem for p in LECTURE.glob("*.py") if p.stem not in ("all", "style"))
+
+
+def lecture(name, *arguments, **options):
+    """Run a script of the lecture; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *(options.pop("wrap", ())), LECTURE / name, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        **options,
+    )
+    return done
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    out = tmp_path_factory.mktemp("lecture")
+    done = lecture("all.py", "--quick", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def test_the_lecture_draws_a_figure_for_every_script(figures):
+    out, printed = figures
+    assert sorted(path.stem for path in out.iterdir()) == FIGURES
+    for name in FIGURES:
+        text = (out / f"{name}.svg").read_text("utf-8")
+        assert text.startswith("<?xml") and text.rstrip().endswith("</svg>")
+        assert 'width="540pt"' in text  # 720 pixels
+        assert f"{name}.svg" in printed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"The engine's gradients differ from these by at most (0e\+00|\de-1[5-7])",
+        r"sigmoid 0\.25, tanh 1, softplus 0\.5, ReLU 0, .*swish 0\.5",
+        r"logistic regression: never crossed, the gap is at most \d+% of the bound",
+        r"quadratic: never crossed, the gap is at most \d+% of the bound",
+        r"constant rate: \d\.\de-1[67]",
+        r"the minimum is \[1\. 0\.\], sparse",
+        r"the exponential falls by 0\.0200 each",
+        r"α = 0\.1: 3\.829 after \d+ steps, the limit is 3\.829",
+    ],
+)
+def test_the_lecture_says_what_to_see(figures, words):
+    assert re.search(words, figures[1])
+
+
+def test_penalties_lose_on_the_training_data_and_win_on_the_test(figures):
+    found = re.findall(
+        r"^  (no penalty|L1|L2) +(\S+) +(\S+) +(\S+) +(\S+) +(\d+)$", figures[1], re.M
+    )
+    rows = {name: [float(number) for number in numbers] for name, *numbers in found}
+    for name in ("L1", "L2"):
+        assert rows[name][0] > rows["no penalty"][0] and rows[name][1] < rows["no penalty"][1]
+    assert rows["L1"][2] < rows["L2"][2] and rows["L1"][4] > 0 == rows["L2"][4]
+
+
+def test_gradients_vanish_and_explode_with_depth(figures):
+    rows = dict(re.findall(r"^  (sigmoid|g = \S+) +(\de[-+]\d+)$", figures[1], re.M))
+    assert float(rows["sigmoid"]) < 1e-15 and float(rows["g = 3"]) > 1e8
+    assert 0.1 < float(rows["g = √2"]) < 10
+
+
+@pytest.mark.parametrize("name", ["momentum", "unit_balls"])
+def test_a_figure_drawn_again_is_the_same_file(figures, name, tmp_path):
+    done = lecture(f"{name}.py", "--quick", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / "out" / "lecture" / f"{name}.svg"
+    assert again.read_bytes() == (figures[0] / f"{name}.svg").read_bytes()
+
+
+def test_without_matplotlib_the_lecture_says_what_to_install(tmp_path):
+    program = (
+        "import runpy, sys; sys.modules['matplotlib'] = None; sys.path.insert(0, sys.argv[2])"
+    )
+    program += "; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = lecture("momentum.py", LECTURE, wrap=("-c", program), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: figures: the package matplotlib, but got none. Install it" in done.stderr
+    assert "autograd-core[viz]" in done.stderr and "Traceback" not in done.stderr
+
+
+LINK = re.compile(r"\[([^]]*)\]\((\.\./[^)]+)\)")
+
+
+def test_the_companion_of_the_lecture_names_what_is_there():
+    page = ROOT / "docs" / "lecture.md"
+    links = LINK.findall(page.read_text("utf-8"))
+    assert len(links) > 40
+    for names, target in links:
+        path = (page.parent / target).resolve()
+        assert path.exists(), target
+        for name in re.findall(r"`(\w+)`", names) if path.is_file() else ():
+            defined = rf"^ *(def|class) {name}\b|^{name} = "
+            assert re.search(defined, path.read_text("utf-8"), re.M), f"{name} in {target}"
+    drawn = {Path(target).stem for _, target in links if "/lecture/" in target}
+    assert drawn == set(FIGURES)
+
+
 # The measurements are run here for a moment each: what they print must be there and add up.
 
 
