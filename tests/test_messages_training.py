@@ -75,6 +75,11 @@ CASES = {
         ag.DTypeError,
         "cross_entropy..float64..Convert the labels with .astype(int)",
     ),
+    "labels as words": (
+        lambda m, o: nn.CrossEntropyLoss()(LOGITS, ["cat"] * 6),
+        ag.DTypeError,
+        "cross_entropy..<U3..Number the classes: np.unique",
+    ),
     "labels first": (
         lambda m, o: nn.CrossEntropyLoss()(Y, LOGITS),
         ag.DTypeError,
@@ -215,6 +220,11 @@ CASES = {
         lambda m, o: ag.linalg.multi_dot([leaf(2, 3), leaf(2, 3)]),
         ag.ShapeError,
         "multi_dot, in matmul: ..3 against 2",
+    ),
+    "axis of special.softmax": (
+        lambda m, o: ag.special.softmax(leaf(3), axis=2),
+        ag.ShapeError,
+        "softmax, in logsumexp: axes..axis=2",
     ),
     "float as index": (lambda m, o: range(ag.tensor(3.0)), ag.DTypeError, "an index..float64"),
 }

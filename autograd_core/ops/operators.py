@@ -64,10 +64,8 @@ ALIASES: dict[str | None, dict[str, str]] = {
     },
     "special": {
         "expit": "sigmoid",
-        "log_softmax": "log_softmax",
         "logsumexp": "logsumexp",
         "psi": "digamma",
-        "softmax": "softmax",
     },
 }
 # What a method of a ufunc computes: np.add.reduce(x) is the sum over the first axis.

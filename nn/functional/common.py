@@ -206,7 +206,9 @@ def labels_of(
         kind = ShapeError if labels.dtype.kind in "iu" else DTypeError
         got = f"{labels.dtype} of shape {labels.shape}"
         do = "Pass the prediction first, then one integer label per sample"
-        do = "Convert the labels with .astype(int)" if labels.shape == shape[:-1] else do
+        if labels.shape == shape[:-1]:
+            names = "Number the classes: np.unique(labels, return_inverse=True)[1]"
+            do = "Convert the labels with .astype(int)" if labels.dtype.kind in "fb" else names
         raise kind(explain(what, got, do))
     valid = _are_classes(labels, shape[-1])
     if ignore_index is not None and (not valid or 0 <= ignore_index < shape[-1]):
