@@ -57,9 +57,7 @@ def to_array(self: Tensor, dtype: DTypeLike | None = None, copy: bool | None = N
     """Return a constant as an ndarray; refuse where a derivative would be lost."""
     if self.node is not None:
         what = "conversion to ndarray: a tensor without derivative"
-        do = (
-            "Use .numpy() for its value, whose derivative is lost, or ag.stack for several tensors"
-        )
+        do = "Use ag.stack for several, .numpy() for values; its derivative would be lost silently"
         raise DTypeError(explain(what, f"a tensor on the tape ({self.node.name})", do))
     return np.array(self._value, dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
 
