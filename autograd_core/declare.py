@@ -107,9 +107,9 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, IndexError) as error:
             kind = _WORDED.get(type(error))
-            if kind is not None:
+            if kind is not None and ", but got " not in str(error):
                 raise kind(_misfit(name, function, args, kwargs, error)) from error
             caller, colon, rest = str(error).partition(":")
             if name in re.findall(r"\w+", caller):
@@ -127,6 +127,7 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
 _WORDED: dict[type[Exception], type[Exception]] = {
     TypeError: DTypeError,
     ValueError: ShapeError,
+    IndexError: IndexError,
     np.exceptions.AxisError: ShapeError,
 }
 

@@ -30,6 +30,14 @@ alias = primitive(_same, pointwise=True, register=False)
 defvjp(alias, x=lambda ct: ct)
 
 
+def several(name: str, values: Any) -> tuple[Any, ...]:
+    """Return the primals or tangents of `jvp`, of which there is one for each argument."""
+    if not isinstance(values, (tuple, list)):
+        what = f"jvp: {name}, a tuple with one entry for each argument"
+        raise DTypeError(explain(what, f"{values!r:.60}", "Write jvp(f, (x,), (v,))"))
+    return tuple(values)
+
+
 class Recording:
     """A function applied to primals, from new nodes for its inputs to its outputs.
 

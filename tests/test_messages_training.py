@@ -226,6 +226,18 @@ CASES = {
         ag.ShapeError,
         "softmax, in logsumexp: axes..axis=2",
     ),
+    "position of delete": (lambda m, o: ag.delete(leaf(3), 9), IndexError, "delete: ..9"),
+    "bits of numbers": (
+        lambda m, o: leaf(3) > 0.0 & leaf(3),
+        ag.DTypeError,
+        "booleans..float64..in brackets",
+    ),
+    "bare primal": (
+        lambda m, o: ag.jvp(ag.sin, 1.0, 1.0),
+        ag.DTypeError,
+        "jvp: primals..1.0..(x,)",
+    ),
+    "bare tangent": (lambda m, o: ag.jvp(ag.sin, (1.0,), 2.0), ag.DTypeError, "tangents..2.0"),
     "float as index": (lambda m, o: range(ag.tensor(3.0)), ag.DTypeError, "an index..float64"),
 }
 
@@ -252,6 +264,24 @@ def test_integer_tensors_count_and_index():
     names = ["a", "b", "c"]
     assert names[ag.argmax(ag.tensor([0.0, 2.0, 1.0]))] == "b"
     assert list(range(ag.tensor(3))) == [0, 1, 2]
+
+
+def test_masks_combine_with_the_operators_that_numpy_has():
+    x = ag.tensor([-1.0, 0.5, 2.0], requires_grad=True)
+    above, below = x > 0.0, x < 1.0
+    plain = above.numpy()
+    for combined, truth in (
+        (above & below, [False, True, False]),
+        (above | below, [True, True, True]),
+        (above ^ below, [True, False, True]),
+        (~above, [True, False, False]),
+        (plain & below, [False, True, False]),
+        (below & plain, [False, True, False]),
+        (np.bitwise_or(above, below), [True, True, True]),
+        (np.invert(above), [True, False, False]),
+    ):
+        np.testing.assert_array_equal(combined, truth)
+    assert ag.sum(x[above & below]).item() == 0.5
 
 
 def test_sorting_takes_numpys_kinds():

@@ -68,6 +68,8 @@ ALIASES: dict[str | None, dict[str, str]] = {
         "psi": "digamma",
     },
 }
+# On booleans alone: of numbers these are operations on bits.
+LOGICAL = {"and": "logical_and", "or": "logical_or", "xor": "logical_xor"}
 # What a method of a ufunc computes: np.add.reduce(x) is the sum over the first axis.
 UFUNC_METHODS = {
     ("add", "reduce"): "sum",
@@ -133,6 +135,23 @@ DISPATCH |= {np.where: _where, np.clip: _clip}
 DISPATCH |= {np.sort: _sorting(COMPOSITES["sort"]), np.argsort: _sorting(OPS["argsort"])}
 
 
+def _of_booleans(op: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a logical function as the operator on masks that NumPy has it for."""
+
+    def masks(*operands: Any) -> Any:
+        kinds = [np.asarray(getattr(x, "_value", x)).dtype for x in operands]
+        if any(kind.kind != "b" for kind in kinds):
+            what, got = "&, |, ^ and ~: booleans", " and ".join(map(str, kinds))
+            raise DTypeError(explain(what, got, "Put comparisons in brackets: (x > 0) & (x < 1)"))
+        return op(*operands)
+
+    return masks
+
+
+DISPATCH |= {getattr(np, f"bitwise_{n}"): _of_booleans(OPS[op]) for n, op in LOGICAL.items()}
+DISPATCH[np.invert] = _of_booleans(OPS["logical_not"])
+
+
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         return function(self, *args, **kwargs)
@@ -150,6 +169,11 @@ def _attach_operators() -> None:
         setattr(Tensor, f"__i{sign}__", lambda x, y, op=op: _in_place(op, x, y))
     for sign, name in COMPARISONS.items():
         setattr(Tensor, f"__{sign}__", lambda x, y, op=OPS[name]: op(x, y))
+    for sign in LOGICAL:
+        function = DISPATCH[getattr(np, f"bitwise_{sign}")]
+        setattr(Tensor, f"__{sign}__", lambda x, y, f=function: f(x, y))
+        setattr(Tensor, f"__r{sign}__", lambda x, y, f=function: f(y, x))
+    Tensor.__invert__ = lambda x: DISPATCH[np.invert](x)
     for sign, name in {"neg": "negative", "pos": "positive", "abs": "abs"}.items():
         setattr(Tensor, f"__{sign}__", lambda x, op=OPS[name]: op(x))
 
