@@ -1,8 +1,10 @@
 """Optimizers, learning-rate schedules, early stopping and the training loop."""
 
+from . import augment
 from .adaptive import Adadelta, Adagrad, RMSprop
 from .annealing import SWALR, CosineAnnealingLR, CosineAnnealingWarmRestarts
-from .clipping import clip_grad_norm_, clip_grad_value_
+from .averaging import EMA, SWA, update_bn
+from .clipping import clip_grad_adaptive_, clip_grad_norm_, clip_grad_value_
 from .combinations import ChainedScheduler, SequentialLR, warm_up
 from .cycles import CyclicLR, OneCycleLR
 from .early_stopping import EarlyStopping
@@ -33,10 +35,12 @@ from .training import fit
 
 __all__ = [
     "ASGD",
+    "EMA",
     "LAMB",
     "LARS",
     "SGD",
     "SM3",
+    "SWA",
     "SWALR",
     "AdaBelief",
     "Adadelta",
@@ -76,9 +80,12 @@ __all__ = [
     "SignSGD",
     "StepLR",
     "Yogi",
+    "augment",
+    "clip_grad_adaptive_",
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",
     "rule",
+    "update_bn",
     "warm_up",
 ]

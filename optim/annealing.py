@@ -193,5 +193,6 @@ class SWALR(Schedule):
     def rates(self, step: int, bases: Sequence[float]) -> list[float]:
         """Return the rates of all groups at `step`."""
         done = min(step / self.anneal_epochs, 1.0) if self.anneal_epochs else 1.0
+        share = self.anneal(0.0, 1.0, done)
         pairs = zip(bases, self.swa_lrs, strict=False)
-        return [self.anneal(base, swa_lr, done) for base, swa_lr in pairs]
+        return [swa_lr * share + base * (1.0 - share) for base, swa_lr in pairs]

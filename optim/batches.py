@@ -15,49 +15,57 @@ from .hyperparameters import HyperparameterError, whole
 
 __all__ = ["ArrayBatches", "Batches", "GivenBatches", "as_batches"]
 
-Batch = tuple[Any, Any]
+Batch = tuple[Any, ...]
 
 
 class ArrayBatches:
-    """Batches cut from two arrays: ``ceil(n / batch_size)`` of them, the last one shorter.
+    """Batches cut from arrays: ``ceil(n / batch_size)`` of them, the last one shorter.
 
     Parameters
     ----------
-    x, y : ndarray, shape (n, ...)
+    arrays : tuple of ndarray, each of shape (n, ...)
+        Inputs, targets, and whatever else belongs to the examples, such as weights.
     batch_size : int
     rng : numpy.random.Generator, optional
         Shuffles before each pass; without it the order stays.
+    drop_last : bool
+        Leave a shorter last batch out.
 
     Examples
     --------
-    >>> batches = ArrayBatches(np.arange(5), np.arange(5), batch_size=2)
+    >>> batches = ArrayBatches((np.arange(5), np.arange(5)), batch_size=2)
     >>> [x.tolist() for x, _ in batches]
     [[0, 1], [2, 3], [4]]
     """
 
     def __init__(
-        self, x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator | None = None
+        self,
+        arrays: tuple[np.ndarray, ...],
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        drop_last: bool = False,
     ) -> None:
-        self.x = x
-        self.y = y
+        self.arrays = arrays
         self.batch_size = batch_size
         self.rng = rng
+        self.drop_last = drop_last
 
     @property
     def count(self) -> int:
         """The number of batches in a pass."""
-        return math.ceil(len(self.x) / self.batch_size)
+        batches = len(self.arrays[0]) / self.batch_size
+        return math.floor(batches) if self.drop_last else math.ceil(batches)
 
     def __iter__(self) -> Iterator[Batch]:
-        count = len(self.x)
+        count = len(self.arrays[0])
         order = np.arange(count) if self.rng is None else self.rng.permutation(count)
-        for start in range(0, count, self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            yield self.x[chosen], self.y[chosen]
+        for i in range(self.count):
+            chosen = order[i * self.batch_size : (i + 1) * self.batch_size]
+            yield tuple(array[chosen] for array in self.arrays)
 
 
 class GivenBatches:
-    """Batches that the user makes: any iterable of pairs that can be read again each epoch."""
+    """Batches that the user makes: any iterable of tuples that can be read again each epoch."""
 
     def __init__(self, batches: Iterable[Any], name: str) -> None:
         self.batches = batches
@@ -72,11 +80,11 @@ class GivenBatches:
         empty = True
         for batch in self.batches:
             empty = False
-            if not isinstance(batch, tuple | list) or len(batch) != 2:
+            if not isinstance(batch, tuple | list) or len(batch) < 2:
                 do = "Yield (x, y); pass whole arrays as a tuple (X, y)"
                 got = f"a {type(batch).__name__}"
                 raise DTypeError(explain(f"fit: {self.name}: batches that are pairs", got, do))
-            yield batch[0], batch[1]
+            yield tuple(batch)
         if empty:
             do = "Pass arrays, a list of batches, or an object whose __iter__ starts anew"
             raise HyperparameterError(explain(f"fit: {self.name}: at least one batch", "none", do))
@@ -86,13 +94,22 @@ Batches = ArrayBatches | GivenBatches
 
 
 def as_batches(
-    name: str, data: Any, batch_size: int, rng: np.random.Generator | None, passes: int
+    name: str,
+    data: Any,
+    batch_size: int,
+    rng: np.random.Generator | None,
+    passes: int,
+    drop_last: bool = False,
 ) -> Batches:
-    """Return the batches of `data`: a pair of arrays, or an iterable of pairs."""
+    """Return the batches of `data`: a tuple of arrays, or an iterable of tuples."""
     batch_size = whole("fit", "batch_size", batch_size, 1, 32)
     if isinstance(data, tuple):
-        x, y = _pair(name, data)
-        return ArrayBatches(x, y, batch_size, rng)
+        arrays = _arrays(name, data)
+        if drop_last and len(arrays[0]) < batch_size:
+            what = f"fit: {name}: at least one whole batch of {batch_size}, for drop_last=True"
+            do = "Pass a smaller batch_size"
+            raise ShapeError(explain(what, f"{len(arrays[0])} examples", do))
+        return ArrayBatches(arrays, batch_size, rng, drop_last)
     if not isinstance(data, Iterable) or isinstance(data, np.ndarray | Tensor | dict | str):
         do = "Pass a tuple of two arrays, or an iterable of batches"
         what = f"fit: {name}: (X, y) or batches"
@@ -104,16 +121,18 @@ def as_batches(
     return GivenBatches(data, name)
 
 
-def _pair(name: str, data: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
-    if len(data) != 2:
+def _arrays(name: str, data: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
+    if len(data) < 2:
         do = "Pass inputs and targets"
         raise DTypeError(explain(f"fit: {name}: a pair (X, y)", f"{len(data)} entries", do))
-    x, y = (part.numpy() if isinstance(part, Tensor) else np.asarray(part) for part in data)
-    if not x.ndim or not y.ndim or len(x) != len(y):
+    arrays = tuple(part.numpy() if isinstance(part, Tensor) else np.asarray(part) for part in data)
+    shapes = [array.shape for array in arrays]
+    if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
         what = f"fit: {name}: as many inputs as targets"
         do = "Give both the examples along their first axis"
-        raise ShapeError(explain(what, f"shapes {x.shape} and {y.shape}", do))
-    if not len(x):
-        got = f"shape {x.shape}"
+        got = f"shapes {' and '.join(map(str, shapes))}"
+        raise ShapeError(explain(what, got, do))
+    if not shapes[0][0]:
+        got = f"shape {shapes[0]}"
         raise ShapeError(explain(f"fit: {name}: at least one example", got, "Pass some data"))
-    return x, y
+    return arrays

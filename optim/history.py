@@ -11,7 +11,7 @@ __all__ = ["History", "Progress"]
 
 
 class History(dict[str, list[float]]):
-    """One list per quantity, one entry per epoch: what pandas and matplotlib take directly.
+    """One list per quantity, one entry per report (epoch): pandas and matplotlib take it directly.
 
     Attributes
     ----------
@@ -51,14 +51,14 @@ class Progress:
             total = None if count is None else epochs * count
             self.bar = tqdm(total=total, desc="training", unit="batch", file=sys.stderr)
 
-    def batch(self) -> None:
-        """Note that a batch is done."""
+    def batch(self, count: int = 1) -> None:
+        """Note that a batch is done, or several."""
         if self.bar is not None:
-            self.bar.update()
+            self.bar.update(count)
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Show the figures of an epoch."""
-        figures = {name: f"{row[name]:.4g}" for name in row if name != "epoch"}
+        figures = {name: f"{row[name]:.4g}" for name in row if name not in ("epoch", "step")}
         if self.bar is not None:
             self.bar.set_description(f"epoch {row['epoch']}/{self.epochs}", refresh=False)
             self.bar.set_postfix(figures, refresh=False)

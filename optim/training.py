@@ -3,46 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor, no_grad
-from autograd_core.errors import DTypeError, GraphError, explain
+from autograd_core import Tensor
+from autograd_core.errors import DTypeError, UnknownNameError, explain
 
+from .augment import Augmentation
+from .averaging import WeightAverage
 from .batches import Batches, as_batches
-from .clipping import clip_grad_norm_, clip_grad_value_
 from .early_stopping import EarlyStopping
 from .history import History, Progress
-from .hyperparameters import choice, whole
+from .hyperparameters import POSITIVE, check, choice, number, whole
 from .optimizer import Optimizer
 from .schedule import Schedule
+from .trainer import Metric, Row, Trainer, augmentation, clipping, switch
 
 __all__ = ["fit"]
-
-Row = dict[str, float]
-Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def fit(
     model: Any,
-    loss: Callable[[Any, Any], Any],
+    loss: Callable[..., Any],
     data: Any,
     optimizer: Optimizer,
     *,
     epochs: int = 10,
     batch_size: int = 32,
     validation: Any = None,
+    validate_every: int | None = None,
     regularizer: Callable[[Any], Any] | None = None,
     schedule: Schedule | None = None,
     schedule_every: str = "epoch",
     early_stopping: EarlyStopping | None = None,
+    averaging: WeightAverage | None = None,
     clip_norm: float | None = None,
     clip_value: float | None = None,
+    clip: Callable[[list[Tensor]], Any] | None = None,
+    accumulate: int = 1,
+    augment: Augmentation | None = None,
     metrics: Mapping[str, Metric] | None = None,
+    after_step: Sequence[Callable[[Any], Any]] = (),
     callbacks: Sequence[Callable[[Row], Any]] = (),
     shuffle: bool = True,
+    drop_last: bool = False,
     rng: np.random.Generator | int | None = 0,
     progress: bool = True,
 ) -> History:
@@ -59,33 +66,52 @@ def fit(
     loss : callable
         ``loss(prediction, target)``, a mean over the examples of a batch.
     data : (array, array), or iterable of (x, y)
-        Inputs and targets, examples along the first axis; or ready-made batches.
+        Inputs and targets, examples along the first axis; or ready-made batches. Whatever else
+        belongs to the examples may follow, such as weights: ``(x, y, w)``, which `loss` and the
+        metrics are then given as further arguments.
     optimizer : Optimizer
         Over the parameters of the model.
     epochs, batch_size : int
         The number of passes over the data, and of examples in a batch.
     validation : (array, array), or iterable of (x, y), optional
         Data to evaluate after each epoch, without recording.
+    validate_every : int, optional
+        Report, and validate, after every so many steps instead of after each epoch. The history
+        has a row for each report, with the ``step``; callbacks, early stopping and
+        `ReduceLROnPlateau` act at each.
     regularizer : callable, optional
         ``regularizer(model)`` is added to the loss of each batch, as ``nn.L2(1e-4)`` is. The
         history has it as ``penalty``, apart from the loss.
     schedule : Schedule, optional
         Sets the learning rate; it is given the validation loss (else the training loss).
     schedule_every : {"epoch", "step"}
-        Whether the schedule counts epochs or batches.
+        Whether the schedule counts epochs or steps.
     early_stopping : EarlyStopping, optional
         Watches the validation loss. The best weights are restored in any case.
+    averaging : EMA or SWA, optional
+        Takes in the weights after each step or epoch. Validation and early stopping judge the
+        averages, and the model has them in the end.
     clip_norm, clip_value : float, optional
         Limits for the gradients: `clip_grad_norm_`, `clip_grad_value_`.
+    clip : callable, optional
+        ``clip(parameters)`` changes the gradients in place, after those: `clip_grad_adaptive_`.
+    accumulate : int
+        The number of batches for one step, by the gradient of the mean over all their examples.
+    augment : callable, optional
+        ``augment(rng, x)`` varies the inputs of each training batch; see `optim.augment`.
     metrics : mapping of str to callable, optional
         ``metric(prediction, target)`` on arrays, a mean over the examples; reported for the
         training data and, with the prefix ``val_``, for the validation data.
+    after_step : sequence of callable, optional
+        Each is called with the model after every step, such as a constraint on the weights.
     callbacks : sequence of callable, optional
         Each is called after every epoch with its figures; training ends if one returns True.
     shuffle : bool
         Whether to shuffle arrays each epoch.
+    drop_last : bool
+        Leave out a last batch that is shorter.
     rng : numpy.random.Generator or int, optional
-        Determines the order of the examples.
+        Determines the order of the examples, and the augmentation.
     progress : bool
         Show a bar (with tqdm installed) or a line per epoch.
 
@@ -109,40 +135,159 @@ def fit(
     array([[3.]])
     """
     epochs = whole("fit", "epochs", epochs, 1, 10)
-    _check_company(optimizer, schedule, schedule_every, early_stopping, validation)
-    order = np.random.default_rng(rng) if shuffle else None
-    batches = as_batches("data", data, batch_size, order, epochs)
+    _check_company(optimizer, schedule, schedule_every, early_stopping, validation, averaging)
+    functions = {"regularizer": regularizer, "clip": clip, "augment": augment}
+    _check_functions(metrics, after_step=after_step, callbacks=callbacks, **functions)
+    _check_numbers(clip_norm, clip_value, validate_every)
+    rng = _generator(rng)
+    order = rng if check("fit", "shuffle", shuffle, True) else None
+    whole_only = bool(check("fit", "drop_last", drop_last, False))
+    batches = as_batches("data", data, batch_size, order, epochs, whole_only)
     held_out = None
     if validation is not None:
-        held_out = as_batches("validation", validation, max(batch_size, 1024), None, epochs)
-    trainer = Trainer(model, loss, optimizer, regularizer, metrics, clip_norm, clip_value)
-    every_step = schedule if schedule_every == "step" else None
-    history = History()
+        passes = epochs if validate_every is None else max(epochs, 2)
+        held_out = as_batches("validation", validation, max(batch_size, 1024), None, passes)
+    after = _hooks(model, after_step, averaging, schedule if schedule_every == "step" else None)
+    trainer = Trainer(
+        model,
+        loss,
+        optimizer,
+        regularizer=regularizer,
+        metrics=metrics,
+        clips=clipping(clip_norm, clip_value, clip),
+        augment=augmentation(augment, rng),
+        accumulate=whole("fit", "accumulate", accumulate),
+        after_step=after["step"],
+        after_epoch=after["epoch"],
+    )
+    training = Training(trainer, held_out, schedule, early_stopping, averaging, callbacks)
     bar = Progress(epochs, batches.count, progress)
-    with _orderly(history, early_stopping, model, bar):
+    with training.orderly(bar):
         for epoch in range(1, epochs + 1):
-            rate = optimizer.lr
-            row = {"epoch": epoch, **trainer.train(batches, every_step, bar)}
-            if held_out is not None:
-                row |= trainer.evaluate(held_out)
-            row["lr"] = rate
-            history.add(row)
-            metric = row.get("val_loss", row["loss"])
-            if early_stopping is not None and early_stopping.update(metric, model):
-                history.stopped_by = "early stopping"
-            if schedule is not None:
-                _advance(schedule, metric, schedule_every)
-            bar.epoch(row)
-            if any([_says_stop(callback(row)) for callback in callbacks]):
-                history.stopped_by = "callback"
-            if history.stopped_by != "epochs":
+            for figures in trainer.rounds(batches, validate_every, epoch == epochs, bar):
+                steps = {} if validate_every is None else {"step": trainer.steps}
+                bar.epoch(training.report({"epoch": epoch, **steps, **figures}))
+                if training.stops():
+                    break
+            training.end_epoch(advance=schedule_every == "epoch")
+            if training.stopped:
                 break
-    _switch(model, "eval")
-    return history
+    return training.finish()
+
+
+def _hooks(
+    model: Any,
+    after_step: Sequence[Callable[[Any], Any]],
+    averaging: WeightAverage | None,
+    schedule: Schedule | None,
+) -> dict[str, list[Callable[[], Any]]]:
+    """Return what is to be called after each step and each epoch, in order."""
+    after: dict[str, list[Callable[[], Any]]] = {"step": [], "epoch": []}
+    after["step"] += [partial(hook, model) for hook in after_step]
+    if averaging is not None:
+        after[averaging.unit].append(averaging.update)
+    if schedule is not None:
+        after["step"].append(schedule.advance)
+    return after
+
+
+class Training:
+    """What happens between the rounds of a training: judging, recording, deciding to stop."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        held_out: Batches | None,
+        schedule: Schedule | None,
+        early_stopping: EarlyStopping | None,
+        averaging: WeightAverage | None,
+        callbacks: Sequence[Callable[[Row], Any]],
+    ) -> None:
+        self.trainer = trainer
+        self.model: Any = trainer.model
+        self.held_out = held_out
+        self.schedule = schedule
+        self.early_stopping = early_stopping
+        self.averaging = averaging
+        self.callbacks = callbacks
+        self.history = History()
+        self.row: Row = {}
+        self.rate = trainer.optimizer.lr
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the training is to end before its last epoch."""
+        return self.history.stopped_by != "epochs"
+
+    def report(self, row: Row) -> Row:
+        """Judge the present weights, and record a row; return it."""
+        with self._averaged():
+            if self.held_out is not None:
+                row |= self.trainer.evaluate(self.held_out)
+            row["lr"] = self.rate
+            self.history.add(row)
+            self.row = row
+            self._watch(row.get("val_loss", row["loss"]))
+        self.rate = self.trainer.optimizer.lr
+        return row
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        if self.averaging is None or not self.averaging.count or self.held_out is None:
+            return nullcontext()
+        return self.averaging.applied()
+
+    def _watch(self, metric: float) -> None:
+        steps, early_stopping = self.trainer.steps, self.early_stopping
+        if early_stopping is not None and early_stopping.update(metric, self.model, steps):
+            self.history.stopped_by = "early stopping"
+        if self.schedule is not None:
+            self.schedule.observe(metric, self.schedule.last_epoch)
+            self.schedule.apply()
+
+    def stops(self) -> bool:
+        """Tell the callbacks of the last row; return whether to stop."""
+        if any([_says_stop(callback(self.row)) for callback in self.callbacks]):
+            self.history.stopped_by = "callback"
+        return self.stopped
+
+    def end_epoch(self, advance: bool) -> None:
+        """Note that an epoch is over, where schedules count epochs."""
+        if self.schedule is not None and advance:
+            self.schedule.advance()
+        self.rate = self.trainer.optimizer.lr
+
+    @contextmanager
+    def orderly(self, bar: Progress) -> Iterator[None]:
+        """Leave in order, however a training ends: best weights, free terminal, no traceback."""
+        watching = self.early_stopping and self.early_stopping.watch(self.model)
+        try:
+            with watching or nullcontext():
+                yield
+        except KeyboardInterrupt:
+            self.history.stopped_by = "interrupt"
+        finally:
+            bar.close()
+            self._note_best()
+
+    def _note_best(self) -> None:
+        if self.early_stopping is not None and self.early_stopping.best_epoch is not None:
+            self.history.best_epoch = int(self.history["epoch"][self.early_stopping.best_epoch])
+
+    def finish(self) -> History:
+        """Leave the model with the averages, where nothing better is known; return the history."""
+        if self.averaging is not None and self.averaging.count and self.early_stopping is None:
+            self.averaging.copy_to()
+        switch(self.model, "eval")
+        return self.history
 
 
 def _check_company(
-    optimizer: Any, schedule: Any, schedule_every: str, early_stopping: Any, validation: Any
+    optimizer: Any,
+    schedule: Any,
+    schedule_every: str,
+    early_stopping: Any,
+    validation: Any,
+    averaging: Any,
 ) -> None:
     """Raise where the parts of a training do not fit together."""
     if not isinstance(optimizer, Optimizer):
@@ -157,144 +302,51 @@ def _check_company(
     if early_stopping is not None and validation is None:
         do = "Pass validation=(X, y) with examples that are not trained on"
         raise DTypeError(explain("fit: validation data for early stopping", "none", do))
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    averaged = getattr(averaging, "tensors", {}).values()
+    if averaging is not None and trained.isdisjoint(map(id, averaged)):
+        got = f"a {type(averaging).__name__} that has none of them"
+        do = "Make it with the model that is trained, such as EMA(model)"
+        raise DTypeError(explain("fit: an average of the optimizer's parameters", got, do))
 
 
-@contextmanager
-def _orderly(
-    history: History, early_stopping: EarlyStopping | None, model: Any, bar: Progress
-) -> Iterator[None]:
-    """Leave a training in order, however it ends: best weights, free terminal, no traceback."""
-    try:
-        if early_stopping is None:
-            yield
-        else:
-            with early_stopping.watch(model):
-                yield
-    except KeyboardInterrupt:
-        history.stopped_by = "interrupt"
-    finally:
-        bar.close()
-        if early_stopping is not None and early_stopping.best_epoch is not None:
-            history.best_epoch = early_stopping.best_epoch + 1
+RESERVED = {"epoch", "step", "loss", "penalty", "lr"}
 
 
-def _advance(schedule: Schedule, metric: float, every: str) -> None:
-    if every == "epoch":
-        schedule.step(metric)
-    else:
-        schedule.observe(metric, schedule.last_epoch)
-        schedule.apply()
+def _check_functions(metrics: Any, **functions: Any) -> None:
+    """Raise where something that will be called cannot be."""
+    for name, given in functions.items():
+        many = name in ("callbacks", "after_step")
+        if many and (callable(given) or not isinstance(given, list | tuple)):
+            what, do = f"fit: {name}: a list of functions", f"Pass {name}=[...]"
+            raise DTypeError(explain(what, f"a {type(given).__name__}", do))
+        for function in given if many else [given]:
+            if function is not None and not callable(function):
+                got, do = f"a {type(function).__name__}", "Pass a function, or leave it out"
+                raise DTypeError(explain(f"fit: {name}: a function", got, do))
+    if not isinstance(metrics or {}, Mapping) or not all(map(callable, (metrics or {}).values())):
+        do = "Pass metrics={'accuracy': accuracy}"
+        raise DTypeError(explain("fit: metrics: functions by name", f"{metrics!r:.60}", do))
+    if taken := RESERVED & (metrics or {}).keys():
+        what = f"fit: names of metrics other than {', '.join(sorted(RESERVED))}"
+        raise UnknownNameError(explain(what, ", ".join(sorted(taken)), "Choose another name"))
+
+
+def _check_numbers(clip_norm: Any, clip_value: Any, validate_every: Any) -> None:
+    for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if limit is not None:
+            number("fit", name, limit, POSITIVE, 1.0)
+    if validate_every is not None:
+        whole("fit", "validate_every", validate_every, suggestion=100)
+
+
+def _generator(rng: Any) -> np.random.Generator:
+    if rng is None or isinstance(rng, np.random.Generator | int | np.integer):
+        return np.random.default_rng(rng)
+    what, do = "fit: rng: a generator or a seed", "Pass np.random.default_rng(0), or 0"
+    raise DTypeError(explain(what, f"a {type(rng).__name__}", do))
 
 
 def _says_stop(answer: object) -> bool:
     # Only a plain truth value counts: what a logging function returns should end no training.
     return isinstance(answer, bool | np.bool_) and bool(answer)
-
-
-def _switch(model: Any, mode: str) -> None:
-    if hasattr(model, mode):
-        getattr(model, mode)()
-
-
-class Means:
-    """Running means, weighted by the number of examples."""
-
-    def __init__(self) -> None:
-        self.totals: Row = {}
-        self.count = 0
-
-    def add(self, values: Mapping[str, float], count: int) -> None:
-        """Take in the means over `count` examples."""
-        self.count += count
-        for name, value in values.items():
-            self.totals[name] = self.totals.get(name, 0.0) + value * count
-
-    def row(self, prefix: str = "") -> Row:
-        """Return the means over all examples."""
-        return {prefix + name: total / self.count for name, total in self.totals.items()}
-
-
-class Trainer:
-    """The parts of a training, and what is done with one batch."""
-
-    def __init__(
-        self,
-        model: Callable[[Any], Any],
-        loss: Callable[[Any, Any], Any],
-        optimizer: Optimizer,
-        regularizer: Callable[[Any], Any] | None,
-        metrics: Mapping[str, Metric] | None,
-        clip_norm: float | None,
-        clip_value: float | None,
-    ) -> None:
-        self.model = model
-        self.loss = loss
-        self.optimizer = optimizer
-        self.regularizer = regularizer
-        self.metrics = dict(metrics or {})
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-
-    def train(self, batches: Batches, schedule: Schedule | None, bar: Progress) -> Row:
-        """Update the parameters with every batch; return the mean figures."""
-        _switch(self.model, "train")
-        means = Means()
-        for x, y in batches:
-            means.add(self.learn(x, y), len(x))
-            if schedule is not None:
-                schedule.advance()
-            bar.batch()
-        return means.row()
-
-    def learn(self, x: Any, y: Any) -> Row:
-        """Update the parameters with one batch; return its figures."""
-        self.optimizer.zero_grad()
-        prediction, loss = self.forward(x, y)
-        figures = {"loss": loss.item()}
-        if self.regularizer is not None:
-            penalty = self.regularizer(self.model)
-            figures["penalty"] = float(penalty)
-            loss = loss + penalty
-        loss.backward()
-        self.check_reached()
-        if self.clip_value is not None:
-            clip_grad_value_(self.parameters, self.clip_value)
-        if self.clip_norm is not None:
-            clip_grad_norm_(self.parameters, self.clip_norm)
-        self.optimizer.step()
-        return figures | self.measure(prediction, y)
-
-    def forward(self, x: Any, y: Any) -> tuple[Any, Tensor]:
-        """Return the prediction and the loss of one batch."""
-        prediction = self.model(x)
-        loss = self.loss(prediction, y)
-        if not isinstance(loss, Tensor) or loss.size != 1:
-            got = f"shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-            do = "Reduce the loss to its mean, and compute it with tensors throughout"
-            raise GraphError(explain("fit: a loss that is one number, as a tensor", got, do))
-        return prediction, loss
-
-    def check_reached(self) -> None:
-        """Raise if the loss does not depend on what the optimizer updates."""
-        if all(parameter.grad is None for parameter in self.parameters):
-            do = "Make the optimizer with the parameters of the model that is trained"
-            what = "fit: a loss that depends on the optimizer's parameters"
-            raise GraphError(explain(what, "one that depends on none of them", do))
-
-    def measure(self, prediction: Any, y: Any) -> Row:
-        """Return the metrics of one batch."""
-        if not self.metrics:
-            return {}
-        values = prediction.numpy() if isinstance(prediction, Tensor) else prediction
-        return {name: float(metric(values, y)) for name, metric in self.metrics.items()}
-
-    def evaluate(self, batches: Batches) -> Row:
-        """Return the mean figures on held-out data, without recording."""
-        _switch(self.model, "eval")
-        means = Means()
-        with no_grad():
-            for x, y in batches:
-                prediction, loss = self.forward(x, y)
-                means.add({"loss": loss.item(), **self.measure(prediction, y)}, len(x))
-        return means.row("val_")

@@ -385,7 +385,7 @@ SCHEDULES = {
     ),
     "state": (
         lambda o: optim.StepLR(o, 1).load_state_dict({"gamma": 1}),
-        "StepLR.load_state_dict: the entries last_epoch, base_lrs, but got gamma. "
+        "StepLR.load_state_dict: the entries schedule, last_epoch, base_lrs, but got gamma. "
         "Load the state of an equal schedule.",
     ),
     "rate that a schedule makes nan": (
@@ -521,6 +521,90 @@ FITS = {
         "EarlyStopping: a model with state_dict() and load_state_dict(), but got a function. "
         "Pass an nn.Module, or leave early stopping out.",
     ),
+    "whole batches only": (
+        lambda: fit(batch_size=7, drop_last=True),
+        "fit: data: at least one whole batch of 7, for drop_last=True, but got 6 examples. "
+        "Pass a smaller batch_size.",
+    ),
+    "drop_last": (
+        lambda: fit(drop_last=1),
+        "fit: drop_last must be True or False, but got 1. Pass drop_last=True.",
+    ),
+    "shuffle": (
+        lambda: fit(shuffle="yes"),
+        "fit: shuffle must be True or False, but got 'yes'. Pass shuffle=True.",
+    ),
+    "accumulate": (
+        lambda: fit(accumulate=0),
+        "fit: accumulate must be a whole number from 1, but got 0. Pass accumulate=1.",
+    ),
+    "rounds": (
+        lambda: fit(validate_every=0),
+        "fit: validate_every must be a whole number from 1, but got 0. Pass validate_every=100.",
+    ),
+    "validation that can be read once": (
+        lambda: fit(epochs=1, validate_every=1, validation=iter([DATA])),
+        "fit: validation: batches that can be read 2 times, but got a list_iterator, which can be "
+        "read once. Pass a list, or an object whose __iter__ starts anew.",
+    ),
+    "clip_norm": (
+        lambda: fit(clip_norm=-1.0),
+        "fit: clip_norm must be a finite number above 0, but got -1.0. Pass clip_norm=1.0.",
+    ),
+    "clip_value": (
+        lambda: fit(clip_value=NAN),
+        "fit: clip_value must be a finite number above 0, but got nan. Pass clip_value=1.0.",
+    ),
+    "clip": (
+        lambda: fit(clip=1.0),
+        "fit: clip: a function, but got a float. Pass a function, or leave it out.",
+    ),
+    "augment": (
+        lambda: fit(augment="flip"),
+        "fit: augment: a function, but got a str. Pass a function, or leave it out.",
+    ),
+    "regularizer": (
+        lambda: fit(regularizer=1e-4),
+        "fit: regularizer: a function, but got a float. Pass a function, or leave it out.",
+    ),
+    "one callback": (
+        lambda: fit(callbacks=print),
+        "fit: callbacks: a list of functions, but got a builtin_function_or_method. "
+        "Pass callbacks=[...].",
+    ),
+    "hooks": (
+        lambda: fit(after_step=[3]),
+        "fit: after_step: a function, but got a int. Pass a function, or leave it out.",
+    ),
+    "metrics": (
+        lambda: fit(metrics=[abs]),
+        "fit: metrics: functions by name, but got [<built-in function abs>]. "
+        "Pass metrics={'accuracy': accuracy}.",
+    ),
+    "name of a metric": (
+        lambda: fit(metrics={"loss": lambda p, y: 0.0}),
+        "fit: names of metrics other than epoch, loss, lr, penalty, step, but got loss. "
+        "Choose another name.",
+    ),
+    "generator of chance": (
+        lambda: fit(rng="seed"),
+        "fit: rng: a generator or a seed, but got a str. Pass np.random.default_rng(0), or 0.",
+    ),
+    "average of another model": (
+        lambda: fit(averaging=optim.EMA([leaf()])),
+        "fit: an average of the optimizer's parameters, but got a EMA that has none of them. "
+        "Make it with the model that is trained, such as EMA(model).",
+    ),
+    "not an average": (
+        lambda: fit(averaging=0.999),
+        "fit: an average of the optimizer's parameters, but got a float that has none of them. "
+        "Make it with the model that is trained, such as EMA(model).",
+    ),
+    "three arrays of different lengths": (
+        lambda: fit(data=(*DATA, np.ones(5))),
+        "fit: data: as many inputs as targets, but got shapes (6, 2) and (6, 1) and (5,). "
+        "Give both the examples along their first axis.",
+    ),
     "loss per example": (
         lambda: fit(loss=lambda p, y: (p - y) ** 2),
         "fit: a loss that is one number, as a tensor, but got shape (6, 1). "
@@ -537,6 +621,87 @@ FITS = {
 @pytest.mark.parametrize("name", FITS)
 def test_fit(name):
     call, message = FITS[name]
+    before = WEIGHT.numpy().copy()
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call()
+    assert str(caught.value) == message
+    np.testing.assert_array_equal(WEIGHT.numpy(), before)
+
+
+OTHERS = {
+    "relative mode": (
+        lambda: optim.EarlyStopping(min_delta_mode="percent"),
+        "EarlyStopping: min_delta_mode must be 'abs' or 'rel', but got 'percent'. "
+        "Pass min_delta_mode='abs'.",
+    ),
+    "unit of patience": (
+        lambda: optim.EarlyStopping(unit="epoch"),
+        "EarlyStopping: unit must be 'update' or 'step', but got 'epoch'. Pass unit='update'.",
+    ),
+    "baseline": (
+        lambda: optim.EarlyStopping(baseline="low"),
+        "EarlyStopping: baseline must be a finite number, but got 'low'. Pass another baseline.",
+    ),
+    "cumulative": (
+        lambda: optim.EarlyStopping(cumulative_delta=None),
+        "EarlyStopping: cumulative_delta must be True or False, but got None. "
+        "Pass cumulative_delta=False.",
+    ),
+    "start": (
+        lambda: optim.EarlyStopping(start_from=-1),
+        "EarlyStopping: start_from must be a whole number from 0, but got -1. Pass start_from=1.",
+    ),
+    "no step": (
+        lambda: optim.EarlyStopping(unit="step").update(1.0),
+        'EarlyStopping.update: the number of steps, for unit="step", but got none. '
+        "Call update(metric, model, step=steps).",
+    ),
+    "clip factor": (
+        lambda: optim.clip_grad_adaptive_([leaf()], 0.0),
+        "clip_grad_adaptive_: clip_factor must be a finite number above 0, but got 0.0. "
+        "Pass clip_factor=0.01.",
+    ),
+    "clip floor": (
+        lambda: optim.clip_grad_adaptive_([leaf()], eps=-1.0),
+        "clip_grad_adaptive_: eps must be a finite number above 0, but got -1.0. Pass eps=0.001.",
+    ),
+    "what to clip": (
+        lambda: optim.clip_grad_adaptive_([np.ones(2)]),
+        "clip_grad_adaptive_: parameters that are tensors, but got a ndarray. "
+        "Pass model.parameters().",
+    ),
+    "flip": (
+        lambda: optim.augment.flip(2.0),
+        "flip: probability must be a number from 0 to 1, but got 2.0. Pass probability=0.5.",
+    ),
+    "flip of the batch": (
+        lambda: optim.augment.flip(axis=0)(np.random.default_rng(0), np.ones((2, 2))),
+        "flip: an axis of the examples, not the first one of the batch, but got axis 0 of an "
+        "array of shape (2, 2). Pass another axis, or reshape the inputs.",
+    ),
+    "shift": (
+        lambda: optim.augment.shift(0.5),
+        "shift: most must be a whole number from 0, but got 0.5. Pass most=2.",
+    ),
+    "shift of rows": (
+        lambda: optim.augment.shift(1)(np.random.default_rng(0), np.ones((2, 2))),
+        "shift: an axis of the examples, not the first one of the batch, but got axis -2 of an "
+        "array of shape (2, 2). Pass another axis, or reshape the inputs.",
+    ),
+    "noise": (
+        lambda: optim.augment.noise(-1.0),
+        "noise: scale must be a finite number from 0, but got -1.0. Pass scale=0.1.",
+    ),
+    "compose": (
+        lambda: optim.augment.compose(0.5),
+        "compose: functions of (rng, x), but got a float. Pass for example flip(), shift(2).",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_stopping_clipping_and_augmentation(name):
+    call, message = OTHERS[name]
     with pytest.raises((ValueError, TypeError)) as caught:
         call()
     assert str(caught.value) == message

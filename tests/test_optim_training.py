@@ -474,3 +474,279 @@ def test_progress_is_silent_plain_or_a_bar(capfd, monkeypatch):
     lines = capfd.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert lines[0].startswith("epoch 1/2  loss ")
+    spy_on(4, 2, 1, progress=True, validate_every=1)
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split()[:3] for line in lines] == [["epoch", "1/1", "loss"]] * 2
+
+
+# --- fit: steps, rounds, hooks ------------------------------------------------------------------
+
+
+def steps_of(model=None, **options):
+    """Train a small model and return the weights after every step, and the history."""
+    model = model or small_model()
+    path = []
+    options = {"epochs": 2, "batch_size": 5, "progress": False, "loss": mse, **options}
+    optimizer = options.pop("optimizer", None) or optim.SGD(model.parameters(), lr=0.05)
+    data = options.pop("data", regression())
+    hooks = [*options.pop("after_step", []), lambda model: path.append(weights(model))]
+    loss = options.pop("loss")
+    history = optim.fit(model, loss, data, optimizer, after_step=hooks, **options)
+    return path, history
+
+
+def test_several_batches_make_one_step_by_the_gradient_of_their_mean():
+    x, y = (a.astype("float64") for a in regression(41))  # 9 batches: the last step has one of 1
+    paths = []
+    for options in ({"batch_size": 15}, {"batch_size": 5, "accumulate": 3}):
+        path, history = steps_of(
+            small_model().astype("float64"), data=(x, y), regularizer=nn.L2(0.1), **options
+        )
+        paths.append((path, history))
+    (whole, one), (parts, other) = paths
+    assert len(whole) == len(parts) == 2 * 3
+    np.testing.assert_allclose(parts, whole, rtol=1e-12)
+    np.testing.assert_allclose(other["loss"], one["loss"], rtol=1e-12)
+
+
+def test_clipping_sees_the_gradient_of_all_accumulated_batches():
+    norms = []
+
+    def clip(parameters):
+        norms.append(optim.clip_grad_norm_(parameters, 1e9))
+
+    data = regression()
+    steps_of(data=data, batch_size=10, epochs=1, accumulate=4, clip=clip, shuffle=False)
+    model = small_model()
+    mse(model(data[0]), data[1]).backward()
+    assert norms == [pytest.approx(optim.clip_grad_norm_(model.parameters(), 1e9), rel=1e-5)]
+
+
+def test_validation_within_epochs():
+    path, history = steps_of(
+        batch_size=10, epochs=3, validation=regression(seed=1), validate_every=3
+    )
+    assert len(path) == 12  # 4 steps an epoch
+    assert history["step"] == [3, 6, 9, 12]
+    assert history["epoch"] == [1, 2, 3, 3]
+    assert len(history["val_loss"]) == 4
+    _, short = steps_of(batch_size=10, epochs=3, validate_every=5)
+    assert (short["step"], short["epoch"]) == ([5, 10, 12], [2, 3, 3])  # the rest is not lost
+
+
+def test_rounds_report_the_means_since_the_last_report():
+    losses = []
+
+    def noted(prediction, target):
+        losses.append(mse(prediction, target))
+        return losses[-1]
+
+    _, history = steps_of(loss=noted, batch_size=10, epochs=1, validate_every=2)
+    pairs = np.array([loss.item() for loss in losses]).reshape(2, 2)
+    np.testing.assert_allclose(history["loss"], pairs.mean(1), rtol=1e-6)
+
+
+def test_training_mode_returns_after_a_validation_within_an_epoch():
+    x = np.ones((6, 1), "float32")
+    model, _ = spy_on(6, 2, 1, validation=(x, x), validate_every=1)
+    assert [mode for mode, _ in model.seen] == [True, False] * 3
+
+
+def test_patience_in_steps_does_not_depend_on_how_often_one_validates():
+    stops = []
+    for every in (1, 2, 4):
+        stopping = optim.EarlyStopping(patience=8, unit="step")
+        optimizer = optim.SGD((model := small_model()).parameters(), lr=0.0)
+        _, history = steps_of(
+            model,
+            optimizer=optimizer,
+            epochs=10,
+            batch_size=10,
+            validation=regression(seed=1),
+            validate_every=every,
+            early_stopping=stopping,
+        )
+        stops.append(history["step"][-1])
+        assert history.stopped_by == "early stopping"
+        assert stopping.best_step == every
+    assert stops == [9, 10, 12]  # the first validation is the best, 8 steps later is the end
+
+
+def test_the_best_weights_within_an_epoch_are_restored():
+    model = small_model()
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    schedule = optim.LambdaLR(optimizer, lambda step: 1.0 if step < 6 else 30.0)
+    stopping = optim.EarlyStopping(patience=1000)
+    path, history = steps_of(
+        model,
+        optimizer=optimizer,
+        epochs=3,
+        batch_size=10,
+        validation=regression(seed=1),
+        validate_every=1,
+        early_stopping=stopping,
+        schedule=schedule,
+        schedule_every="step",
+    )
+    best = int(np.nanargmin(history["val_loss"]))
+    assert best % 4 != 3  # not the end of an epoch
+    np.testing.assert_array_equal(weights(model), path[best])
+    assert stopping.best_step == best + 1
+    assert history.best_epoch == history["epoch"][best]
+
+
+def test_relative_improvements():
+    stopping = optim.EarlyStopping(patience=1, min_delta=0.1, min_delta_mode="rel")
+    assert [stopping.update(m) for m in (100.0, 89.0, 81.0)] == [False, False, True]
+    stopping = optim.EarlyStopping(patience=1, min_delta=0.1, min_delta_mode="rel")
+    assert [stopping.update(m) for m in (-100.0, -111.0, -120.0)] == [False, False, True]
+    stopping = optim.EarlyStopping(patience=1, min_delta=0.1, min_delta_mode="rel", mode="max")
+    assert [stopping.update(m) for m in (-100.0, -89.0, -81.0)] == [False, False, True]
+
+
+def test_every_kind_of_clipping_takes_part():
+    kinds = {
+        "norm": {"clip_norm": 1e-3},
+        "largest": {"clip": lambda p: optim.clip_grad_norm_(p, 1e-3, norm_type=math.inf)},
+        "value": {"clip_value": 1e-3},
+        "adaptive": {"clip": lambda p: optim.clip_grad_adaptive_(p, 1e-3)},
+    }
+    moved = {}
+    for name, options in kinds.items():
+        model = small_model()
+        before = weights(model)
+        optimizer = optim.SGD(model.parameters(), lr=1.0)
+        steps_of(model, optimizer=optimizer, epochs=1, batch_size=40, **options)
+        moved[name] = weights(model) - before
+    assert np.linalg.norm(moved["norm"]) == pytest.approx(1e-3, rel=1e-2)
+    assert np.abs(moved["largest"]).max() == pytest.approx(1e-3, rel=1e-2)
+    assert np.abs(moved["value"]).max() == pytest.approx(1e-3, rel=1e-2)
+    assert 0 < np.linalg.norm(moved["adaptive"]) <= 1e-3 * np.linalg.norm(before) * 1.001
+
+
+def test_a_constraint_acts_after_each_step():
+    def nonnegative(model):
+        for parameter in model.parameters():
+            parameter.assign(np.maximum(parameter.numpy(), 0.0))
+
+    path, _ = steps_of(after_step=[nonnegative])
+    assert np.min(path) == 0.0
+    assert np.min(steps_of()[0]) < 0.0
+
+
+def test_weights_of_the_examples_reach_the_loss_and_the_metrics():
+    x, y = regression()
+    w = (np.arange(40) < 20).astype("float32")
+
+    def weighted(prediction, target, weight):
+        return (weight.reshape(-1, 1) * (prediction - target) ** 2).mean()
+
+    _, history = steps_of(
+        data=(x, y, w),
+        loss=weighted,
+        metrics={"weight": lambda p, y, w: w.mean()},
+        validation=(x, y, w),
+    )
+    assert history["weight"] == pytest.approx([0.5, 0.5])
+    assert history["val_weight"] == pytest.approx([0.5, 0.5])
+    batches = [(x[:20], y[:20], w[:20]), (x[20:], y[20:], w[20:])]
+    _, given = steps_of(data=batches, loss=weighted)
+    assert len(given["loss"]) == 2
+
+
+def test_augmentation_varies_training_inputs_only():
+    seen = []
+
+    def double(rng, x):
+        seen.append(rng)
+        return 2 * x
+
+    x = np.arange(1.0, 5.0, dtype="float32").reshape(-1, 1)
+    rng = np.random.default_rng(0)
+    model, _ = spy_on(4, 2, 1, augment=double, validation=(x, x), rng=rng, shuffle=False)
+    assert model.seen == [(True, [0, 2]), (True, [4, 6]), (False, [1, 2, 3, 4])]
+    assert all(used is rng for used in seen)
+
+
+def test_augmentations():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 5, 6)).astype("float32")
+    flipped = optim.augment.flip(0.25)(rng, x)
+    changed = (flipped != x).any((1, 2))
+    np.testing.assert_array_equal(flipped[changed], x[changed][:, :, ::-1])
+    assert 30 <= changed.sum() <= 70
+    shifted = optim.augment.shift(2, fill=9.0)(rng, x)
+    moves = set()
+    padded = np.pad(x, [(0, 0), (2, 2), (2, 2)], constant_values=9)
+    for before, after in zip(padded, shifted, strict=True):
+        windows = np.lib.stride_tricks.sliding_window_view(before, (5, 6))
+        [move] = np.argwhere((windows == after).all((2, 3)))
+        moves.add(tuple(move.tolist()))
+    assert len(moves) == 25  # every move from -2 to 2 along both axes, and no other
+    noisy = optim.augment.noise(0.5)(rng, x)
+    assert noisy.dtype == shifted.dtype == flipped.dtype == np.float32
+    assert np.std(noisy - x) == pytest.approx(0.5, rel=0.03)
+    both = optim.augment.compose(optim.augment.flip(1.0), optim.augment.flip(1.0, axis=1))
+    np.testing.assert_array_equal(both(rng, x), x[:, ::-1, ::-1])
+
+
+def test_a_schedule_by_steps_counts_updates_not_batches():
+    model = small_model()
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    schedule = optim.ExponentialLR(optimizer, 0.5)
+    steps_of(
+        model,
+        optimizer=optimizer,
+        epochs=1,
+        batch_size=10,
+        accumulate=2,
+        schedule=schedule,
+        schedule_every="step",
+    )
+    assert (schedule.last_epoch, optimizer.lr) == (2, 0.25)
+
+
+# --- clipping -----------------------------------------------------------------------------------
+
+
+def clipped(clip, *gradients, values=None):
+    parameters = [leaf(np.ones(np.shape(g)) if values is None else values) for g in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    clip(parameters)
+    return [parameter.grad for parameter in parameters]
+
+
+@pytest.mark.parametrize("order", [0.5, 1.0, 2.0, 3.0, math.inf])
+def test_the_clipped_norm_of_any_order_is_the_limit(order):
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=(4, 3)), rng.normal(size=5)]
+    flat = np.concatenate([g.ravel() for g in gradients])
+    out = clipped(lambda p: optim.clip_grad_norm_(p, 0.5, order), *gradients)
+    joint = np.concatenate([g.ravel() for g in out])
+    assert np.linalg.norm(joint, order) == pytest.approx(0.5, rel=1e-5)
+    np.testing.assert_allclose(joint / flat, (joint / flat)[0], rtol=1e-12)
+
+
+def test_adaptive_clipping_limits_each_unit_to_a_part_of_its_weights():
+    # |g_i| <= lambda max(|w_i|, eps): rows of a matrix, all but the first axis of more, a bias
+    rng = np.random.default_rng(0)
+    for shape in ((6, 4), (6, 2, 3), (5,), ()):
+        w, g = rng.normal(size=shape), rng.normal(size=shape)
+        if len(shape) > 1:
+            w[0], g[1] = 0.0, 1e-6
+        [out] = clipped(lambda p: optim.clip_grad_adaptive_(p, 0.1, 0.02), g, values=w)
+        units = slice(None) if len(shape) > 1 else None
+        for weight, before, after in zip(w[units], g[units], out[units], strict=True):
+            most = 0.1 * max(np.linalg.norm(weight), 0.02)
+            norm = np.linalg.norm(before)
+            np.testing.assert_allclose(after, before * min(1.0, most / norm), rtol=1e-13)
+    kept = clipped(optim.clip_grad_adaptive_, np.float32([[1e-5]]), values=np.float32([[1.0]]))
+    assert kept[0].dtype == np.float32 and kept[0] == np.float32(1e-5)
+
+
+def test_adaptive_clipping_of_gradients_whose_squares_overflow():
+    [out] = clipped(lambda p: optim.clip_grad_adaptive_(p, 0.1), [[3e200, 4e200]])
+    np.testing.assert_allclose(out, [[0.06 * math.sqrt(2), 0.08 * math.sqrt(2)]], rtol=1e-12)
+    [out] = clipped(optim.clip_grad_adaptive_, [[math.nan, 1.0], [1.0, 0.0]])
+    assert np.isnan(out[0]).all()  # it spreads within its unit instead of passing unseen

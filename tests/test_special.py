@@ -1,4 +1,7 @@
-"""Special functions keep their digits: in the tails, next to zeros and poles, and in float32."""
+"""Special functions keep their digits: in the tails, next to zeros and poles, and in float32.
+
+The rows of ``data/special_highprec.json``, (x, value, slope), were computed with fifty digits.
+"""
 
 import json
 import math

@@ -225,7 +225,7 @@ def trigamma(x):
 
 def hurwitz(s, q):
     """Hurwitz's zeta function, Σ (q + k)⁻ˢ over k >= 0, for q > 0: Euler and Maclaurin."""
-    count = int(s) + 12
+    count = int(s + 12.0)
     w = q + F(count)
     v = 1.0 / (w * w)
     tail = 1.0 / 74724249600.0

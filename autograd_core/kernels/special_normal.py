@@ -52,7 +52,7 @@ def mills(a):
     p, s = normal_tail(near, 0.0, 0.0)
     far = a if a > GELU_LIMIT else GELU_LIMIT
     v = 1.0 / (far * far)
-    series = 1.0 - v * (1.0 - v * (3.0 - v * (15.0 - v * (105.0 - v * 945.0))))
+    series = 1.0 - v * (1.0 - v * (3.0 - v * (15.0 - v * (105.0 - v * (945.0 - v * 10395.0)))))
     return series * (ONE_OVER_ROOT_2_PI / far) if a > GELU_LIMIT else p * s * UNSCALE
 
 

@@ -9,8 +9,11 @@ import numpy as np
 
 from ..declare import composite, defvjp, primitive
 from ..errors import ShapeError, UnknownNameError, explain
+from ..tensor import Tensor
+from ..tree import leaves
 from .index import getitem
 from .shape import (
+    astype,
     atleast_1d,
     atleast_2d,
     atleast_3d,
@@ -101,6 +104,28 @@ def column_stack(arrays):
 def append(x, values, axis=None):
     """x followed by values along an axis; by default both flattened."""
     return concatenate((x, values), axis=axis)
+
+
+def _array_samples(rng):
+    a, b = _uniform(rng, 2), _uniform(rng, 2)
+    yield ([[a, b], [b, a], [a, [1.0, 2.0]]],), {}
+    yield ([a[0:1], a[1:2]],), {}
+
+
+@composite(samples=_array_samples)
+def array(sequence, dtype=None):
+    """A new array from nested lists and tuples of numbers, arrays or tensors, stacked."""
+    arrays = [x for x in leaves(sequence) if isinstance(x, (Tensor, np.ndarray))]
+    if not any(isinstance(x, Tensor) for x in arrays):
+        return np.array(sequence, dtype)
+    kind = np.result_type(*(x.dtype for x in arrays)) if dtype is None else np.dtype(dtype)
+    return astype(_stacked(sequence, kind), dtype=kind)
+
+
+def _stacked(x, kind):
+    if isinstance(x, (list, tuple)):
+        return stack([_stacked(part, kind) for part in x])
+    return x if isinstance(x, (Tensor, np.ndarray)) else np.asarray(x, kind)
 
 
 def _block_samples(rng):

@@ -1,0 +1,205 @@
+"""What is done with a batch, and with the batches of a round: the inside of `fit`.
+
+A *step* is one update of the parameters, from one batch or from several (``accumulate``). A
+*round* is what is reported as one: an epoch, or so many steps.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, no_grad
+from autograd_core.errors import GraphError, explain
+
+from .augment import Augmentation
+from .batches import Batch, Batches
+from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
+from .history import Progress
+from .optimizer import Optimizer
+
+__all__ = ["Means", "Metric", "Row", "Trainer", "augmentation", "clipping", "switch"]
+
+Row = dict[str, float]
+Metric = Callable[..., float]
+
+
+def switch(model: Any, mode: str) -> None:
+    """Switch a model that can be to ``train`` or ``eval`` behaviour."""
+    if hasattr(model, mode):
+        getattr(model, mode)()
+
+
+class Means:
+    """Running means, weighted by the number of examples."""
+
+    def __init__(self) -> None:
+        self.totals: Row = {}
+        self.count = 0
+
+    def add(self, values: Mapping[str, float], count: int) -> None:
+        """Take in the means over `count` examples."""
+        self.count += count
+        for name, value in values.items():
+            self.totals[name] = self.totals.get(name, 0.0) + value * count
+
+    def row(self, prefix: str = "") -> Row:
+        """Return the means over all examples."""
+        return {prefix + name: total / self.count for name, total in self.totals.items()}
+
+
+class Trainer:
+    """The parts of a training, and what is done with one batch."""
+
+    def __init__(
+        self,
+        model: Callable[[Any], Any],
+        loss: Callable[..., Any],
+        optimizer: Optimizer,
+        *,
+        regularizer: Callable[[Any], Any] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        clips: Sequence[Callable[[list[Tensor]], Any]] = (),
+        augment: Callable[[np.ndarray], np.ndarray] | None = None,
+        accumulate: int = 1,
+        after_step: Sequence[Callable[[], Any]] = (),
+        after_epoch: Sequence[Callable[[], Any]] = (),
+    ) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.regularizer = regularizer
+        self.metrics = dict(metrics or {})
+        self.clips = clips
+        self.augment = augment
+        self.accumulate = accumulate
+        self.after_step = after_step
+        self.after_epoch = after_epoch
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.steps = 0
+        self.means = Means()
+
+    def rounds(
+        self, batches: Batches, every: int | None, last: bool, bar: Progress
+    ) -> Iterator[Row]:
+        """Update the parameters with every batch; yield the mean figures of each round.
+
+        Parameters
+        ----------
+        batches : Batches
+            Those of one epoch.
+        every : int or None
+            The number of steps in a round; None for the epoch.
+        last : bool
+            Whether this is the last epoch, so that what has not been reported yet is.
+        bar : Progress
+        """
+        switch(self.model, "train")
+        for group in _in_groups(batches, self.accumulate):
+            self.step(group)
+            bar.batch(len(group))
+            if every is not None and self.steps % every == 0:
+                yield self._reported()
+                switch(self.model, "train")  # the reader may have evaluated
+        for act in self.after_epoch:
+            act()
+        if self.means.count and (every is None or last):
+            yield self._reported()
+
+    def _reported(self) -> Row:
+        means, self.means = self.means, Means()
+        return means.row()
+
+    def step(self, group: Sequence[Batch]) -> None:
+        """Update the parameters once, by the gradient of the mean over all examples of a group."""
+        self.optimizer.zero_grad()
+        counts = [len(batch[0]) for batch in group]
+        for batch, count in zip(group, counts, strict=True):
+            self.means.add(self.learn(batch, count if len(group) > 1 else None), count)
+        self.check_reached()
+        if len(group) > 1:
+            gradients = [p.grad for p in self.parameters if p.grad is not None]
+            scale_gradients(*gradients, factor=1.0 / sum(counts))
+        for clip in self.clips:
+            clip(self.parameters)
+        self.optimizer.step()
+        self.steps += 1
+        for act in self.after_step:
+            act()
+
+    def learn(self, batch: Batch, weight: int | None) -> Row:
+        """Collect the gradient of one batch, `weight` times if given; return its figures."""
+        x, *targets = batch
+        if self.augment is not None:
+            x = self.augment(x)
+        prediction, loss = self.forward(x, targets)
+        figures = {"loss": loss.item()}
+        if self.regularizer is not None:
+            penalty = self.regularizer(self.model)
+            figures["penalty"] = float(penalty)
+            loss = loss + penalty
+        loss.backward(None if weight is None else np.full(loss.shape, weight, loss.dtype))
+        return figures | self.measure(prediction, targets)
+
+    def forward(self, x: Any, targets: Sequence[Any]) -> tuple[Any, Tensor]:
+        """Return the prediction and the loss of one batch."""
+        prediction = self.model(x)
+        loss = self.loss(prediction, *targets)
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            got = f"shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            do = "Reduce the loss to its mean, and compute it with tensors throughout"
+            raise GraphError(explain("fit: a loss that is one number, as a tensor", got, do))
+        return prediction, loss
+
+    def check_reached(self) -> None:
+        """Raise if the loss does not depend on what the optimizer updates."""
+        if all(parameter.grad is None for parameter in self.parameters):
+            do = "Make the optimizer with the parameters of the model that is trained"
+            what = "fit: a loss that depends on the optimizer's parameters"
+            raise GraphError(explain(what, "one that depends on none of them", do))
+
+    def measure(self, prediction: Any, targets: Sequence[Any]) -> Row:
+        """Return the metrics of one batch."""
+        if not self.metrics:
+            return {}
+        values = prediction.numpy() if isinstance(prediction, Tensor) else prediction
+        return {name: float(metric(values, *targets)) for name, metric in self.metrics.items()}
+
+    def evaluate(self, batches: Batches) -> Row:
+        """Return the mean figures on held-out data, without recording."""
+        switch(self.model, "eval")
+        means = Means()
+        with no_grad():
+            for x, *targets in batches:
+                prediction, loss = self.forward(x, targets)
+                means.add({"loss": loss.item(), **self.measure(prediction, targets)}, len(x))
+        return means.row("val_")
+
+
+def _in_groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """Yield so many batches at a time; the last group may be smaller."""
+    following = iter(batches)
+    while group := list(itertools.islice(following, size)):
+        yield group
+
+
+def clipping(
+    norm: float | None, value: float | None, clip: Callable[[list[Tensor]], Any] | None
+) -> list[Callable[[list[Tensor]], Any]]:
+    """Return what is done with the gradients before a step, in order."""
+    clips: list[Callable[[list[Tensor]], Any]] = []
+    if value is not None:
+        clips.append(lambda parameters: clip_grad_value_(parameters, value))
+    if norm is not None:
+        clips.append(lambda parameters: clip_grad_norm_(parameters, norm))
+    return clips if clip is None else [*clips, clip]
+
+
+def augmentation(
+    augment: Augmentation | None, rng: np.random.Generator
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return an augmentation with its source of chance."""
+    return None if augment is None else lambda x: augment(rng, x)
