@@ -1,4 +1,4 @@
-"""Options of optimizers: PyTorch's numbers, and what weight decay and Nesterov's form mean.
+"""Options of optimizers and schedules: PyTorch's numbers, and what some options mean.
 
 The gradients are given, not computed: the paths show the update rules alone.
 """
@@ -84,6 +84,11 @@ RECORDED = [
         [0.6901570127897323, -1.625009643075042, 0.5715627058242865],
     ),
     (
+        optim.Adafactor,
+        {"lr": 0.3, "d": 1.05, "eps": (None, 0.2), "beta2_decay": -0.6} | DECAY,
+        [0.4589924393607451, -0.38515771372328383, -0.06274742850151067],
+    ),
+    (
         optim.Rprop,
         {"lr": 0.1, "etas": (0.4, 1.3), "step_sizes": (0.06, 0.2)},
         [0.84, -1.824, 0.40404],
@@ -156,3 +161,80 @@ def test_rmsprop_of_nesterov_steps_by_the_gradient_and_the_velocity_that_it_lead
         found.append(p)
     nesterov = {"momentum": 0.7, "nesterov": True, "lr_in_velocity": inside}
     np.testing.assert_allclose(path(optim.RMSprop, **options, **nesterov), found, rtol=1e-13)
+
+
+def test_adafactor_of_a_matrix_uphill():
+    p = ag.tensor(np.outer(START, [1.0, 0.3]), requires_grad=True)
+    options = {"lr": 0.3, "d": 1.05, "eps": (None, 0.2), "beta2_decay": -0.6}
+    optimizer = optim.Adafactor([p], maximize=True, **options, **DECAY)
+    for gradient in GRADIENTS:
+        p.grad = np.outer(gradient, [1.0, 2.0]) + 0.1
+        optimizer.step()
+    end = [  # of PyTorch 2.13
+        [1.2408828693607017, 0.5837256078264456],
+        [-2.134370020201713, -1.2518846253905873],
+        [2.4218992002379784, 1.8818245199492007],
+    ]
+    np.testing.assert_allclose(p.numpy(), end, rtol=1e-12)
+
+
+# ------------------------------------------------------------------------------ schedules
+
+ONE_CYCLE = {"max_lr": 2.0, "total_steps": 11, "div_factor": 5.0, "final_div_factor": 8.0}
+THREE = {"pct_start": 0.4, "three_phase": True}
+RATES = {
+    "one cycle, cosine": (
+        lambda o: optim.OneCycleLR(o, **ONE_CYCLE, **THREE),
+        [0.4, 0.717892290896595, 1.418930392057666, 1.945977783523485, 1.880173708583692]
+        + [1.273814687570642, 0.608792866223473, 0.396637424070565, 0.291969600663891]
+        + [0.12777520922157, 0.05],
+    ),
+    "one cycle, linear": (
+        lambda o: optim.OneCycleLR(o, anneal_strategy="linear", **ONE_CYCLE, **THREE),
+        [0.4, 0.870588235294118, 1.341176470588235, 1.811764705882353, 1.71764705882353]
+        + [1.247058823529412, 0.776470588235294, 0.378125, 0.26875, 0.159375, 0.05],
+    ),
+    "one cycle of two phases": (
+        lambda o: optim.OneCycleLR(o, anneal_strategy="linear", **ONE_CYCLE),
+        [0.4, 1.095652173913044, 1.791304347826087, 1.822727272727273, 1.569480519480519]
+        + [1.316233766233766, 1.062987012987013, 0.80974025974026, 0.556493506493506]
+        + [0.303246753246753, 0.05],
+    ),
+    "warm restarts of one length": (
+        lambda o: optim.CosineAnnealingWarmRestarts(o, 3, eta_min=0.05),
+        [0.5, 0.3875, 0.1625] * 3 + [0.5, 0.3875],
+    ),
+    "growth to an end": (
+        lambda o: optim.ExponentialLR(o, 1.5, end_lr=1.2),
+        [0.5, 0.75, 1.125] + [1.2] * 8,
+    ),
+    "decay to an end": (
+        lambda o: optim.ExponentialLR(o, 0.5, end_lr=0.1),
+        [0.5, 0.25, 0.125] + [0.1] * 8,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_rates_of_schedules(name):
+    """As PyTorch has them; the ends of exponential schedules by definition."""
+    schedule, rates = RATES[name]
+    optimizer = optim.SGD([ag.tensor(START, requires_grad=True)], lr=0.5, momentum=0.9)
+    schedule, found = schedule(optimizer), []
+    for _ in rates:
+        found.append(optimizer.lr)
+        if len(found) < len(rates):
+            schedule.step()
+    np.testing.assert_allclose(found, rates, rtol=1e-12)
+
+
+def test_momentum_of_a_cycle_of_three_phases_comes_back_once():
+    optimizer = optim.SGD([ag.tensor(START, requires_grad=True)], lr=0.5, momentum=0.9)
+    schedule = optim.OneCycleLR(optimizer, anneal_strategy="linear", **ONE_CYCLE, **THREE)
+    found = [optimizer.momentum]
+    for _ in range(10):
+        schedule.step()
+        found.append(optimizer.momentum)
+    way = [0.95, 0.920588235294118, 0.891176470588235, 0.861764705882353, 0.867647058823529]
+    way += [0.897058823529412, 0.926470588235294, 0.95, 0.95, 0.95, 0.95]
+    np.testing.assert_allclose(found, way, rtol=1e-12)
