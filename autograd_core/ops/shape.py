@@ -116,12 +116,6 @@ def rollaxis(x, axis, start=0):
     return _moved(x, np.rollaxis, axis, start)
 
 
-@composite(samples=_samples())
-def matrix_transpose(x):
-    """With the last two axes interchanged."""
-    return _moved(x, np.matrix_transpose)
-
-
 def axis_of(x, axis):
     """Return the axis counted from 0; refuse one that x does not have."""
     return normalize_axis_index(axis, np.ndim(x))
