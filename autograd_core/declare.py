@@ -111,6 +111,9 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
             raise kind(_misfit(function, args, kwargs, error)) from error
 
     checked.facets = facets  # type: ignore[attr-defined]
+    if function.__name__ in OPS or function.__name__ in COMPOSITES:
+        what = "composite: a name that is not taken"
+        raise UnknownNameError(explain(what, repr(function.__name__), "Choose another"))
     COMPOSITES[function.__name__] = checked
     return checked
 

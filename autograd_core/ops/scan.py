@@ -213,6 +213,7 @@ def _integrals(rng):
     yield (y,), {"dx": 0.5}
     yield (y, _uniform(rng, 3)), {"axis": 0}
     yield (y, _uniform(rng, 3, 4)), {}
+    yield (_uniform(rng, 2, 3, 2), _uniform(rng, 3)), {"axis": -2}
 
 
 @composite(samples=_integrals)
