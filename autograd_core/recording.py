@@ -63,7 +63,11 @@ class Recording:
         """Record ``f(*args, **named)`` as a function of the chosen positional arguments."""
         if not all(isinstance(i, int) and -len(args) <= i < len(args) for i in chosen):
             what = f"argnums: positions below {len(args)}, the number of positional arguments"
-            raise ShapeError(explain(what, chosen, "Pass the arguments by position"))
+            raise ShapeError(
+                explain(
+                    what, chosen, "Pass the arguments by position, as in grad(f, argnums=0)(x)"
+                )
+            )
 
         @functools.wraps(f)
         def of_chosen(*primals: Any) -> Any:

@@ -65,7 +65,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     argnums : int or sequence of int
         Which positional arguments to differentiate with respect to; a sequence gives a tuple.
     """
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    chosen = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
 
     def evaluate(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         recording = Recording.of(f, chosen, args, kwargs)

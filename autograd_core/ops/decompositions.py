@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import MatrixError, UnknownNameError, explain
 from ..tensor import Tensor
 from .compare import isnan, less, less_equal, logical_and, logical_not, where
@@ -28,7 +29,6 @@ from .matrices import (
     refuse_not_square,
     row,
     unconverged,
-    uniform,
 )
 from .pointwise import abs
 from .products import array_like, flipped, matmul

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from .linalg import inv, inv_vjp
-from .matrices import each, invertible, refuse_not_square, uniform
+from .matrices import (
+    each,
+    invertible,
+    refuse_not_square,
+)
 from .products import flipped, matmul
 from .reduce import sum
 from .shape import reshape

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from .compare import where
 from .index import getitem
@@ -19,7 +20,6 @@ from .matrices import (
     refuse_not_square,
     singular,
     unconverged,
-    uniform,
 )
 from .products import array_like, flipped, matmul
 from .reduce import sum

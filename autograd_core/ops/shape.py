@@ -11,16 +11,13 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, explain
 
 SMALL = 4096
 
 
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
-
-@primitive(samples=lambda rng: [((_uniform(rng, 3, 4),), {"shape": (2, -1)})])
+@primitive(samples=lambda rng: [((uniform(rng, 3, 4),), {"shape": (2, -1)})])
 def reshape(x, *, shape):
     """The same elements, in C order, with another shape; one length may be -1."""
     try:
@@ -32,7 +29,7 @@ def reshape(x, *, shape):
 
 @primitive(
     samples=lambda rng: [
-        ((_uniform(rng, 2, 3, 4),), {"axes": axes}) for axes in ((2, 0, 1), (1, -1, -3), None)
+        ((uniform(rng, 2, 3, 4),), {"axes": axes}) for axes in ((2, 0, 1), (1, -1, -3), None)
     ]
 )
 def transpose(x, *, axes=None):
@@ -40,7 +37,7 @@ def transpose(x, *, axes=None):
     return np.transpose(x, axes)
 
 
-@primitive(samples=lambda rng: [((_uniform(rng, 3, 1),), {"shape": (2, 3, 4)})])
+@primitive(samples=lambda rng: [((uniform(rng, 3, 1),), {"shape": (2, 3, 4)})])
 def broadcast_to(x, *, shape):
     """Repeat x along new axes and axes of length one until it has the shape."""
     if math.prod(shape) > SMALL:
@@ -50,7 +47,7 @@ def broadcast_to(x, *, shape):
     return out
 
 
-@primitive(samples=lambda rng: [((_uniform(rng, 2, 3),), {"dtype": np.float64})])
+@primitive(samples=lambda rng: [((uniform(rng, 2, 3),), {"dtype": np.float64})])
 def astype(x, *, dtype):
     """The same values with another dtype; the cotangent is converted back."""
     return np.asarray(x).astype(dtype)
@@ -70,7 +67,7 @@ defvjp(astype, x=lambda ct: ct)
 
 
 def _samples(*attributes, shape=(3, 1, 4)):
-    return lambda rng: [((_uniform(rng, *shape),), chosen) for chosen in attributes or ({},)]
+    return lambda rng: [((uniform(rng, *shape),), chosen) for chosen in attributes or ({},)]
 
 
 @composite(samples=_samples())
@@ -122,7 +119,7 @@ def axis_of(x, axis):
 
 
 def _several(*shapes):
-    return lambda rng: [(tuple(_uniform(rng, *shape) for shape in shapes), {})]
+    return lambda rng: [(tuple(uniform(rng, *shape) for shape in shapes), {})]
 
 
 def _at_least(function, arrays):
