@@ -119,6 +119,9 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
 
     name = facets.get("name", function.__name__)
     checked.facets = facets  # type: ignore[attr-defined]
+    if function.__name__ in OPS or function.__name__ in COMPOSITES:
+        what = "composite: a name that is not taken"
+        raise UnknownNameError(explain(what, repr(function.__name__), "Choose another"))
     COMPOSITES[function.__name__] = checked
     return checked
 

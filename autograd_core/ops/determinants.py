@@ -25,6 +25,7 @@ def _singular_too(rng):
     flat[2] = flat[0] - flat[1]
     yield (flat,), {}
     yield (np.zeros((2, 2)),), {}
+    yield (np.array([[1.0, 2.0], [2.0, 4.0]]),), {}
 
 
 @primitive(namespace="linalg", samples=_singular_too)

@@ -141,7 +141,11 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
 @primitive(
     namespace="linalg",
     nondiff="piecewise constant",
-    samples=each(graded, (4, 3), (2, 3, 3)),
+    samples=lambda rng: [
+        *each(graded, (4, 3), (2, 3, 3))(rng),
+        *each(graded, (4, 3), tol=1.5)(rng),
+        *each(graded, (4, 3), rtol=0.5)(rng),
+    ],
 )
 def matrix_rank(a, *, tol=None, hermitian=False, rtol=None):
     """How many singular values are larger than a tolerance."""

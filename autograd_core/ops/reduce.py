@@ -120,7 +120,8 @@ def _refuse_empty(name, x, axis):
 
 
 def var_vjp(ct, x, x_shape, axis, ddof):
-    factor = 2.0 / (count(x_shape, axis) - ddof)
+    freedom = count(x_shape, axis) - ddof
+    factor = 2.0 / freedom if freedom > 0 else math.inf  # as the variance itself
     return restore(ct, x_shape, axis) * (factor * (x - mean(x, axis=axis, keepdims=True)))
 
 

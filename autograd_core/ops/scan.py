@@ -209,6 +209,7 @@ def _integrals(rng):
     yield (y,), {"dx": 0.5}
     yield (y, uniform(rng, 3)), {"axis": 0}
     yield (y, uniform(rng, 3, 4)), {}
+    yield (uniform(rng, 2, 3, 2), uniform(rng, 3)), {"axis": -2}
 
 
 @composite(samples=_integrals)

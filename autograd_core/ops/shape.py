@@ -27,7 +27,11 @@ def reshape(x, *, shape):
         raise ShapeError(explain(what, shape, "Choose lengths with that product")) from error
 
 
-@primitive(samples=lambda rng: [((uniform(rng, 2, 3, 4),), {"axes": (2, 0, 1)})])
+@primitive(
+    samples=lambda rng: [
+        ((uniform(rng, 2, 3, 4),), {"axes": axes}) for axes in ((2, 0, 1), (1, -1, -3), None)
+    ]
+)
 def transpose(x, *, axes=None):
     """The axes in another order; reversed by default."""
     return np.transpose(x, axes)
@@ -50,7 +54,10 @@ def astype(x, *, dtype):
 
 
 def transpose_vjp(ct, axes):
-    return transpose(ct, axes=None if axes is None else tuple(np.argsort(axes).tolist()))
+    if axes is None:
+        return transpose(ct)
+    places = [axis % ct.ndim for axis in axes]
+    return transpose(ct, axes=tuple(sorted(range(ct.ndim), key=places.__getitem__)))
 
 
 defvjp(reshape, x=lambda ct, x_shape: reshape(ct, shape=x_shape))
@@ -104,12 +111,6 @@ def moveaxis(x, source, destination):
 def rollaxis(x, axis, start=0):
     """With one axis moved before the place `start`."""
     return _moved(x, np.rollaxis, axis, start)
-
-
-@composite(samples=_samples())
-def matrix_transpose(x):
-    """With the last two axes interchanged."""
-    return _moved(x, np.matrix_transpose)
 
 
 def axis_of(x, axis):

@@ -148,6 +148,9 @@ def _insertions(rng):
     yield (x, -1, uniform(rng, 2, 3)), {"axis": 1}
     yield (x, [2, 0, 2], uniform(rng, 3, 1)), {"axis": 1}
     yield (x, slice(1, 3), uniform(rng, 2)), {}
+    yield (x, [2], uniform(rng, 3, 2)), {"axis": -1}
+    yield (x, [0], uniform(rng, 3)), {}
+    yield (x, 1, uniform(rng)), {}
 
 
 @composite(samples=_insertions)
@@ -158,9 +161,10 @@ def insert(x, obj, values, axis=None):
     axis, length = axis_of(x, axis), np.shape(x)[axis_of(x, axis)]
     places = np.arange(length)[obj] if isinstance(obj, slice) else constant(obj)
     places = np.flatnonzero(places) if places.dtype.kind == "b" else places
-    if not places.ndim:  # all the values before one place
-        values = reshape(values, shape=(1,) * (np.ndim(x) - np.ndim(values)) + np.shape(values))
+    values = reshape(values, shape=(1,) * (np.ndim(x) - np.ndim(values)) + np.shape(values))
+    if not places.ndim:
         values = moveaxis(values, 0, axis)
+    if places.size == 1:  # all the values before one place
         places = np.full(np.shape(values)[axis], places)
     shape = (*np.shape(x)[:axis], len(places), *np.shape(x)[axis + 1 :])
     new = astype(broadcast_to(values, shape=shape), dtype=dtype_of(x))
