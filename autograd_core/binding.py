@@ -109,13 +109,16 @@ def frozen(op: Op, value: Any) -> Any:
 
 
 def refuse_misfit(
-    op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: ValueError
+    op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: TypeError | ValueError
 ) -> NoReturn:
     """Say which op NumPy's error came from, and with what."""
-    if isinstance(error, (ShapeError, MatrixError, UnknownNameError)):
+    if isinstance(error, (DTypeError, ShapeError, MatrixError, UnknownNameError)):
         raise error
     shapes = " and ".join(str(np.shape(array)) for array in arrays) or "none"
     options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items())
     got = f"shapes {shapes}{options} (NumPy: {str(error).rstrip('. ')})"
+    if isinstance(error, TypeError):
+        what = f"{op.name}: operands and options of types that fit"
+        raise DTypeError(explain(what, got, "Correct the type of one of them")) from error
     what = f"{op.name}: operands whose shapes fit"
     raise ShapeError(explain(what, got, "Reshape or transpose one of them")) from error

@@ -80,10 +80,10 @@ class Op:
         return self.record(tuple(links), out, tape)
 
     def compute(self, *arrays: Any, **attributes: Any) -> np.ndarray:
-        """Run the forward function; say which op it was if it refuses the shapes."""
+        """Run the forward function; say which op it was if it refuses what it is given."""
         try:
             out = self.forward(*arrays, **attributes)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             refuse_misfit(self, arrays, attributes, error)
         return out if out.__class__ is np.ndarray else np.asarray(out)
 

@@ -1,4 +1,4 @@
-"""Bugs planted in the families of ops, in composites, losses and optimizers: each turns a test red.
+"""Bugs planted in families of ops, composites, losses and optimizers: each turns a test red.
 
 Where a rule is replaced, the named law notices; where a piece of a function's text is, the tests
 of that function do.
