@@ -80,7 +80,7 @@ class Op:
         return self.record(tuple(links), out, tape)
 
     def compute(self, *arrays: Any, **attributes: Any) -> np.ndarray:
-        """Run the forward function; say which op it was if it refuses the shapes."""
+        """Run the forward function; say which op it was if it refuses what it is given."""
         try:
             out = self.forward(*arrays, **attributes)
         except (ValueError, IndexError, TypeError) as error:
