@@ -113,7 +113,7 @@ MISFITS: dict[type[Exception], tuple[type[Exception], str, str]] = {
     np.exceptions.AxisError: (ShapeError, "axes that exist", "Count the axes from 0"),
     ValueError: (ShapeError, "operands whose shapes fit", "Reshape or transpose one of them"),
     IndexError: (IndexError, "positions that exist", "Check the positions against the shape"),
-    TypeError: (DTypeError, "options of the right type", "Correct the option"),
+    TypeError: (DTypeError, "operands and options of types that fit", "Correct one of them"),
 }
 
 

@@ -204,7 +204,7 @@ CASES = {
     "axis by name": (
         lambda m, o: ag.sum(leaf(3), axis="rows"),
         ag.DTypeError,
-        "sum: options of the right type..axis='rows'",
+        "sum: operands and options of types..axis='rows'",
     ),
     "position beyond": (lambda m, o: leaf(3)[7], IndexError, "getitem: positions..index=7"),
     "position of take": (lambda m, o: ag.take(leaf(3), [5]), IndexError, "take: positions"),
