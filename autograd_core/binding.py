@@ -108,14 +108,23 @@ def frozen(op: Op, value: Any) -> Any:
     return value
 
 
+# What becomes of an error that NumPy raised in a forward function, and what to do about it.
+MISFITS: dict[type[Exception], tuple[type[Exception], str, str]] = {
+    np.exceptions.AxisError: (ShapeError, "axes that exist", "Count the axes from 0"),
+    ValueError: (ShapeError, "operands whose shapes fit", "Reshape or transpose one of them"),
+    IndexError: (IndexError, "positions that exist", "Check the positions against the shape"),
+    TypeError: (DTypeError, "operands and options of types that fit", "Correct one of them"),
+}
+
+
 def refuse_misfit(
-    op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: ValueError
+    op: Op, arrays: tuple[Any, ...], attributes: dict[str, Any], error: Exception
 ) -> NoReturn:
     """Say which op NumPy's error came from, and with what."""
-    if isinstance(error, (ShapeError, MatrixError, UnknownNameError)):
-        raise error
+    if isinstance(error, (ShapeError, DTypeError, MatrixError, UnknownNameError)):
+        raise error  # it says already what to do
+    kind, expected, do = next(MISFITS[base] for base in MISFITS if isinstance(error, base))
     shapes = " and ".join(str(np.shape(array)) for array in arrays) or "none"
     options = "".join(f", {name}={value!r:.40}" for name, value in attributes.items())
     got = f"shapes {shapes}{options} (NumPy: {str(error).rstrip('. ')})"
-    what = f"{op.name}: operands whose shapes fit"
-    raise ShapeError(explain(what, got, "Reshape or transpose one of them")) from error
+    raise kind(explain(f"{op.name}: {expected}", got, do)) from error

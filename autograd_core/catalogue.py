@@ -69,7 +69,8 @@ def _row(op: Op) -> str:
 def _name(function: Any) -> str:
     """Return a function's name, behind that of its namespace if it has one."""
     namespace = function.facets.get("namespace")
-    return f"{namespace}.{function.__name__}" if namespace else str(function.__name__)
+    name = function.facets.get("name", function.__name__)
+    return f"{namespace}.{name}" if namespace else str(name)
 
 
 def _summary(function: Any) -> str:

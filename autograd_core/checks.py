@@ -17,6 +17,11 @@ def numeric(data: ArrayLike, dtype: DTypeLike | None, real: bool) -> np.ndarray:
     except ValueError as error:
         what = "tensor: nested lists of equal lengths, or an array"
         raise ShapeError(explain(what, f"{data!r:.60}", "Check the inner lists")) from error
+    except TypeError as error:
+        if isinstance(error, DTypeError):
+            raise
+        what, do = "tensor: a dtype that NumPy has", "Pass for example np.float64"
+        raise DTypeError(explain(what, f"{dtype!r:.60}", do)) from error
     if array.dtype.kind not in "fciub":
         raise DTypeError(explain("tensor: numbers", f"{data!r:.60}", "Pass an array or a list"))
     if real and array.dtype.kind != "f":

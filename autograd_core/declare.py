@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,8 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
     ----------
     namespace : str, optional
         Where it is found instead of at the top: "linalg" or "special".
+    name : str, optional
+        Its name there, where the function cannot have it: the top has another of that name.
     samples : callable, optional
         ``samples(rng)`` yields (arguments, named arguments) for the laws, which differentiate
         with respect to every array of floats in the arguments.
@@ -104,13 +107,21 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, IndexError) as error:
             kind = _WORDED.get(type(error))
-            if kind is None:
+            if kind is not None and ", but got " not in str(error):
+                raise kind(_misfit(name, function, args, kwargs, error)) from error
+            caller, colon, rest = str(error).partition(":")
+            if name in re.findall(r"\w+", caller):
                 raise  # it says already what to do
-            raise kind(_misfit(function, args, kwargs, error)) from error
+            where = caller.rpartition(" in ")[2]  # the op at work; what lies between tells nothing
+            raise type(error)(f"{name}, in {where}{colon}{rest}") from error
 
+    name = facets.get("name", function.__name__)
     checked.facets = facets  # type: ignore[attr-defined]
+    if function.__name__ in OPS or function.__name__ in COMPOSITES:
+        what = "composite: a name that is not taken"
+        raise UnknownNameError(explain(what, repr(function.__name__), "Choose another"))
     COMPOSITES[function.__name__] = checked
     return checked
 
@@ -119,15 +130,19 @@ def composite(function: Callable[..., Any] | None = None, /, **facets: Any) -> A
 _WORDED: dict[type[Exception], type[Exception]] = {
     TypeError: DTypeError,
     ValueError: ShapeError,
+    IndexError: IndexError,
     np.exceptions.AxisError: ShapeError,
 }
 
 
 def _misfit(
-    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], error: Exception
+    name: str,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    error: Exception,
 ) -> str:
     """Say which function an error came from, and with what."""
-    name = function.__name__
     if error.__traceback__ is not None and error.__traceback__.tb_next is None:
         what = f"{name}{inspect.signature(function)}: the arguments it names"
         return explain(what, f"a call that does not fit ({error})", "Correct it")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["AwayFrom", "Distinct", "Interval", "Truth"]
+__all__ = ["AwayFrom", "Distinct", "Interval", "Truth", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,8 @@ class Truth:
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Draw an array of the given shape."""
         return rng.integers(0, 2, shape).astype(float)
+
+
+def uniform(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Draw an array of the given shape from [-2, 2]."""
+    return Interval().sample(rng, shape)

@@ -83,7 +83,7 @@ def tape() -> Tape:
     >>> x = ag.tensor(3.0, requires_grad=True)
     >>> y = x * x
     >>> ag.tape()[-1].op
-    <op multiply>
+    <op multiply(x, y)>
     """
     return current()
 

@@ -48,7 +48,7 @@ class Op:
         self.strong: Op | None = None  # the twin in which zero wins over infinity
 
     def __repr__(self) -> str:
-        return f"<op {self.name}>"
+        return f"<op {self.name}{self.__signature__}>"
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -81,10 +81,10 @@ class Op:
         return self.record(tuple(links), out, tape)
 
     def compute(self, *arrays: Any, **attributes: Any) -> np.ndarray:
-        """Run the forward function; say which op it was if it refuses the shapes."""
+        """Run the forward function; say which op it was if it refuses what it is given."""
         try:
             out = self.forward(*arrays, **attributes)
-        except ValueError as error:
+        except (ValueError, IndexError, TypeError) as error:
             refuse_misfit(self, arrays, attributes, error)
         return out if out.__class__ is np.ndarray else np.asarray(out)
 

@@ -30,6 +30,14 @@ alias = primitive(_same, pointwise=True, register=False)
 defvjp(alias, x=lambda ct: ct)
 
 
+def several(name: str, values: Any) -> tuple[Any, ...]:
+    """Return the primals or tangents of `jvp`, of which there is one for each argument."""
+    if not isinstance(values, (tuple, list)):
+        what = f"jvp: {name}, a tuple with one entry for each argument"
+        raise DTypeError(explain(what, f"{values!r:.60}", "Write jvp(f, (x,), (v,))"))
+    return tuple(values)
+
+
 class Recording:
     """A function applied to primals, from new nodes for its inputs to its outputs.
 
@@ -63,7 +71,11 @@ class Recording:
         """Record ``f(*args, **named)`` as a function of the chosen positional arguments."""
         if not all(isinstance(i, int) and -len(args) <= i < len(args) for i in chosen):
             what = f"argnums: positions below {len(args)}, the number of positional arguments"
-            raise ShapeError(explain(what, chosen, "Pass the arguments by position"))
+            raise ShapeError(
+                explain(
+                    what, chosen, "Pass the arguments by position, as in grad(f, argnums=0)(x)"
+                )
+            )
 
         @functools.wraps(f)
         def of_chosen(*primals: Any) -> Any:

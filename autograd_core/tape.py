@@ -25,7 +25,7 @@ from .modes import Tape, current
 __all__ = ["Leaf", "Node", "ancestors", "clock", "sweep"]
 
 clock = itertools.count(1)  # shared by all threads: an operand precedes its result everywhere
-OURS = frozenset(("autograd_core", "autograd_core.ops", "nn", "optim"))
+OURS = frozenset("autograd_core autograd_core.ops nn nn.functional nn.losses optim".split())
 
 
 class Node:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ShapeError, explain
-from .recording import Recording
+from .recording import Recording, several
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -51,8 +51,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> ag.jvp(ag.square, (3.0,), (1.0,))
     (np.float64(9.0), np.float64(6.0))
     """
-    recording = Recording(f, tuple(primals))
-    return recording.value(), recording.like_outputs(recording.push(tuple(tangents)))
+    recording = Recording(f, several("primals", primals))
+    pushed = recording.push(several("tangents", tangents))
+    return recording.value(), recording.like_outputs(pushed)
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -65,7 +66,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     argnums : int or sequence of int
         Which positional arguments to differentiate with respect to; a sequence gives a tuple.
     """
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    chosen = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
 
     def evaluate(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         recording = Recording.of(f, chosen, args, kwargs)

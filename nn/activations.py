@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_core as ag
-from autograd_core import ShapeError, UnknownNameError
+from autograd_core import UnknownNameError
 from autograd_core.errors import explain
 
-from .module import Module
+from .module import Module, check, refuse_options
 from .prelu import PReLU
 
 __all__ = [
@@ -49,18 +49,13 @@ __all__ = [
 ]
 
 
-def check(valid: bool, what: str, got: object, do: str) -> None:
-    """Raise unless an option is valid."""
-    if not valid:
-        raise ShapeError(explain(what, got, do))
-
-
 class Activation(Module):
     """An activation function as a layer; subclasses name the function and its options."""
 
     function: Callable[..., Any]
 
     def __init__(self, **options: Any) -> None:
+        refuse_options(self, Activation, options)
         self.options = options
 
     def forward(self, x: Any) -> Any:
@@ -282,32 +277,36 @@ class Softplus(Activation):
 
 
 class AlongAxis(Activation):
-    """A function of whole rows."""
+    """A function of whole rows, which lie along an axis: `dim`, as PyTorch names it."""
 
-    def __init__(self, axis: int = -1) -> None:
-        super().__init__(axis=axis)
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__(axis=dim)
+
+    def extra_repr(self) -> str:
+        """Return the axis."""
+        return f"dim={self.options['axis']}"
 
 
 class GLU(AlongAxis):
-    """a sigmoid(b) with the halves a and b of x along an axis."""
+    """a sigmoid(b) with the halves a and b of x along the axis `dim`."""
 
     function = ag.glu
 
 
 class Softmax(AlongAxis):
-    """Softmax along an axis."""
+    """eˣ / Σ eˣ along the axis `dim`: positive numbers with the sum 1."""
 
     function = ag.softmax
 
 
 class LogSoftmax(AlongAxis):
-    """Logarithm of the softmax along an axis."""
+    """x - log Σ eˣ along the axis `dim`, the logarithm of the softmax."""
 
     function = ag.log_softmax
 
 
 class Softmin(AlongAxis):
-    """Softmax of the negative along an axis."""
+    """e⁻ˣ / Σ e⁻ˣ along the axis `dim`."""
 
     function = ag.softmin
 

@@ -14,6 +14,8 @@ import numpy as np
 from autograd_core import DTypeError, ShapeError, Tensor, UnknownNameError
 from autograd_core.errors import explain
 
+from .module import check
+
 __all__ = [
     "calculate_gain",
     "constant_",
@@ -51,6 +53,7 @@ GAINS = {
 def generator(rng: Rng) -> np.random.Generator:
     """Return `rng` if it is a generator; otherwise one seeded by it, by the system if None."""
     if rng is None or isinstance(rng, (int, np.integer)):
+        check(rng is None or rng >= 0, "rng: a seed from 0", rng, "Pass for example 0")
         return np.random.default_rng(rng)
     if not isinstance(rng, np.random.Generator):
         do = "Pass np.random.default_rng(seed) or a seed"
@@ -78,7 +81,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return GAINS[nonlinearity]
 
 
-def _check(name: str, weight: Any, ndim: int | None = None) -> None:
+def check_tensor(name: str, weight: Any, ndim: int | None = None) -> None:
     """Raise unless `weight` is a tensor; a matrix if `ndim` is 2."""
     if not isinstance(weight, Tensor):
         do = "Pass for example layer.weight"
@@ -88,13 +91,8 @@ def _check(name: str, weight: Any, ndim: int | None = None) -> None:
         raise ShapeError(explain(f"{name}: a weight with two axes", weight.shape, do))
 
 
-def _check_range(what: str, holds: bool, got: object, do: str) -> None:
-    if not holds:
-        raise ShapeError(explain(what, got, do))
-
-
 def _fans(weight: Tensor) -> tuple[int, int]:
-    _check("init", weight)
+    check_tensor("init", weight)
     if weight.ndim < 2 or not weight.size:
         do = "Use uniform_, normal_ or zeros_ for vectors"
         raise ShapeError(explain("init: a weight with at least two axes", weight.shape, do))
@@ -111,18 +109,18 @@ def _fan(weight: Tensor, mode: str) -> int:
 # ----------------------------------------------------------------- values and distributions
 
 
-def uniform_(weight: Tensor, low: float = 0.0, high: float = 1.0, *, rng: Rng) -> Tensor:
-    """Fill with draws from the uniform distribution on [low, high)."""
-    _check("uniform_", weight)
-    _check_range("uniform_: low <= high", low <= high, f"{low} and {high}", "Interchange them")
-    weight.assign(generator(rng).uniform(low, high, weight.shape))
+def uniform_(weight: Tensor, a: float = 0.0, b: float = 1.0, *, rng: Rng) -> Tensor:
+    """Fill with draws from the uniform distribution on [a, b)."""
+    check_tensor("uniform_", weight)
+    check(a <= b, "uniform_: a <= b", f"{a} and {b}", "Interchange them")
+    weight.assign(generator(rng).uniform(a, b, weight.shape))
     return weight
 
 
 def normal_(weight: Tensor, mean: float = 0.0, std: float = 1.0, *, rng: Rng) -> Tensor:
     """Fill with draws from the normal distribution."""
-    _check("normal_", weight)
-    _check_range("normal_: std >= 0", std >= 0.0, std, "Pass the standard deviation")
+    check_tensor("normal_", weight)
+    check(std >= 0.0, "normal_: std >= 0", std, "Pass the standard deviation")
     weight.assign(generator(rng).normal(mean, std, weight.shape))
     return weight
 
@@ -141,9 +139,9 @@ def trunc_normal_(
     The bounds are numbers, not multiples of `std`; `std` is that of the whole distribution, so
     that of the draws is smaller.
     """
-    _check("trunc_normal_", weight)
-    _check_range("trunc_normal_: std > 0", std > 0.0, std, "Pass the standard deviation")
-    _check_range("trunc_normal_: a < b", a < b, f"{a} and {b}", "Pass the smaller bound first")
+    check_tensor("trunc_normal_", weight)
+    check(std > 0.0, "trunc_normal_: std > 0", std, "Pass the standard deviation")
+    check(a < b, "trunc_normal_: a < b", f"{a} and {b}", "Pass the smaller bound first")
     draws = _truncated(generator(rng), weight.size, (a - mean) / std, (b - mean) / std)
     weight.assign(np.clip(mean + std * draws, a, b).reshape(weight.shape))
     return weight
@@ -162,10 +160,10 @@ def _truncated(rng: np.random.Generator, count: int, low: float, high: float) ->
     return found[:count]
 
 
-def constant_(weight: Tensor, value: float) -> Tensor:
+def constant_(weight: Tensor, val: float) -> Tensor:
     """Fill with one value."""
-    _check("constant_", weight)
-    weight.assign(np.full(weight.shape, value))
+    check_tensor("constant_", weight)
+    weight.assign(np.full(weight.shape, val))
     return weight
 
 
@@ -249,7 +247,7 @@ def lecun_normal_(weight: Tensor, *, rng: Rng) -> Tensor:
 
 def eye_(weight: Tensor) -> Tensor:
     """Fill with the identity matrix, as far as the shape has one."""
-    _check("eye_", weight, 2)
+    check_tensor("eye_", weight, 2)
     weight.assign(np.eye(*weight.shape))
     return weight
 
@@ -281,10 +279,10 @@ def sparse_(weight: Tensor, sparsity: float, std: float = 0.01, *, rng: Rng) -> 
     ----------
     Martens (2010), Deep learning via Hessian-free optimization, section 5.
     """
-    _check("sparse_", weight, 2)
+    check_tensor("sparse_", weight, 2)
     do = "Pass the fraction of zeros"
-    _check_range("sparse_: 0 <= sparsity <= 1", 0.0 <= sparsity <= 1.0, sparsity, do)
-    _check_range("sparse_: std >= 0", std >= 0.0, std, "Pass the standard deviation")
+    check(0.0 <= sparsity <= 1.0, "sparse_: 0 <= sparsity <= 1", sparsity, do)
+    check(std >= 0.0, "sparse_: std >= 0", std, "Pass the standard deviation")
     rng = generator(rng)
     values = rng.normal(0.0, std, weight.shape)
     zeros = math.ceil(sparsity * len(values))

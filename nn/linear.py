@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autograd_core as ag
-from autograd_core import DTypeError, ShapeError, Tensor
+from autograd_core import ShapeError, Tensor
 from autograd_core.errors import explain
 
 from . import init
-from .module import Module, Parameter
+from .module import Module, Parameter, real_numbers
 
 __all__ = ["Bilinear", "Linear", "bilinear", "cast", "width"]
 
@@ -22,11 +22,7 @@ def cast(x: Any, dtype: DTypeLike) -> Tensor:
     """Return an input as a tensor of the layer's dtype; floats and integers are converted."""
     if isinstance(x, Tensor):
         return x if x.dtype == dtype else x.astype(dtype)
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiub":
-        do = "Convert it to an array of real numbers"
-        raise DTypeError(explain("layer: an input of real numbers", array.dtype, do))
-    return ag.tensor(array, dtype=dtype)
+    return ag.tensor(real_numbers("layer: an input", x), dtype=dtype)
 
 
 def width(owner: str, *sizes: Any) -> None:

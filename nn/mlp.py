@@ -67,9 +67,9 @@ class MLP(Sequential):
         rng: np.random.Generator | int | None = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if len(sizes) < 2:
+        if np.ndim(sizes) != 1 or len(sizes) < 2:
             do = "Pass at least the widths of input and output, as in [64, 32, 10]"
-            raise ShapeError(explain("MLP: two or more widths", list(sizes), do))
+            raise ShapeError(explain("MLP: a list of two or more widths", sizes, do))
         rng = init.generator(rng)
         name = activation if isinstance(activation, str) else ""
         fill: Callable[..., Any] = FILLS.get(name, init.kaiming_uniform_)

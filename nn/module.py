@@ -59,6 +59,33 @@ class Keys(NamedTuple):
     unexpected_keys: list[str]
 
 
+def check(valid: bool, what: str, got: object, do: str) -> None:
+    """Raise unless an option is valid."""
+    if not valid:
+        raise ShapeError(explain(what, got, do))
+
+
+def real_numbers(name: str, x: Any) -> np.ndarray:
+    """Return an array of real numbers, or raise."""
+    try:
+        array = np.asarray(x)
+    except ValueError:  # lists of unequal lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiub":
+        got = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else f"{x!r:.60}"
+        do = "Pass an array, or lists of equal lengths"
+        raise DTypeError(explain(f"{name}: real numbers", got, do))
+    return array
+
+
+def refuse_options(owner: object, base: type, options: Mapping[str, Any]) -> None:
+    """Raise if options reach the constructor of a base: a class that has options names them."""
+    if options and type(owner).__init__ is base.__init__:  # type: ignore[misc]
+        what = f"{type(owner).__name__}: no such option"
+        do = "Leave it out; help() of the class lists what there is"
+        raise DTypeError(explain(what, ", ".join(options), do))
+
+
 def held(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the tensors and modules in an attribute, also within containers, by name."""
     if isinstance(value, (Tensor, Module)):
@@ -286,6 +313,10 @@ class Module:
         -------
         (missing_keys, unexpected_keys)
         """
+        what = f"load_state_dict: the names and shapes of this {type(self).__name__}"
+        do = "Load the state of a model built alike"
+        if not isinstance(state, Mapping):
+            raise DTypeError(explain(what, f"{state!r:.60}", "Pass what state_dict() returned"))
         mine = by_name(self)
         keys = Keys([n for n in mine if n not in state], [n for n in state if n not in mine])
         problems = list(misfits(mine, state))
@@ -293,9 +324,8 @@ class Module:
             names = zip(("missing", "unknown"), keys, strict=True)
             problems[:0] = [(UnknownNameError, f"{word} {some}") for word, some in names if some]
         if problems:
-            what = f"load_state_dict: the names and shapes of this {type(self).__name__}"
             got = "; ".join(text for _, text in problems)
-            raise problems[0][0](explain(what, got, "Load the state of a model built alike"))
+            raise problems[0][0](explain(what, got, do))
         for name in mine.keys() & state.keys():
             mine[name].assign(state[name])
         return keys

@@ -110,8 +110,8 @@ def floating(x: Any, like: Tensor | None) -> Tensor:
 
 def nonnegative(owner: str, name: str, value: Any) -> Any:
     """Return an option that must not be negative."""
-    if not value >= 0.0:
-        raise ShapeError(explain(f"{owner}: {name} >= 0", value, "Use the default"))
+    if not isinstance(value, (int, float, np.number)) or not value >= 0.0:
+        raise ShapeError(explain(f"{owner}: {name} >= 0", repr(value), "Use the default"))
     return value
 
 

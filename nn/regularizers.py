@@ -37,6 +37,9 @@ def choosing(owner: str, chosen: Choice) -> Callable[[str, Tensor], bool]:
 
 def selected(owner: Any, model: Module) -> list[Any]:
     """Return the parameters that a regularizer or constraint is for; there must be one."""
+    if not isinstance(model, Module):
+        what, got = f"{type(owner).__name__}: a model, an nn.Module", f"a {type(model).__name__}"
+        raise DTypeError(explain(what, got, "Pass the model itself; chosen= picks parameters"))
     found = [p for name, p in model.named_parameters() if owner.chosen(name, p)]
     if not found:
         what = f"{type(owner).__name__}: at least one parameter to act on"
@@ -47,9 +50,11 @@ def selected(owner: Any, model: Module) -> list[Any]:
 
 def factor(owner: object, name: str, value: float) -> float:
     """Return a factor that is neither negative nor infinite."""
-    if not 0.0 <= value < float("inf"):
-        what = f"{type(owner).__name__}: a factor {name} >= 0"
-        raise ShapeError(explain(what, value, "Use for example 1e-4"))
+    number = isinstance(value, (int, float, np.number))
+    if not number or not 0.0 <= value < float("inf"):
+        what, got = f"{type(owner).__name__}: a factor {name} >= 0", f"{value!r:.60}"
+        kind = ShapeError if number else DTypeError
+        raise kind(explain(what, got, "Use for example 1e-4"))
     return value
 
 

@@ -125,7 +125,7 @@ def whole(owner: str, name: str, value: Any, least: int = 1, suggestion: int = 1
     """Return `value` if it is an integer from `least` on, or raise."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         what = f"{owner}: {name} must be a whole number from {least}"
-        raise HyperparameterError(explain(what, repr(value), f"Pass {name}={suggestion}"))
+        raise HyperparameterError(explain(what, f"{value!r:.60}", f"Pass {name}={suggestion}"))
     return int(value)
 
 

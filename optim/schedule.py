@@ -109,11 +109,18 @@ class Schedule:
             What `ReduceLROnPlateau` watches, such as a validation loss.
         """
         if metrics is not None:
-            self.observe(float(metrics), self.last_epoch)
+            self.observe(self._number(metrics), self.last_epoch)
         elif self.needs_metric(self.last_epoch):
             what = f"{type(self).__name__}.step: the metric that ReduceLROnPlateau watches"
             raise DTypeError(explain(what, "none", "Call step(validation_loss)"))
         self.advance()
+
+    def _number(self, metric: Any) -> float:
+        try:
+            return float(metric)
+        except (TypeError, ValueError) as error:
+            what, do = f"{type(self).__name__}.step: a metric, one number", "Pass a mean loss"
+            raise DTypeError(explain(what, f"{metric!r:.60}", do)) from error
 
     def advance(self) -> None:
         """Go to the next step without a metric."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from autograd_core.errors import DTypeError, explain
@@ -337,6 +337,9 @@ class MultiStepLR(Schedule):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
+        if not isinstance(milestones, Iterable):
+            what = "MultiStepLR: milestones, a list of steps"
+            raise DTypeError(explain(what, repr(milestones), "Pass for example [30, 80]"))
         self.milestones = sorted(
             whole("MultiStepLR", "milestones", m, least=0) for m in milestones
         )

@@ -54,6 +54,12 @@ def any_application(pick, op):
         return draw(op, rng, pick(broadcastable(len(op.operands))))
     if {"axis", "keepdims"} <= op.attributes.keys() and not op.nondiff:
         return pick(reductions(op, rng))
+    if list(op.attributes) == ["axis"] and len(op.operands) == 1 and not op.variadic:
+        return pick(along_an_axis(op, rng))
+    if list(op.attributes) == ["axes"]:
+        x = rng.uniform(-2.0, 2.0, pick(hnp.array_shapes(min_dims=0, max_dims=4, max_side=3)))
+        order = pick(st.permutations(range(x.ndim)))
+        return (x,), {"axes": tuple(i - pick(st.sampled_from((0, x.ndim))) for i in order)}
     if list(op.attributes) == ["index"]:
         x = rng.uniform(-2.0, 2.0, pick(hnp.array_shapes(max_dims=3, max_side=4)))
         return (x,), {"index": pick(indices(x.shape))}
@@ -70,6 +76,15 @@ def broadcastable(count):
         num_shapes=count, min_side=0, max_side=4, max_dims=3
     )
     return shapes.map(lambda found: found.input_shapes)
+
+
+@st.composite
+def along_an_axis(pick, op, rng):
+    x = Distinct().sample(rng, pick(hnp.array_shapes(max_dims=3, max_side=4)))
+    if pick(st.booleans()):
+        x = np.where(rng.random(x.shape) < 0.3, 0.0, x)
+    whole = st.just(op.attributes["axis"])  # the default may mean all elements
+    return (x,), {"axis": pick(st.one_of(whole, st.integers(-x.ndim, x.ndim - 1)))}
 
 
 @st.composite

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from laws import check_pullback
+from laws import check_pullback, slope
 
 import autograd_core as ag
 
@@ -230,6 +230,53 @@ def test_eigenvectors_of_equal_eigenvalues_have_no_derivative_rather_than_a_wron
     assert np.isnan(ag.jvp(lambda a: la.eigh(a)[1], (a,), (direction,))[1]).any()
     slope = ag.jvp(lambda a: ag.sum(la.eigh(a)[0]), (a,), (direction,))[1]
     np.testing.assert_allclose(slope, np.trace(direction))
+
+
+CUT = np.diag([3.0, 0.0, 0.0])  # of rank 1
+TURN3 = np.linalg.qr(drawn(3, 3))[0]
+THIN = TURN3 * np.array([3.0, 2e-16, 1e-16]) @ TURN3.T  # the same to rounding, turned
+
+
+@pytest.mark.parametrize(
+    ("function", "a"),
+    [
+        (ag.log, np.eye(4)),
+        (ag.log, TWINS / 2.0),
+        (ag.log, TURN @ np.diag([1.0, 1.0, 2.0, 3.0]) @ TURN.T),
+        (lambda w: w - 1.0, np.eye(4)),
+        (lambda w: w, np.zeros((4, 4))),
+        (ag.positive, np.diag([3.0, 0.0, 0.0, 0.0])),
+        (ag.exp, TWINS),
+    ],
+)
+def test_a_function_of_a_matrix_with_equal_eigenvalues_has_its_gradient_or_nan(function, a):
+    """Where it is zero, so is the cotangent of the vectors, as if nobody had asked for them."""
+    f = spectral(function, drawn(4, 4) + drawn(4, 4).T)
+    grad, direction = ag.grad(f)(a), drawn(4, 4)
+    direction = direction + direction.T
+    if not np.isnan(grad).any():
+        measured = slope(lambda h: f(a + h * direction))
+        np.testing.assert_allclose(np.sum(grad * direction), measured, rtol=1e-8)
+
+
+def test_vectors_of_small_values_that_are_not_quite_equal():
+    weights = drawn(3, 3) + drawn(3, 3).T
+    rebuilt = ag.grad(spectral(ag.positive, weights))
+    np.testing.assert_allclose(rebuilt(THIN), weights, atol=1e-12)
+    again = ag.grad(lambda a: ag.sum((lambda u, s, vh: (u * s) @ vh)(*la.svd(a)) * weights))
+    for found in map(again, (THIN, CUT)):
+        assert np.isnan(found).any() or np.allclose(found, weights, atol=1e-10)
+
+    def first(a):
+        """The projection on the vector that belongs to 3 does not ask for the others."""
+        v = la.eigh(a)[1][:, 2:]
+        return ag.sum(v @ v.T * weights)
+
+    smooth = TURN3 * np.array([3.0, 0.2, 0.1]) @ TURN3.T
+    assert np.isfinite(ag.grad(first)(smooth)).all()
+    v = TURN3[:, :1]
+    across = (np.eye(3) - v @ v.T) @ weights @ v @ v.T / 3.0
+    np.testing.assert_allclose(ag.grad(first)(THIN), across + across.T, atol=1e-12)
 
 
 def test_equal_singular_values():

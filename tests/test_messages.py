@@ -151,6 +151,8 @@ CASES = {
     "bool": (lambda: bool(leaf()), (TypeError, ValueError), "one element..(3,)"),
     "item": (lambda: leaf().item(), ValueError, "one element..(3,)"),
     "if": (lambda: 1 if leaf() > 1 else 0, (TypeError, ValueError), "one element"),
+    "axis of text": (lambda: ag.sum(leaf(), axis="x"), ag.DTypeError, "sum..types..axis='x'"),
+    "no axis": (lambda: ag.softmax(leaf(), axis=None), ag.DTypeError, "softmax..axis=None"),
     "len of 0-d": (lambda: len(ag.tensor(1.0)), TypeError, "axis..0-d"),
     # -------------------------------------------------- arrays and tensors, and NumPy itself
     "a += t": (lambda: array_in_place(leaf()), ag.DTypeError, "add..out="),

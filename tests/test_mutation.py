@@ -274,6 +274,28 @@ CAPTURES = {
     "hypot": lambda x, a: ag.hypot(x, a),
     "remainder": lambda x, a: ag.remainder(x, a),
     "linear": lambda x, a: ag.linear(x, a.reshape(1, 3), a[:1]),
+    "diagonal": lambda x, a: ag.diagonal(np.multiply.outer(a, x)) * ag.diag(np.diag(a)),
+    "split": lambda x, a: ag.array_split(x, 2)[0] * a[:2],
+    "broadcast": lambda x, a: ag.multiply(*ag.broadcast_arrays(x, a[:, None])),
+    "swapped axes": lambda x, a: ag.swapaxes(a[None], 0, 1) * x,
+    "einsum": lambda x, a: ag.einsum("i,j->ij", x, a),
+    "tensordot": lambda x, a: ag.tensordot(x, a, 1),
+    "outer": lambda x, a: ag.outer(a, x),
+    "kron": lambda x, a: ag.kron(x, a),
+    "convolve": lambda x, a: ag.convolve(a, x),
+    "cross": lambda x, a: ag.cross(x, a),
+    "solve": lambda x, a: ag.linalg.solve(np.diag(a), x * x),
+    "solve_triangular": lambda x, a: ag.linalg.solve_triangular(np.diag(a), x * x),
+    "average": lambda x, a: ag.average(x * x, weights=a),
+    "trapezoid": lambda x, a: ag.trapezoid(x * x, a),
+    "cumprod": lambda x, a: ag.cumprod(x * a),
+    "pad": lambda x, a: ag.pad(x * a, 1, mode="reflect"),
+    "quantile": lambda x, a: ag.quantile(x * a, 0.3),
+    "xlogy": lambda x, a: ag.special.xlogy(x, a),
+    "prelu": lambda x, a: ag.prelu(x - 1.0, a),
+    "cross-entropy": lambda x, a: ag.softmax_cross_entropy(x, a),
+    "standardize": lambda x, a: ag.standardize(x * a) * a,
+    "pairwise": lambda x, a: nn.functional.triplet_margin_loss(x[None], a[None], 2 * a[None]),
 }
 
 
@@ -284,6 +306,39 @@ def test_every_captured_array(name):
     x = leaf()
     loss = CAPTURES[name](x, a).sum()
     a[...] = 0.0
+    check(loss, (x,), (fresh.grad,))
+
+
+POSITIONS = {
+    "repeat": lambda x, i: ag.repeat(x * x, i),
+    "insert": lambda x, i: ag.insert(x * x, i, 1.0),
+    "delete": lambda x, i: ag.delete(x * x, i[:1]),
+    "take": lambda x, i: ag.take(x, i),
+    "take_along_axis": lambda x, i: ag.take_along_axis(x, i, axis=0),
+    "roll": lambda x, i: ag.roll(x, i[1]) * x,
+    "compress": lambda x, i: ag.compress(i, x * x),
+    "condition": lambda x, i: ag.where(i, x, x * x),
+    "select": lambda x, i: ag.select([i == 1, i > 0], [x, x * x]),
+    "choose": lambda x, i: ag.choose(i, [x, x * x, 1.0 / x]),
+    "bincount": lambda x, i: ag.square(ag.bincount(i, x * x)),
+    "scatter": lambda x, i: ag.square(ag.scatter(x, index=i, shape=(3,))),
+    "a tuple": lambda x, i: (x[:, None] * x)[(i, i)],
+    "searchsorted": lambda x, i: x[np.searchsorted(np.arange(3.0), i)],
+    "embedding": lambda x, i: nn.functional.embedding(i, x[:, None] * x),
+    "labels": lambda x, i: nn.functional.cross_entropy(x[:, None] * x, i),
+    "labels, picked": lambda x, i: nn.functional.nll_loss(x[:, None] * x, i),
+    "labels, margin": lambda x, i: nn.functional.multi_margin_loss(x[:, None] * x, i),
+    "an embedding's tensor": lambda x, i: nn.functional.embedding(ag.tensor(i), x[:, None] * x),
+}
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+def test_positions_and_labels_overwritten(name):
+    i, fresh = np.array([0, 2, 1]), leaf()
+    POSITIONS[name](fresh, i.copy()).sum().backward()
+    x = leaf()
+    loss = POSITIONS[name](x, i).sum()
+    i[...] = 1
     check(loss, (x,), (fresh.grad,))
 
 
@@ -421,7 +476,12 @@ def overwrite_batch(model, x, y):
     y[...] = 0
 
 
-STEPS = {kind.__name__: stepped(kind) for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.LAMB)}
+def every(base):
+    return [kind for child in base.__subclasses__() for kind in (child, *every(child))]
+
+
+OPTIMIZERS = [kind for kind in every(optim.Optimizer) if kind.__name__ in optim.__all__]
+STEPS = {kind.__name__: stepped(kind) for kind in OPTIMIZERS}
 STEPS |= {f.__name__: f for f in (loaded, overwrite_parameters, overwrite_batch)}
 
 

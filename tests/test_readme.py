@@ -3,6 +3,12 @@ from pathlib import Path
 
 import pytest
 
+import autograd_core as ag
+import nn
+import optim
+from autograd_core.declare import COMPOSITES, OPS
+from nn.activations import Activation
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
@@ -24,3 +30,28 @@ def test_readme_block_runs(source, monkeypatch, tmp_path):
 def test_there_are_blocks_and_both_commands():
     assert len(list(blocks())) >= 3
     assert "make train" in README.read_text() and "make test" in README.read_text()
+
+
+def classes(package, base):
+    """Return how many public classes of a package have a base, without the base itself."""
+    members = (getattr(package, name) for name in package.__all__)
+    kinds = (member for member in members if isinstance(member, type))
+    return sum(issubclass(kind, base) and kind is not base for kind in kinds)
+
+
+def test_the_counts_in_the_overview_are_true():
+    public = [op for op in OPS.values() if not op.facets.get("internal")]
+    constant = sum(op.nondiff is not None for op in public)
+    counts = [
+        f"{len(public) - constant} operations with a derivative rule, {constant} without",
+        f"{len(COMPOSITES)} functions composed",
+        f"| `ag.linalg` | {len(ag.linalg.__all__)} functions",
+        f"| `ag.special` | {len(ag.special.__all__)} functions",
+        f"{classes(nn, Activation) + 1} activations",  # and PReLU, which has a parameter
+        f"| losses | {classes(nn, nn.Loss)},",
+        f"{sum(name.endswith('_') for name in nn.init.__all__)} initialisers",
+        f"| optimizers | {classes(optim, optim.Optimizer)}:",
+        f"| schedules | {classes(optim, optim.Schedule)} that",
+    ]
+    text = README.read_text()
+    assert [count for count in counts if count not in text] == []

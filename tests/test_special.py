@@ -141,8 +141,14 @@ def test_every_derivative_of_gammaln():
 
 def test_other_names_are_the_same_functions():
     assert ag.special.psi is ag.special.digamma and ag.special.expit is ag.sigmoid
-    for name in ("logsumexp", "softmax", "log_softmax"):
-        assert getattr(ag.special, name) is getattr(ag, name)
+    assert ag.special.logsumexp is ag.logsumexp
+
+
+def test_softmax_is_over_all_axes_as_in_scipy_and_over_the_last_at_the_top():
+    x = np.arange(6.0).reshape(2, 3)
+    assert np.isclose(ag.special.softmax(x).sum(), 1.0) and np.isclose(ag.softmax(x).sum(), 2.0)
+    np.testing.assert_allclose(ag.special.softmax(x, axis=1), ag.softmax(x))
+    np.testing.assert_allclose(ag.special.log_softmax(x), np.log(ag.special.softmax(x)))
 
 
 def test_polygamma_takes_one_order():

@@ -80,7 +80,13 @@ def xlog1py(x, y):
     return 0.0 if x == 0 and not math.isnan(y) else x * math.log1p(y)
 
 
+def softmax(x, axis=None):
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
 FORMULAS = {
+    "softmax_over": softmax,
+    "log_softmax_over": lambda x, axis=None: np.log(softmax(x, axis)),
     "sinc_slope": elementwise(sinc_slope),
     "erf": elementwise(math.erf),
     "erfc": elementwise(math.erfc),

@@ -12,7 +12,8 @@ import numpy as np
 from ..declare import defvjp, primitive
 from ..domains import AwayFrom, Distinct, Interval, Truth
 
-QUOTIENT = (AwayFrom((-1.0, 0.0, 1.0)), Interval(2.1, 2.9))
+# Between 1 and 2 in magnitude, so that quotients are rounded to 1 or -2, not to 0.
+QUOTIENT = (AwayFrom((0.0,), 1.05, 1.75), Interval(0.9, 1.0))
 
 # ----------------------------------------------------- without derivative, but still ops
 
@@ -99,7 +100,7 @@ def copysign(x, y):
     return np.copysign(x, y)
 
 
-@primitive(pointwise=True, domain=(AwayFrom((0.0,)), Interval()))
+@primitive(pointwise=True, domain=(Truth(), Interval()))
 def heaviside(x, y):
     """Unit step: 0 where x < 0, y where x = 0, 1 where x > 0. The derivative in x is 0."""
     return np.heaviside(x, y)
@@ -115,7 +116,8 @@ def nan_to_num(x, *, copy=True, nan=0.0, posinf=None, neginf=None):
     pointwise=True,
     domain=(AwayFrom((-0.5, 1.0)),),
     samples=lambda rng: [
-        ((AwayFrom((-0.5, 1.0)).sample(rng, (4, 3)),), {"min": -0.5, "max": 1.0})
+        ((AwayFrom((-0.5, 1.0)).sample(rng, (4, 3)),), bounds)
+        for bounds in ({"min": -0.5, "max": 1.0}, {"min": -0.5}, {"max": 1.0}, {})
     ],
 )
 def clip(x, *, min=None, max=None):

@@ -14,16 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from .pointwise import strong_multiply
 from .products import array_like, strong_matmul
 from .reduce import sum
 from .shape import reshape, transpose
-
-
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
 
 # -------------------------------------------------------------------------- two operands
 
@@ -40,7 +36,7 @@ def _contract_samples(rng):
         sizes = dict(zip("bijklm", (2, 3, 4, 2, 5, 1), strict=True))
         shapes = [[sizes[label] for label in labels] for labels in (of_x, of_y)]
         labels = (tuple(of_x), tuple(of_y), tuple(of_out))
-        yield [_uniform(rng, *shape) for shape in shapes], {"labels": labels}
+        yield [uniform(rng, *shape) for shape in shapes], {"labels": labels}
 
 
 @primitive(internal=True, samples=_contract_samples)
@@ -115,9 +111,9 @@ contract.strong = strong_contract
 @primitive(
     internal=True,
     samples=lambda rng: [
-        ((_uniform(rng, 3, 3),), {"labels": ("i", "i")}),
-        ((_uniform(rng, 3, 2, 3, 2, 3),), {"labels": ("i", "j", "i", "j", "i")}),
-        ((_uniform(rng, 2, 3, 3),), {"labels": ("i", "j", "j")}),
+        ((uniform(rng, 3, 3),), {"labels": ("i", "i")}),
+        ((uniform(rng, 3, 2, 3, 2, 3),), {"labels": ("i", "j", "i", "j", "i")}),
+        ((uniform(rng, 2, 3, 3),), {"labels": ("i", "j", "j")}),
     ],
 )
 def take_diagonal(x, *, labels):
@@ -128,8 +124,8 @@ def take_diagonal(x, *, labels):
 @primitive(
     internal=True,
     samples=lambda rng: [
-        ((_uniform(rng, 3),), {"labels": ("i", "i"), "shape": (3, 3)}),
-        ((_uniform(rng, 2, 3),), {"labels": ("i", "j", "j"), "shape": (2, 3, 3)}),
+        ((uniform(rng, 3),), {"labels": ("i", "i"), "shape": (3, 3)}),
+        ((uniform(rng, 2, 3),), {"labels": ("i", "j", "j"), "shape": (2, 3, 3)}),
     ],
 )
 def put_diagonal(x, *, labels, shape):
@@ -165,8 +161,8 @@ def _einsum_samples(rng):
         ("ij,ij->ji", (3, 1), (3, 4)),
         ("i...->...", (3, 2)),
     ):
-        yield (subscripts, *(_uniform(rng, *shape) for shape in shapes)), {}
-    yield (_uniform(rng, 2, 3), [0, 1], _uniform(rng, 3, 2), [1, Ellipsis], [0, Ellipsis]), {}
+        yield (subscripts, *(uniform(rng, *shape) for shape in shapes)), {}
+    yield (uniform(rng, 2, 3), [0, 1], uniform(rng, 3, 2), [1, Ellipsis], [0, Ellipsis]), {}
 
 
 @composite(samples=_einsum_samples)
@@ -313,7 +309,7 @@ def _summed(x, labels, wanted):
 
 
 def _pairs(*shapes, **named):
-    return lambda rng: [((_uniform(rng, *x), _uniform(rng, *y)), named) for x, y in shapes]
+    return lambda rng: [((uniform(rng, *x), uniform(rng, *y)), named) for x, y in shapes]
 
 
 @composite(

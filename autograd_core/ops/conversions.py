@@ -58,7 +58,7 @@ def to_array(self: Tensor, dtype: DTypeLike | None = None, copy: bool | None = N
     """Return a constant as an ndarray; refuse where a derivative would be lost."""
     if self.node is not None:
         what = "conversion to ndarray: a tensor without derivative"
-        do = "Use .numpy() for its value; its derivative would be lost silently"
+        do = "Use ag.stack for several, .numpy() for values; its derivative would be lost silently"
         raise DTypeError(explain(what, f"a tensor on the tape ({self.node.name})", do))
     return (
         np.array(seen(self._value), dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
@@ -84,6 +84,14 @@ def number(self: Tensor) -> float:
         what, do = "array[index] = value: a number", "Use stack or concatenate, or value.item()"
         raise DTypeError(explain(what, f"a tensor on the tape ({self.node.name})", do))
     return float(item(self))
+
+
+def position(self: Tensor) -> int:
+    """Return the only element where Python wants an index: it must be an integer."""
+    if self.dtype.kind not in "iu":
+        what, do = "an index: a tensor of one integer", "Convert it with int()"
+        raise DTypeError(explain(what, self.dtype, do))
+    return int(item(self))
 
 
 def rebuild(kind: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
@@ -120,6 +128,7 @@ METHODS = {
     "__repr__": represent,
     "__float__": number,
     "__int__": lambda self: int(item(self)),
+    "__index__": position,
     "__bool__": lambda self: bool(item(self)),
     "__hash__": lambda self: id(self),
 }

@@ -12,9 +12,10 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import MatrixError, UnknownNameError, explain
 from ..tensor import Tensor
-from .compare import greater, less_equal, where
+from .compare import isnan, less, less_equal, logical_and, logical_not, where
 from .joining import concatenate
 from .linalg import pinv, solve
 from .matrices import (
@@ -28,7 +29,6 @@ from .matrices import (
     refuse_not_square,
     row,
     unconverged,
-    uniform,
 )
 from .pointwise import abs
 from .products import array_like, flipped, matmul
@@ -64,18 +64,25 @@ def _symmetric(a):
 def quotients(m, values):
     """Return (m[i, j] - m[j, i]) / (values[j] - values[i]): how vectors turn, without diagonal.
 
-    Vectors that belong to values equal to rounding have no derivative; it is 0 where they are not
-    asked for (m[i, j] = 0) and NaN otherwise.
+    Where two values are equal to rounding, the quotient counts if m still has digits, as it has
+    where the cotangents of both vectors are small. Else it is 0 if these have no part in one
+    another, and NaN otherwise. Where they vanish, nobody can tell whether the vectors are not
+    asked for, or multiplied by a function that is 0 there, such as log at 1: NaN, too.
     """
     gaps = row(values) - column(values)
-    rounding = 4.0 * values.shape[-1] * float(np.finfo(values.dtype).eps)
+    eps = float(np.finfo(values.dtype).eps)
+    rounding = 4.0 * values.shape[-1] * eps
     size = column(sum(abs(values), axis=-1, keepdims=True))
     near = less_equal(abs(gaps), rounding * size)
-    both = abs(m) + abs(flipped(m))
-    idle = greater(rounding * sum(both, axis=(-2, -1), keepdims=True), both)
+    asked = sum(abs(m), axis=-2, keepdims=True)
+    total = rounding * size * (asked + flipped(asked))
+    exact = less(total, math.sqrt(eps) * abs(gaps) * sum(asked, axis=-1, keepdims=True))
+    near = logical_and(near, logical_not(exact))
+    apart = less(abs(m), rounding * asked)
     others = 1.0 - np.eye(values.shape[-1], dtype=values.dtype)
     blank = where(near * others, np.nan, np.zeros(gaps.shape, gaps.dtype))
-    tied = where(idle, 0.0, m * blank)  # a product, so that forward mode sees the NaN, too
+    # A product, so that forward mode sees the NaN, too, and a sum, because 0 wins in products.
+    tied = where(logical_and(apart, flipped(apart)), 0.0, m * blank + blank)
     return where(near, tied, (m - flipped(m)) / where(near, 1.0, gaps))
 
 
@@ -155,11 +162,17 @@ def eigh(a, UPLO="L"):  # noqa: N803
     """Eigenvalues, in ascending order, and eigenvectors of a symmetric matrix.
 
     Of any other, those of (a + aᵀ)/2, so UPLO makes no difference. Where eigenvalues are equal,
-    a derivative of the eigenvectors is NaN if it is asked for.
+    derivatives through their eigenvectors are NaN; those of the eigenvalues alone are not.
     """
     _refuse_triangle("eigh", UPLO)
     a = array_like(a)
-    return EighResult(*_eigh_parts(eigh_packed(a), a.shape))
+    w, v = _eigh_parts(eigh_packed(a), a.shape)
+    return EighResult(eigh_values(a) if _tracked(a) else w, v)
+
+
+def _tracked(a):
+    """Whether derivatives may be asked for: the values' must not be taken for the vectors'."""
+    return isinstance(a, Tensor) and a.node is not None
 
 
 @primitive(namespace="linalg", samples=_eigh_samples)
@@ -179,7 +192,14 @@ def _refuse_triangle(name, triangle):
         raise UnknownNameError(explain(what, repr(triangle), "Leave it out"))
 
 
+@primitive(internal=True, samples=_eigh_samples)
+def eigh_values(a):
+    """The eigenvalues of `eigh_packed`, an op of their own: they need no gaps between them."""
+    return eigh_packed.forward(a)[..., : a.shape[-1]]
+
+
 defvjp(eigh_packed, a=eigh_vjp)
+defvjp(eigh_values, a=_eigenvalues_vjp)
 defvjp(eigvalsh, a=_eigenvalues_vjp)
 
 
@@ -223,7 +243,8 @@ def svd_vjp(ct, out, a_shape, full_matrices):
         quotients(matmul(flipped(x[..., :k]), ct_x[..., :k]), s) / total
         for x, ct_x in ((u, ct_u), (v, ct_v))
     )
-    inner = diagonal_matrix(ct_s) + turn_u * row(s) + column(s) * turn_v
+    turned = turn_u * row(s) + column(s) * turn_v
+    inner = diagonal_matrix(ct_s) + where(isnan(turn_u + turn_v), np.nan, turned)
     part = matmul(matmul(first_u, inner), flipped(first_v))
     if a_shape[-2] > k:
         part = part + matmul(_outside(u, ct_u, k) / row(s), flipped(first_v))
@@ -256,7 +277,16 @@ def svdvals(x):
         raise unconverged("svdvals", x, error) from error
 
 
+@primitive(internal=True, samples=_svd_samples)
+def svd_values(a, *, full_matrices=True):
+    """The singular values of `svd_packed`, an op of their own: they need no gaps between them."""
+    return _svd_parts(svd_packed.forward(a, full_matrices=full_matrices), a.shape, full_matrices)[
+        1
+    ]
+
+
 defvjp(svd_packed, a=svd_vjp)
+defvjp(svd_values, a=lambda ct, a: _singular_values_vjp(ct, a))
 defvjp(svdvals, x=_singular_values_vjp)
 
 
@@ -270,14 +300,16 @@ defvjp(svdvals, x=_singular_values_vjp)
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """Singular value decomposition a = u diag(s) vᵀ, as (u, s, vᵀ); or s only.
 
-    Where singular values are equal, a derivative of the vectors is NaN if it is asked for; that
-    of the vectors beyond the rank is the one of the space they span.
+    Where singular values are equal, derivatives through their vectors are NaN; those of the
+    singular values alone are not. That of the vectors beyond the rank is the one of the space
+    they span.
     """
     if not compute_uv:
         return svdvals(a)
     a = array_like(a)
     whole = svd_packed(a, full_matrices=full_matrices)
-    return SVDResult(*_svd_parts(whole, a.shape, full_matrices))
+    u, s, vh = _svd_parts(whole, a.shape, full_matrices)
+    return SVDResult(u, svd_values(a, full_matrices=full_matrices) if _tracked(a) else s, vh)
 
 
 # ----------------------------------------------------------------------------------- QR

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from .linalg import inv, inv_vjp
-from .matrices import each, invertible, refuse_not_square, uniform
+from .matrices import (
+    each,
+    invertible,
+    refuse_not_square,
+)
 from .products import flipped, matmul
 from .reduce import sum
 from .shape import reshape
@@ -20,6 +25,7 @@ def _singular_too(rng):
     flat[2] = flat[0] - flat[1]
     yield (flat,), {}
     yield (np.zeros((2, 2)),), {}
+    yield (np.array([[1.0, 2.0], [2.0, 4.0]]),), {}
 
 
 @primitive(namespace="linalg", samples=_singular_too)

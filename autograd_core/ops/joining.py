@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from ..tensor import Tensor
 from ..tree import leaves
@@ -24,18 +25,14 @@ from .shape import (
 )
 
 
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
-
-@primitive(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2, 1)), {"axis": 1})])
+@primitive(samples=lambda rng: [((uniform(rng, 2, 3), uniform(rng, 2, 1)), {"axis": 1})])
 def concatenate(*arrays, axis=0):
     """Join arrays along an existing axis."""
     _refuse_none("concatenate", arrays)
     return np.concatenate(arrays, axis=axis)
 
 
-@primitive(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2, 3)), {"axis": 1})])
+@primitive(samples=lambda rng: [((uniform(rng, 2, 3), uniform(rng, 2, 3)), {"axis": 1})])
 def stack(*arrays, axis=0):
     """Join arrays of one shape along a new axis."""
     _refuse_none("stack", arrays)
@@ -66,7 +63,7 @@ defvjp(stack, arrays=stack_vjp)
 
 
 def _lists(*shapes):
-    return lambda rng: [(([_uniform(rng, *shape) for shape in shapes],), {})]
+    return lambda rng: [(([uniform(rng, *shape) for shape in shapes],), {})]
 
 
 @composite(samples=_lists((), (3,)))
@@ -97,8 +94,8 @@ def column_stack(arrays):
 
 @composite(
     samples=lambda rng: [
-        ((_uniform(rng, 2, 2), _uniform(rng, 3)), {}),
-        ((_uniform(rng, 2, 2), _uniform(rng, 1, 2)), {"axis": 0}),
+        ((uniform(rng, 2, 2), uniform(rng, 3)), {}),
+        ((uniform(rng, 2, 2), uniform(rng, 1, 2)), {"axis": 0}),
     ]
 )
 def append(x, values, axis=None):
@@ -107,7 +104,7 @@ def append(x, values, axis=None):
 
 
 def _array_samples(rng):
-    a, b = _uniform(rng, 2), _uniform(rng, 2)
+    a, b = uniform(rng, 2), uniform(rng, 2)
     yield ([[a, b], [b, a], [a, [1.0, 2.0]]],), {}
     yield ([a[0:1], a[1:2]],), {}
 
@@ -129,8 +126,8 @@ def _stacked(x, kind):
 
 
 def _block_samples(rng):
-    a, b, c = _uniform(rng, 2, 2), _uniform(rng, 2, 1), _uniform(rng, 3)
-    return [(([[a, b], [c]],), {}), (([c, _uniform(rng)],), {}), ((a,), {})]
+    a, b, c = uniform(rng, 2, 2), uniform(rng, 2, 1), uniform(rng, 3)
+    return [(([[a, b], [c]],), {}), (([c, uniform(rng)],), {}), ((a,), {})]
 
 
 @composite(samples=_block_samples)
@@ -153,7 +150,7 @@ def _assembled(part, depth, ndim):
 
 def _sections(*shape, axis=None):
     options = {} if axis is None else {"axis": axis}
-    return lambda rng: [((_uniform(rng, *shape), cut), options) for cut in (2, [1, 3])]
+    return lambda rng: [((uniform(rng, *shape), cut), options) for cut in (2, [1, 3])]
 
 
 @composite(samples=_sections(3, 5, axis=1))
@@ -199,7 +196,7 @@ def dsplit(x, indices_or_sections):
     return split(x, indices_or_sections, axis=2)
 
 
-@composite(samples=lambda rng: [((_uniform(rng, 2, 3),), named) for named in ({}, {"axis": -1})])
+@composite(samples=lambda rng: [((uniform(rng, 2, 3),), named) for named in ({}, {"axis": -1})])
 def unstack(x, axis=0):
     """The parts along an axis, which they lack, as a tuple."""
     lead = (slice(None),) * axis_of(x, axis)
@@ -221,7 +218,7 @@ def _refuse_few(name, x, ndim):
 
 @composite(
     samples=lambda rng: [
-        ((_uniform(rng, 3), _uniform(rng, 2), _uniform(rng, 2)), named)
+        ((uniform(rng, 3), uniform(rng, 2), uniform(rng, 2)), named)
         for named in ({}, {"indexing": "ij"}, {"sparse": True})
     ]
 )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from .compare import where
 from .index import getitem
@@ -19,7 +20,6 @@ from .matrices import (
     refuse_not_square,
     singular,
     unconverged,
-    uniform,
 )
 from .products import array_like, flipped, matmul
 from .reduce import sum
@@ -141,7 +141,11 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
 @primitive(
     namespace="linalg",
     nondiff="piecewise constant",
-    samples=each(graded, (4, 3), (2, 3, 3)),
+    samples=lambda rng: [
+        *each(graded, (4, 3), (2, 3, 3))(rng),
+        *each(graded, (4, 3), tol=1.5)(rng),
+        *each(graded, (4, 3), rtol=0.5)(rng),
+    ],
 )
 def matrix_rank(a, *, tol=None, hermitian=False, rtol=None):
     """How many singular values are larger than a tolerance."""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..domains import uniform
 from ..errors import MatrixError, ShapeError, explain
 from .shape import reshape
-
-
-def uniform(rng, *shape):
-    """Draw an array of the given shape."""
-    return rng.uniform(-2.0, 2.0, shape)
 
 
 def invertible(rng, *shape):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import DTypeError, ShapeError, explain
 from .compare import where
 from .joining import concatenate
 from .linalg import inv
-from .matrices import each, invertible, refuse_not_square, uniform
+from .matrices import (
+    each,
+    invertible,
+    refuse_not_square,
+)
 from .products import array_like, flipped, matmul
 
 

@@ -8,12 +8,17 @@ import operator
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
-from ..domains import Distinct
+from ..domains import Distinct, uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from .compare import equal, not_equal, sign, where
 from .decompositions import svdvals
 from .linalg import inv
-from .matrices import each, graded, invertible, refuse_not_matrix, uniform
+from .matrices import (
+    each,
+    graded,
+    invertible,
+    refuse_not_matrix,
+)
 from .pointwise import abs, power
 from .products import array_like
 from .reduce import kept, max, min, restore, sum

@@ -64,12 +64,12 @@ ALIASES: dict[str | None, dict[str, str]] = {
     },
     "special": {
         "expit": "sigmoid",
-        "log_softmax": "log_softmax",
         "logsumexp": "logsumexp",
         "psi": "digamma",
-        "softmax": "softmax",
     },
 }
+# On booleans alone: of numbers these are operations on bits.
+LOGICAL = {"and": "logical_and", "or": "logical_or", "xor": "logical_xor"}
 # What a method of a ufunc computes: np.add.reduce(x) is the sum over the first axis.
 UFUNC_METHODS = {
     ("add", "reduce"): "sum",
@@ -126,7 +126,30 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, **bounds: Any) -> Any:
     return OPS["clip"](x, **{"min": a_min, "max": a_max} | bounds)
 
 
+def _sorting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``np.sort`` or ``np.argsort``: ours are stable, which every kind allows."""
+    return lambda a, axis=-1, kind=None, *, stable=None: function(a, axis=axis)
+
+
 DISPATCH |= {np.where: _where, np.clip: _clip}
+DISPATCH |= {np.sort: _sorting(COMPOSITES["sort"]), np.argsort: _sorting(OPS["argsort"])}
+
+
+def _of_booleans(op: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a logical function as the operator on masks that NumPy has it for."""
+
+    def masks(*operands: Any) -> Any:
+        kinds = [np.asarray(getattr(x, "_value", x)).dtype for x in operands]
+        if any(kind.kind != "b" for kind in kinds):
+            what, got = "&, |, ^ and ~: booleans", " and ".join(map(str, kinds))
+            raise DTypeError(explain(what, got, "Put comparisons in brackets: (x > 0) & (x < 1)"))
+        return op(*operands)
+
+    return masks
+
+
+DISPATCH |= {getattr(np, f"bitwise_{n}"): _of_booleans(OPS[op]) for n, op in LOGICAL.items()}
+DISPATCH[np.invert] = _of_booleans(OPS["logical_not"])
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +169,11 @@ def _attach_operators() -> None:
         setattr(Tensor, f"__i{sign}__", lambda x, y, op=op: _in_place(op, x, y))
     for sign, name in COMPARISONS.items():
         setattr(Tensor, f"__{sign}__", lambda x, y, op=OPS[name]: op(x, y))
+    for sign in LOGICAL:
+        function = DISPATCH[getattr(np, f"bitwise_{sign}")]
+        setattr(Tensor, f"__{sign}__", lambda x, y, f=function: f(x, y))
+        setattr(Tensor, f"__r{sign}__", lambda x, y, f=function: f(y, x))
+    Tensor.__invert__ = lambda x: DISPATCH[np.invert](x)
     for sign, name in {"neg": "negative", "pos": "positive", "abs": "abs"}.items():
         setattr(Tensor, f"__{sign}__", lambda x, op=OPS[name]: op(x))
 
@@ -237,7 +265,9 @@ def _in_place(op: Callable[..., Any], x: Tensor, y: Any) -> Tensor:
         return op(x, y)
     if current().recording:
         do = "Update parameters within no_grad(), or write x = x + y for a new tensor"
-        raise GraphError(explain("in-place update: a tensor that is not a recording leaf", x, do))
+        raise GraphError(
+            explain("in-place update: a tensor that is not a recording leaf", f"{x!r:.60}", do)
+        )
     x.assign(op(x.numpy(), getattr(y, "_value", y)))
     return x
 
@@ -245,6 +275,13 @@ def _in_place(op: Callable[..., Any], x: Tensor, y: Any) -> Tensor:
 def _refuse_assignment(self: Tensor, index: Any, value: Any) -> None:
     do = "Use where, concatenate or stack; on a leaf write into x.data between sweeps"
     raise GraphError(explain("x[index] = value: an array", "a tensor", do))
+
+
+def _absent(self: Tensor, name: str) -> Any:
+    """Say where a function is that is no method, such as PyTorch's x.exp()."""
+    do = f"Write ag.{name}(x)" if name in PUBLIC else "Read docs/ops.md for what there is"
+    message = explain("tensor: an attribute or method it has", repr(name), do)
+    raise AttributeError(message, name=name, obj=self)
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -281,5 +318,6 @@ def _refused(name: str) -> DTypeError:
 _attach_operators()
 _attach_methods()
 _attach_ufunc_methods()
+Tensor.__getattr__ = _absent
 Tensor.__array_ufunc__ = _array_ufunc
 Tensor.__array_function__ = _array_function

@@ -20,6 +20,15 @@ KINKS_AT_1 = AwayFrom((-1.1, 1.1), 0.55)
 KINKS_AT_HALF = AwayFrom((-0.55, 0.55), 0.27)
 KINKS_OF_RELU6 = AwayFrom((0.0, 6.0), reach=8.0)
 KINKS_AT_3 = AwayFrom((-3.0, 3.0), reach=5.0)
+KINKS_INSIDE = AwayFrom((-0.4, -0.25, 0.25, 0.4), 0.05)
+BOUNDS = {"min_val": -0.25, "max_val": 0.4}
+NEARER = {"lambd": 0.25}
+
+
+def _samples(operands, options):
+    """Return samples with options so far from the defaults that one forgotten is seen."""
+    domain = (Interval(), KINKS_INSIDE)[-operands:]
+    return lambda rng: [(tuple(d.sample(rng, (4, 5)) for d in domain), options)]
 
 
 @primitive(pointwise=True, domain=(KINK_AT_0,))
@@ -65,7 +74,7 @@ def relu6_pull(ct, x):
     return PULL["relu6"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_1,))
+@primitive(pointwise=True, domain=(KINKS_AT_1,), samples=_samples(1, BOUNDS))
 def hard_tanh(x, *, min_val=-1.0, max_val=1.0):
     """x limited to [min_val, max_val]. The derivative at the bounds is 1, as with clip."""
     if min_val > max_val:
@@ -74,7 +83,12 @@ def hard_tanh(x, *, min_val=-1.0, max_val=1.0):
     return VALUE["hard_tanh"](x, min_val=min_val, max_val=max_val)
 
 
-@primitive(pointwise=True, domain=(Interval(), KINKS_AT_1), internal=True)
+@primitive(
+    pointwise=True,
+    domain=(Interval(), KINKS_AT_1),
+    samples=_samples(2, BOUNDS),
+    internal=True,
+)
 def hard_tanh_pull(ct, x, *, min_val=-1.0, max_val=1.0):
     """ct hard_tanh'(x)."""
     return PULL["hard_tanh"](ct, x, min_val=min_val, max_val=max_val)
@@ -104,7 +118,7 @@ def hard_swish_pull(ct, x):
     return PULL["hard_swish"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_HALF,))
+@primitive(pointwise=True, domain=(KINKS_AT_HALF,), samples=_samples(1, NEARER))
 def softshrink(x, *, lambd=0.5):
     """x moved towards 0 by lambd, at most to 0. The derivative at ±lambd is 0."""
     if not lambd >= 0:
@@ -113,13 +127,18 @@ def softshrink(x, *, lambd=0.5):
     return VALUE["softshrink"](x, lambd=lambd)
 
 
-@primitive(pointwise=True, domain=(Interval(), KINKS_AT_HALF), internal=True)
+@primitive(
+    pointwise=True,
+    domain=(Interval(), KINKS_AT_HALF),
+    samples=_samples(2, NEARER),
+    internal=True,
+)
 def softshrink_pull(ct, x, *, lambd=0.5):
     """ct softshrink'(x), which is ct where |x| > lambd, and also hard_shrink's pullback."""
     return PULL["softshrink"](ct, x, lambd=lambd)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_HALF,))
+@primitive(pointwise=True, domain=(KINKS_AT_HALF,), samples=_samples(1, NEARER))
 def hard_shrink(x, *, lambd=0.5):
     """x where |x| > lambd, 0 elsewhere. The derivative at ±lambd is 0."""
     return VALUE["hard_shrink"](x, lambd=lambd)

@@ -7,22 +7,19 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, explain
 from ..tensor import Tensor
 from .reduce import sum
 from .shape import ravel, reshape, transpose
 
 
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
-
 def _matmul_samples(rng):
     for x, y in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4))):
-        yield (_uniform(rng, *x), _uniform(rng, *y)), {}
-    yield (_uniform(rng, 5, 1, 2, 3), _uniform(rng, 4, 3, 2)), {}
-    yield (_uniform(rng, 3), _uniform(rng, 4, 3, 2)), {}
-    yield (_uniform(rng, 4, 2, 3), _uniform(rng, 3)), {}
+        yield (uniform(rng, *x), uniform(rng, *y)), {}
+    yield (uniform(rng, 5, 1, 2, 3), uniform(rng, 4, 3, 2)), {}
+    yield (uniform(rng, 3), uniform(rng, 4, 3, 2)), {}
+    yield (uniform(rng, 4, 2, 3), uniform(rng, 3)), {}
 
 
 @primitive(signature="(n?,k),(k,m?)->(n?,m?)", samples=_matmul_samples)
@@ -106,9 +103,9 @@ def strong_matmul(x, y):
 @primitive(
     signature="(n,k),(m,k),(m)->(n,m)",
     samples=lambda rng: [
-        ((_uniform(rng, 4, 3), _uniform(rng, 2, 3), _uniform(rng, 2)), {}),
-        ((_uniform(rng, 2, 4, 3), _uniform(rng, 2, 3), _uniform(rng, 2)), {}),
-        ((_uniform(rng, 3), _uniform(rng, 2, 3), _uniform(rng, 2)), {}),
+        ((uniform(rng, 4, 3), uniform(rng, 2, 3), uniform(rng, 2)), {}),
+        ((uniform(rng, 2, 4, 3), uniform(rng, 2, 3), uniform(rng, 2)), {}),
+        ((uniform(rng, 3), uniform(rng, 2, 3), uniform(rng, 2)), {}),
     ],
 )
 def linear(x, weight, bias):
@@ -135,7 +132,7 @@ matmul.strong = strong_matmul
 
 def _pairs(*shapes, **named):
     """Return samples: a pair of arrays for each pair of shapes."""
-    return lambda rng: [((_uniform(rng, *x), _uniform(rng, *y)), named) for x, y in shapes]
+    return lambda rng: [((uniform(rng, *x), uniform(rng, *y)), named) for x, y in shapes]
 
 
 @composite(
@@ -216,7 +213,7 @@ def vecmat(x1, x2):
     return reshape(product, shape=(*product.shape[:-2], product.shape[-1]))
 
 
-@composite(samples=lambda rng: [((_uniform(rng, 2, 3),), {}), ((_uniform(rng, 4, 2, 3),), {})])
+@composite(samples=lambda rng: [((uniform(rng, 2, 3),), {}), ((uniform(rng, 4, 2, 3),), {})])
 def matrix_transpose(x):
     """The last two axes interchanged: each matrix of a stack transposed."""
     x = array_like(x)

@@ -115,13 +115,13 @@ def logsumexp(x, *, axis=None, keepdims=False):
 
 def _refuse_empty(name, x, axis):
     if 0 in np.shape(x) and count(np.shape(x), axis) == 0:
-        raise ShapeError(
-            explain(f"{name}: at least one element to reduce", f"shape {np.shape(x)}", "Check it")
-        )
+        what, got = f"{name}: at least one element to reduce", f"shape {np.shape(x)}"
+        raise ShapeError(explain(what, got, "Leave empty arrays out, or use sum, which gives 0"))
 
 
 def var_vjp(ct, x, x_shape, axis, ddof):
-    factor = 2.0 / (count(x_shape, axis) - ddof)
+    freedom = count(x_shape, axis) - ddof
+    factor = 2.0 / freedom if freedom > 0 else math.inf  # as the variance itself
     return restore(ct, x_shape, axis) * (factor * (x - mean(x, axis=axis, keepdims=True)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..declare import composite, defvjp, primitive
 from ..kernels import rows
 from .pointwise import exp
-from .reduce import sum
+from .reduce import logsumexp, sum
 
 
 def _row_samples(rng):
@@ -31,6 +31,23 @@ def log_softmax(x, *, axis=-1):
 def softmin(x, axis=-1):
     """Softmax of the negative along an axis, e⁻ˣ / Σ e⁻ˣ."""
     return softmax(-x, axis=axis)
+
+
+def _axes_samples(rng):
+    for axis in (None, 1, (0, -1)):
+        yield (rng.uniform(-2.0, 2.0, (2, 3, 4)),), {"axis": axis}
+
+
+@composite(namespace="special", name="softmax", samples=_axes_samples)
+def softmax_over(x, axis=None):
+    """Softmax over the axes, all unless given, as in SciPy; `ag.softmax` takes the last one."""
+    return exp(log_softmax_over(x, axis))
+
+
+@composite(namespace="special", name="log_softmax", samples=_axes_samples)
+def log_softmax_over(x, axis=None):
+    """Logarithm of the softmax over the axes, all unless given, as in SciPy."""
+    return x - logsumexp(x, axis=axis, keepdims=True)
 
 
 @primitive(

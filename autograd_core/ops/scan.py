@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
-from ..domains import Distinct
+from ..domains import Distinct, uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from ..kernels import recurrence as kernels
 from .compare import not_equal
@@ -29,13 +29,9 @@ from .shape import (
 from .tiling import flip
 
 
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
-
 def _samples(rng):
     for axis in (0, -1, None):
-        yield (_uniform(rng, 3, 4, 2),), {"axis": axis}
+        yield (uniform(rng, 3, 4, 2),), {"axis": axis}
 
 
 @primitive(samples=_samples)
@@ -58,7 +54,7 @@ def cumprod(x, *, axis=None):
 @primitive(
     internal=True,
     samples=lambda rng: [
-        ((_uniform(rng, 2, 5), _uniform(rng, 2, 5)), {"reverse": reverse})
+        ((uniform(rng, 2, 5), uniform(rng, 2, 5)), {"reverse": reverse})
         for reverse in (False, True)
     ],
 )
@@ -91,7 +87,7 @@ def cumprod_vjp(ct, x, out, x_shape, axis):
 
 def _reductions(rng):
     for axis, keepdims in ((None, False), (1, False), ((0, 2), True), (-1, False)):
-        yield (_uniform(rng, 2, 3, 2),), {"axis": axis, "keepdims": keepdims}
+        yield (uniform(rng, 2, 3, 2),), {"axis": axis, "keepdims": keepdims}
     yield (np.array([[1.5, 0.0, -2.0], [0.0, 3.0, 0.0], [1.0, 2.0, 3.0]]),), {"axis": 1}
 
 
@@ -171,10 +167,10 @@ def _along(x, axis, *ends):
 
 
 def _differences(rng):
-    x = _uniform(rng, 4, 3)
+    x = uniform(rng, 4, 3)
     yield (x,), {}
     yield (x, 2, 0), {}
-    yield (x, 1, -1, 1.0, _uniform(rng, 4, 2)), {}
+    yield (x, 1, -1, 1.0, uniform(rng, 4, 2)), {}
 
 
 @composite(samples=_differences)
@@ -201,7 +197,7 @@ def _end(x, axis, value):
     return broadcast_to(value, shape=tuple(shape))
 
 
-@composite(samples=lambda rng: [((_uniform(rng, 2, 3), _uniform(rng, 2), 1.0), {})])
+@composite(samples=lambda rng: [((uniform(rng, 2, 3), uniform(rng, 2), 1.0), {})])
 def ediff1d(x, to_end=None, to_begin=None):
     """Differences of neighbours in the flattened array, between what may be added at its ends."""
     parts = (to_begin, diff(ravel(x)), to_end)
@@ -209,10 +205,11 @@ def ediff1d(x, to_end=None, to_begin=None):
 
 
 def _integrals(rng):
-    y = _uniform(rng, 3, 4)
+    y = uniform(rng, 3, 4)
     yield (y,), {"dx": 0.5}
-    yield (y, _uniform(rng, 3)), {"axis": 0}
-    yield (y, _uniform(rng, 3, 4)), {}
+    yield (y, uniform(rng, 3)), {"axis": 0}
+    yield (y, uniform(rng, 3, 4)), {}
+    yield (uniform(rng, 2, 3, 2), uniform(rng, 3)), {"axis": -2}
 
 
 @composite(samples=_integrals)
@@ -233,7 +230,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 def _signals(rng):
     for mode in ("full", "same", "valid"):
         for n, m in ((5, 3), (2, 5), (4, 4)):
-            yield (_uniform(rng, n), _uniform(rng, m)), {"mode": mode}
+            yield (uniform(rng, n), uniform(rng, m)), {"mode": mode}
 
 
 @primitive(samples=_signals)

@@ -11,16 +11,13 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, explain
 
 SMALL = 4096
 
 
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
-
-@primitive(samples=lambda rng: [((_uniform(rng, 3, 4),), {"shape": (2, -1)})])
+@primitive(samples=lambda rng: [((uniform(rng, 3, 4),), {"shape": (2, -1)})])
 def reshape(x, *, shape):
     """The same elements, in C order, with another shape; one length may be -1."""
     try:
@@ -30,13 +27,17 @@ def reshape(x, *, shape):
         raise ShapeError(explain(what, shape, "Choose lengths with that product")) from error
 
 
-@primitive(samples=lambda rng: [((_uniform(rng, 2, 3, 4),), {"axes": (2, 0, 1)})])
+@primitive(
+    samples=lambda rng: [
+        ((uniform(rng, 2, 3, 4),), {"axes": axes}) for axes in ((2, 0, 1), (1, -1, -3), None)
+    ]
+)
 def transpose(x, *, axes=None):
     """The axes in another order; reversed by default."""
     return np.transpose(x, axes)
 
 
-@primitive(samples=lambda rng: [((_uniform(rng, 3, 1),), {"shape": (2, 3, 4)})])
+@primitive(samples=lambda rng: [((uniform(rng, 3, 1),), {"shape": (2, 3, 4)})])
 def broadcast_to(x, *, shape):
     """Repeat x along new axes and axes of length one until it has the shape."""
     if math.prod(shape) > SMALL:
@@ -46,14 +47,17 @@ def broadcast_to(x, *, shape):
     return out
 
 
-@primitive(samples=lambda rng: [((_uniform(rng, 2, 3),), {"dtype": np.float64})])
+@primitive(samples=lambda rng: [((uniform(rng, 2, 3),), {"dtype": np.float64})])
 def astype(x, *, dtype):
     """The same values with another dtype; the cotangent is converted back."""
     return np.asarray(x).astype(dtype)
 
 
 def transpose_vjp(ct, axes):
-    return transpose(ct, axes=None if axes is None else tuple(np.argsort(axes).tolist()))
+    if axes is None:
+        return transpose(ct)
+    places = [axis % ct.ndim for axis in axes]
+    return transpose(ct, axes=tuple(sorted(range(ct.ndim), key=places.__getitem__)))
 
 
 defvjp(reshape, x=lambda ct, x_shape: reshape(ct, shape=x_shape))
@@ -63,7 +67,7 @@ defvjp(astype, x=lambda ct: ct)
 
 
 def _samples(*attributes, shape=(3, 1, 4)):
-    return lambda rng: [((_uniform(rng, *shape),), chosen) for chosen in attributes or ({},)]
+    return lambda rng: [((uniform(rng, *shape),), chosen) for chosen in attributes or ({},)]
 
 
 @composite(samples=_samples())
@@ -109,19 +113,13 @@ def rollaxis(x, axis, start=0):
     return _moved(x, np.rollaxis, axis, start)
 
 
-@composite(samples=_samples())
-def matrix_transpose(x):
-    """With the last two axes interchanged."""
-    return _moved(x, np.matrix_transpose)
-
-
 def axis_of(x, axis):
     """Return the axis counted from 0; refuse one that x does not have."""
     return normalize_axis_index(axis, np.ndim(x))
 
 
 def _several(*shapes):
-    return lambda rng: [(tuple(_uniform(rng, *shape) for shape in shapes), {})]
+    return lambda rng: [(tuple(uniform(rng, *shape) for shape in shapes), {})]
 
 
 def _at_least(function, arrays):

@@ -11,6 +11,7 @@ import itertools
 import numpy as np
 
 from ..declare import composite, defvjp, primitive
+from ..domains import uniform
 from ..errors import ShapeError, UnknownNameError, explain
 from .index import constant, getitem, scatter, take
 from .joining import concatenate
@@ -30,12 +31,8 @@ from .shape import (
 PADDINGS = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
-def _uniform(rng, *shape):
-    return rng.uniform(-2.0, 2.0, shape)
-
-
 def _samples(*options, shape=(3, 4, 2)):
-    return lambda rng: [((_uniform(rng, *shape),), chosen) for chosen in options or ({},)]
+    return lambda rng: [((uniform(rng, *shape),), chosen) for chosen in options or ({},)]
 
 
 # ------------------------------------------------------------ of the same shape: primitives
@@ -146,11 +143,14 @@ def delete(x, obj, axis=None):
 
 
 def _insertions(rng):
-    x = _uniform(rng, 3, 4)
-    yield (x, 1, _uniform(rng, 4)), {"axis": 0}
-    yield (x, -1, _uniform(rng, 2, 3)), {"axis": 1}
-    yield (x, [2, 0, 2], _uniform(rng, 3, 1)), {"axis": 1}
-    yield (x, slice(1, 3), _uniform(rng, 2)), {}
+    x = uniform(rng, 3, 4)
+    yield (x, 1, uniform(rng, 4)), {"axis": 0}
+    yield (x, -1, uniform(rng, 2, 3)), {"axis": 1}
+    yield (x, [2, 0, 2], uniform(rng, 3, 1)), {"axis": 1}
+    yield (x, slice(1, 3), uniform(rng, 2)), {}
+    yield (x, [2], uniform(rng, 3, 2)), {"axis": -1}
+    yield (x, [0], uniform(rng, 3)), {}
+    yield (x, 1, uniform(rng)), {}
 
 
 @composite(samples=_insertions)
@@ -161,9 +161,10 @@ def insert(x, obj, values, axis=None):
     axis, length = axis_of(x, axis), np.shape(x)[axis_of(x, axis)]
     places = np.arange(length)[obj] if isinstance(obj, slice) else constant(obj)
     places = np.flatnonzero(places) if places.dtype.kind == "b" else places
-    if not places.ndim:  # all the values before one place
-        values = reshape(values, shape=(1,) * (np.ndim(x) - np.ndim(values)) + np.shape(values))
+    values = reshape(values, shape=(1,) * (np.ndim(x) - np.ndim(values)) + np.shape(values))
+    if not places.ndim:
         values = moveaxis(values, 0, axis)
+    if places.size == 1:  # all the values before one place
         places = np.full(np.shape(values)[axis], places)
     shape = (*np.shape(x)[:axis], len(places), *np.shape(x)[axis + 1 :])
     new = astype(broadcast_to(values, shape=shape), dtype=dtype_of(x))
@@ -247,7 +248,7 @@ def _diagonal_of(rows, columns, offset):
 
 def _diagonals(rng):
     for shape, k in (((3,), 0), ((3,), 1), ((3,), -2), ((3, 4), 1), ((4, 3), -1)):
-        yield (_uniform(rng, *shape),), {"k": k}
+        yield (uniform(rng, *shape),), {"k": k}
 
 
 @composite(samples=_diagonals)

@@ -13,6 +13,7 @@ from autograd_core.errors import explain
 from .common import (
     at_labels,
     check_options,
+    check_probabilities,
     check_reduction,
     class_weights,
     floats,
@@ -60,17 +61,22 @@ def binary_cross_entropy(
     sample_weight : array_like, optional
     """
     p = floats("binary_cross_entropy", probability)
-    if ((value := p.numpy()) < 0).any() or (value > 1).any():
-        got = value[(value < 0) | (value > 1)].flat[0]
-        do = "Use binary_cross_entropy_with_logits for logits"
-        raise ShapeError(explain("binary_cross_entropy: probabilities from 0 to 1", got, do))
-    y = like("binary_cross_entropy", p, target)
+    do = "Use binary_cross_entropy_with_logits for logits"
+    check_probabilities("binary_cross_entropy: probabilities", p, do)
+    y = _binary("binary_cross_entropy", p, target)
     with np.errstate(divide="ignore"):
         log_p, log_not_p = ag.log(p), ag.log1p(-p)
     losses = (y - 1.0) * ag.clip(log_not_p, min=-100.0) - y * ag.clip(log_p, min=-100.0)
     if weight is not None:
         losses = losses * stretched("binary_cross_entropy: weight", weight, losses)
     return reduce(losses, reduction, sample_weight)
+
+
+def _binary(name: str, prediction: Tensor, target: Any) -> Tensor:
+    """Return the probabilities of the positive class that a target gives."""
+    y = like(name, prediction, target)
+    check_probabilities(f"{name}: targets", y, "Use (y + 1) / 2 for labels -1 and 1")
+    return y
 
 
 def binary_cross_entropy_with_logits(
@@ -100,7 +106,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     z = floats(name, logits)
-    y = like(name, z, target)
+    y = _binary(name, z, target)
     positive = y if pos_weight is None else y * stretched(f"{name}: pos_weight", pos_weight, z)
     losses = ag.softplus(-z) * positive + ag.softplus(z) * (1.0 - y)
     if weight is not None:
@@ -316,6 +322,10 @@ def kl_div(
     """
     x = floats("kl_div", log_probability)
     target = like("kl_div", x, target)
+    lowest = 0.0 if log_target else target.numpy().min(initial=0.0)
+    if lowest < 0.0:
+        do = "Pass probabilities, or log_target=True for their logarithms"
+        raise ShapeError(explain("kl_div: targets >= 0", lowest, do))
     q = ag.exp(target) if log_target else target
     zero = ag.equal(q, 0.0)
     log_q = ag.where(zero, 0.0, target) if log_target else ag.log(ag.where(zero, 1.0, q))

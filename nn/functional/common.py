@@ -11,10 +11,13 @@ import autograd_core as ag
 from autograd_core import DTypeError, ShapeError, Tensor, UnknownNameError
 from autograd_core.errors import explain
 
+from ..module import real_numbers
+
 __all__ = [
     "REDUCTIONS",
     "at_labels",
     "check_options",
+    "check_probabilities",
     "check_reduction",
     "class_weights",
     "floats",
@@ -141,10 +144,7 @@ def _share(losses: Any, counts: Any) -> Any:
 def floats(name: str, x: Any, dtype: Any = None) -> Tensor:
     """Return numbers as a tensor of a floating dtype: the given one, else their own or float64."""
     if not isinstance(x, Tensor):
-        array = np.asarray(x)
-        if array.dtype.kind not in "fiub":
-            got = f"{x!r:.60}"
-            raise DTypeError(explain(f"{name}: real numbers", got, "Pass an array of numbers"))
+        array = real_numbers(name, x)
         return ag.tensor(array, dtype=dtype or (array.dtype if array.dtype.kind == "f" else float))
     return x.astype(dtype or (x.dtype if x.dtype.kind == "f" else float))
 
@@ -163,11 +163,19 @@ def like(name: str, prediction: Tensor, target: Any) -> Tensor:
 
     Broadcasting (N,) against (N, 1) would compare every sample with every other.
     """
-    shape = target.shape if isinstance(target, Tensor) else np.shape(target)
-    if shape != prediction.shape:
+    target = floats(f"{name}: target", target, prediction.dtype)
+    if target.shape != prediction.shape:
         what = f"{name}: a target of the prediction's shape {prediction.shape}"
-        raise ShapeError(explain(what, shape, "Reshape the target or the prediction"))
-    return floats(f"{name}: target", target, prediction.dtype)
+        raise ShapeError(explain(what, target.shape, "Reshape the target or the prediction"))
+    return target
+
+
+def check_probabilities(what: str, x: Tensor, do: str) -> None:
+    """Raise if a number is below 0 or above 1."""
+    value = x.numpy()
+    outside = value[(value < 0) | (value > 1)]
+    if outside.size:
+        raise ShapeError(explain(f"{what} from 0 to 1", outside.flat[0], do))
 
 
 def signs(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Tensor:
@@ -197,7 +205,11 @@ def labels_of(
         what = f"{name}: integer labels of shape {shape[:-1]} for a prediction of {shape}"
         kind = ShapeError if labels.dtype.kind in "iu" else DTypeError
         got = f"{labels.dtype} of shape {labels.shape}"
-        raise kind(explain(what, got, "Pass one integer label per sample"))
+        do = "Pass the prediction first, then one integer label per sample"
+        if labels.shape == shape[:-1]:
+            names = "Number the classes: np.unique(labels, return_inverse=True)[1]"
+            do = "Convert the labels with .astype(int)" if labels.dtype.kind in "fb" else names
+        raise kind(explain(what, got, do))
     valid = _are_classes(labels, shape[-1])
     if ignore_index is not None and (not valid or 0 <= ignore_index < shape[-1]):
         kept = labels != ignore_index

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import functional
-from ..module import Module
+from ..module import Module, refuse_options
 
 __all__ = ["SHAPE", "FunctionLoss", "Loss", "labels", "normal", "plus_minus"]
 
@@ -61,6 +61,7 @@ class FunctionLoss(Loss):
 
     def __init__(self, reduction: str = "mean", **options: Any) -> None:
         super().__init__(reduction)
+        refuse_options(self, FunctionLoss, options)
         functional.check_options(type(self).function.__name__, **options)
         vars(self).update(options)
         self.options = tuple(options)

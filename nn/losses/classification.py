@@ -23,7 +23,10 @@ __all__ = [
 
 
 class BCELoss(FunctionLoss):
-    """Binary cross-entropy of probabilities, `functional.binary_cross_entropy`."""
+    """Binary cross-entropy of probabilities p, -y log p - (1 - y) log(1 - p).
+
+    See `functional.binary_cross_entropy`.
+    """
 
     function = functional.binary_cross_entropy
     variants = ({}, {"weight": [1.0, 2.0, 0.5]})
@@ -38,7 +41,10 @@ class BCELoss(FunctionLoss):
 
 
 class BCEWithLogitsLoss(FunctionLoss):
-    """Binary cross-entropy of logits, `functional.binary_cross_entropy_with_logits`."""
+    """Binary cross-entropy of logits z, -y log σ(z) - (1 - y) log(1 - σ(z)); gradient σ(z) - y.
+
+    See `functional.binary_cross_entropy_with_logits`.
+    """
 
     function = functional.binary_cross_entropy_with_logits
     variants = ({}, {"pos_weight": [1.0, 2.0, 0.5]}, {"weight": [[1.0], [2.0], [0.5], [0.0]]})
@@ -58,7 +64,9 @@ class BCEWithLogitsLoss(FunctionLoss):
 
 
 class CrossEntropyLoss(FunctionLoss):
-    """Softmax cross-entropy of logits, `functional.cross_entropy`.
+    """Softmax cross-entropy of logits z, -Σ q log softmax(z); gradient p - q.
+
+    See `functional.cross_entropy`.
 
     Parameters
     ----------
@@ -97,7 +105,10 @@ class CrossEntropyLoss(FunctionLoss):
 
 
 class NLLLoss(FunctionLoss):
-    """Negative log-likelihood of labels, given log-probabilities, `functional.nll_loss`."""
+    """Negative log-likelihood -w_y x_y of labels y, given log-probabilities x.
+
+    See `functional.nll_loss`.
+    """
 
     function = functional.nll_loss
     variants = ({}, {"ignore_index": 0, "weight": [1.0, 2.0, 0.5]})
@@ -117,7 +128,10 @@ class NLLLoss(FunctionLoss):
 
 
 class FocalLoss(FunctionLoss):
-    """Focal loss of binary labels, given logits, `functional.sigmoid_focal_loss`."""
+    """Focal loss of binary labels, -α y (1-p)ᵞ log p - (1-α) (1-y) pᵞ log(1-p) with p = σ(z).
+
+    See `functional.sigmoid_focal_loss`.
+    """
 
     function = functional.sigmoid_focal_loss
     variants = ({}, {"alpha": None, "gamma": 0.5})
@@ -134,7 +148,10 @@ class FocalLoss(FunctionLoss):
 
 
 class SoftmaxFocalLoss(FunctionLoss):
-    """Focal loss of many classes, given logits, `functional.softmax_focal_loss`."""
+    """Focal loss of many classes, -w_y (1 - p_y)ᵞ log p_y with p = softmax(z).
+
+    See `functional.softmax_focal_loss`.
+    """
 
     function = functional.softmax_focal_loss
     variants = ({}, {"gamma": 0.5, "ignore_index": 0, "weight": [1.0, 2.0, 0.5]})
@@ -155,7 +172,10 @@ class SoftmaxFocalLoss(FunctionLoss):
 
 
 class KLDivLoss(FunctionLoss):
-    """Kullback-Leibler divergence of log-probabilities from a target, `functional.kl_div`."""
+    """Kullback-Leibler divergence q (log q - x) of log-probabilities x from a target q.
+
+    See `functional.kl_div`.
+    """
 
     function = functional.kl_div
     variants = ({}, {"log_target": True})

@@ -23,7 +23,10 @@ __all__ = [
 
 
 class SoftMarginLoss(FunctionLoss):
-    """Logistic loss of labels ±1, `functional.soft_margin_loss`."""
+    """Logistic loss log(1 + exp(-y x)) of labels y = ±1.
+
+    See `functional.soft_margin_loss`.
+    """
 
     function = functional.soft_margin_loss
 
@@ -34,7 +37,10 @@ class SoftMarginLoss(FunctionLoss):
 
 
 class MarginRankingLoss(FunctionLoss):
-    """Hinge of the difference of two scores, `functional.margin_ranking_loss`."""
+    """Hinge max(0, margin - y (x₁ - x₂)): the first shall rank higher if y = 1, lower if -1.
+
+    See `functional.margin_ranking_loss`.
+    """
 
     function = functional.margin_ranking_loss
     variants = ({}, {"margin": 0.5})
@@ -49,7 +55,10 @@ class MarginRankingLoss(FunctionLoss):
 
 
 class HingeEmbeddingLoss(FunctionLoss):
-    """Loss of distances of alike and unlike pairs, `functional.hinge_embedding_loss`."""
+    """Loss of a distance x: x where y = 1, max(0, margin - x) where y = -1.
+
+    See `functional.hinge_embedding_loss`.
+    """
 
     function = functional.hinge_embedding_loss
     variants = ({}, {"margin": 0.5})
@@ -64,7 +73,10 @@ class HingeEmbeddingLoss(FunctionLoss):
 
 
 class CosineEmbeddingLoss(FunctionLoss):
-    """Loss of angles of alike and unlike pairs, `functional.cosine_embedding_loss`."""
+    """Loss of an angle: 1 - cos(x₁, x₂) where y = 1, max(0, cos(x₁, x₂) - margin) where -1.
+
+    See `functional.cosine_embedding_loss`.
+    """
 
     function = functional.cosine_embedding_loss
     variants = ({}, {"margin": 0.2})
@@ -79,7 +91,10 @@ class CosineEmbeddingLoss(FunctionLoss):
 
 
 class TripletMarginLoss(FunctionLoss):
-    """Hinge of an anchor's distances, `functional.triplet_margin_loss`."""
+    """Hinge max(0, d(a, p) - d(a, n) + margin) of an anchor's distances ‖x - y + eps‖ₚ.
+
+    See `functional.triplet_margin_loss`.
+    """
 
     function = functional.triplet_margin_loss
     variants = ({}, {"p": 1.0}, {"p": 3.0, "swap": True}, {"p": float("inf"), "margin": 2.0})
@@ -101,7 +116,10 @@ class TripletMarginLoss(FunctionLoss):
 
 
 class MultiMarginLoss(FunctionLoss):
-    """Hinge of many classes, `functional.multi_margin_loss`."""
+    """Hinge of many classes, w_y Σ_{i ≠ y} max(0, margin - x_y + x_i)ᵖ / classes.
+
+    See `functional.multi_margin_loss`.
+    """
 
     function = functional.multi_margin_loss
     variants = ({}, {"p": 2, "margin": 0.5, "weight": [1.0, 2.0, 0.5]})
@@ -122,7 +140,10 @@ class MultiMarginLoss(FunctionLoss):
 
 
 class MultiLabelMarginLoss(FunctionLoss):
-    """Hinge of several labels per sample, `functional.multilabel_margin_loss`."""
+    """Hinge of several labels, Σⱼ Σᵢ max(0, 1 - xⱼ + xᵢ) / classes, j a label and i none.
+
+    See `functional.multilabel_margin_loss`.
+    """
 
     function = functional.multilabel_margin_loss
 

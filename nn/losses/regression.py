@@ -32,7 +32,10 @@ class L1Loss(FunctionLoss):
 
 
 class HuberLoss(FunctionLoss):
-    """Squared error up to delta, absolute error beyond, `functional.huber_loss`."""
+    """Huber's loss of d = f - y: ½ d² where |d| ≤ delta, delta (|d| - ½ delta) elsewhere.
+
+    See `functional.huber_loss`.
+    """
 
     function = functional.huber_loss
     variants = ({}, {"delta": 0.3})
@@ -42,7 +45,10 @@ class HuberLoss(FunctionLoss):
 
 
 class SmoothL1Loss(FunctionLoss):
-    """Absolute error, squared below beta, `functional.smooth_l1_loss`."""
+    """½ d² / beta where |d| < beta, |d| - ½ beta elsewhere, of the error d = f - y.
+
+    See `functional.smooth_l1_loss`.
+    """
 
     function = functional.smooth_l1_loss
     variants = ({}, {"beta": 0.3}, {"beta": 0.0})
@@ -52,7 +58,10 @@ class SmoothL1Loss(FunctionLoss):
 
 
 class PoissonNLLLoss(FunctionLoss):
-    """Negative log-likelihood of counts, `functional.poisson_nll_loss`."""
+    """Negative log-likelihood λ - y log λ of counts y, given log λ.
+
+    See `functional.poisson_nll_loss`.
+    """
 
     function = functional.poisson_nll_loss
     variants = ({}, {"full": True}, {"log_input": False})
@@ -73,9 +82,9 @@ class PoissonNLLLoss(FunctionLoss):
 
 
 class GaussianNLLLoss(FunctionLoss):
-    """Negative log-likelihood of normal distributions, called with prediction, target, variance.
+    """Negative log-likelihood ½ (log v + (f - y)² / v) of normal distributions.
 
-    `functional.gaussian_nll_loss`.
+    Called with prediction f, target y, variance v; see `functional.gaussian_nll_loss`.
     """
 
     function = functional.gaussian_nll_loss
