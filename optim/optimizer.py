@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import is_
 from typing import Any, ClassVar
 
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
@@ -143,9 +144,12 @@ class Optimizer:
         groups = list(self.param_groups)
 
         def unchanged() -> bool:
-            return self.param_groups == groups and all(
-                (group.plan or self._plan(group)) is slot.plan and slot.arrays is known
-                for (slot, group), known in zip(chosen, arrays, strict=True)
+            same = len(groups) == len(self.param_groups) and all(
+                map(is_, groups, self.param_groups)
+            )
+            return same and all(
+                (group.plan or self._plan(group)) is slot.plan and slot.arrays is held
+                for (slot, group), held in zip(chosen, arrays, strict=True)
             )
 
         return unchanged

@@ -165,6 +165,7 @@ def check(function, calls, kinds=None, runs=None):
     """Assert that a compiled function gives at every call what the function gives."""
     compiled = ag.compile(function)
     for args in calls:
+        args = [ag.tensor(x) if isinstance(x, np.ndarray) else x for x in args]
         got, want = compiled(*args), function(*args)
         close(_number(got), _number(want))
     if kinds is not None:
@@ -499,7 +500,7 @@ def test_a_program_can_be_read():
     compiled = ag.compile(lambda x: ag.sum(ag.tanh(x) * 2.0))
     for (x,) in VECTORS:
         compiled(x)
-    source = compiled.program.source
+    source = compiled.programs[0].source
     assert source.startswith("def run(x0):") and "tanh_" in source
 
 

@@ -81,6 +81,7 @@ class Kind:
     def __init__(self) -> None:
         self.calls = 0
         self.runs = 0
+        self.left: dict[str, int] = {}  # why runs were given up, and how often
         self.reason: str | None = "recorded once"  # why there is no program
         self.hopeless = False
         self.recording: Recording | None = None
@@ -100,6 +101,12 @@ class Kind:
             self.reason = "recorded with equal inputs only, which proves no constant"
         if self.reason is None:
             self.program = Program(recording.trace, recording.outputs)
+
+    def leave(self, stale: Stale) -> None:
+        """Note that a run was given up; start anew if the program is no longer right."""
+        self.left[str(stale)] = self.left.get(str(stale), 0) + 1
+        if stale.lasting:
+            self.recording = self.program = None
 
     def due(self) -> bool:
         """Whether the audit wants this call recorded again."""
@@ -147,7 +154,7 @@ class Recording:
         """Return the results, of this call or of another, in the function's containers."""
         if arrays is None:
             flat, _ = flatten(self.result)
-            arrays = [_array(x) for x in flat if _is_array(x)]
+            arrays = [_array(x).copy() for x in flat if _is_array(x)]
         found = iter(arrays)
         pairs = zip(self.flat, self.plain, strict=True)
         return self.build(
@@ -160,11 +167,11 @@ def _handed(array: np.ndarray, plain: bool) -> Any:
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, Tensor | np.ndarray)
+    return isinstance(x, Tensor | np.ndarray | np.floating)
 
 
 def _array(x: Any) -> np.ndarray:
-    array: np.ndarray = x._value if isinstance(x, Tensor) else x
+    array: np.ndarray = x._value if isinstance(x, Tensor) else np.asarray(x)
     return array
 
 
@@ -190,8 +197,10 @@ class Compiled:
         if kind.program is not None and not (self.audit and kind.due()):
             try:
                 return self._run(kind, leaves)
-            except Stale:
-                return self.function(*args, **kwargs)
+            except Stale as stale:
+                kind.leave(stale)
+                if not stale.lasting:
+                    return self.function(*args, **kwargs)
         if kind.hopeless:
             return self.function(*args, **kwargs)
         return self._record(kind, leaves, build)
@@ -214,8 +223,10 @@ class Compiled:
 
     def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as ever, and learn from it."""
-        recording = Recording(self.function, leaves, build)
+        if kind.program is not None and not kind.program.holds():
+            kind.leave(Stale("the updates are others now", lasting=True))
         audited = kind.program is not None
+        recording = Recording(self.function, leaves, build)
         kind.learn(recording)
         if audited and kind.hopeless:
             name = getattr(self.function, "__name__", "the function")
@@ -224,6 +235,11 @@ class Compiled:
             raise GraphError(explain(what, kind.reason, do))
         return recording.results()
 
+    @property
+    def programs(self) -> list[Program]:
+        """The programs there are."""
+        return [kind.program for kind in self.kinds.values() if kind.program is not None]
+
     def explain(self) -> str:
         """Say for each kind of call what runs it, and why."""
         plural = "" if len(self.kinds) == 1 else "s"
@@ -231,9 +247,7 @@ class Compiled:
         for (given, *_), kind in self.kinds.items():
             lines.append(f"  {', '.join(map(_in_words, given))}: {_summary(kind)}")
         if self.strangers:
-            lines.append(
-                f"  {self.strangers} calls with operands on the tape, or of further kinds"
-            )
+            lines.append(f"  {self.strangers} calls on the tape, or of kinds beyond {MOST_KINDS}")
         return "\n".join(lines)
 
 
@@ -241,7 +255,8 @@ def _summary(kind: Kind) -> str:
     if kind.program is None:
         return f"no program: {kind.reason}"
     times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
-    return f"a program of {len(kind.program.steps)} steps, run {times}"
+    left = "".join(f"; not run {count}×: {reason}" for reason, count in kind.left.items())
+    return f"a program of {len(kind.program.steps)} steps, run {times}{left}"
 
 
 def _on_tape(x: Any) -> bool:
@@ -252,7 +267,7 @@ def _description(x: Any) -> Hashable:
     """Return what a program takes for granted of an argument."""
     if isinstance(x, Tensor):
         return x._value.dtype, x._value.shape, "tensor"
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray | np.floating):
         return x.dtype, x.shape
     return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
 

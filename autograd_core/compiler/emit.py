@@ -28,7 +28,14 @@ __all__ = ["Stale", "emit"]
 
 
 class Stale(Exception):  # noqa: N818
-    """What was recorded does not hold for this call; nothing has been changed."""
+    """What was recorded does not hold for this call; nothing has been changed.
+
+    `lasting` says whether it will not hold for the calls to come either.
+    """
+
+    def __init__(self, reason: str, lasting: bool = False) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 class _Text:
@@ -117,7 +124,7 @@ def _host(step: Host, text: _Text) -> list[str]:
     reason = f"the update at {step.line} is another one now"
     return [
         f"if not {valid}():",
-        f"    raise Stale({reason!r})",
+        f"    raise Stale({reason!r}, lasting=True)",
         f"{_numbers(step, text)} = {function}()",
     ]
 

@@ -104,6 +104,8 @@ def _attributes(x: Any) -> Callable[[], list[Any]] | None:
     if hasattr(x, "__compile_key__"):
         return None
     held = vars(x)
+    if "__wrapped__" in held:
+        return lambda: [x.__wrapped__]
     methods = [getattr(type(x), name, None) for name in ("forward", "__call__")]
     called = [method for method in methods if isinstance(method, FunctionType)]
     return lambda: [*held, *held.values(), *called]

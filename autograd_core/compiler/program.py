@@ -58,6 +58,10 @@ class Program:
         made = {step.result for step in self.steps if isinstance(step, Apply)}
         self._shared = [v not in made or results.count(v) > 1 for v in results]
 
+    def holds(self) -> bool:
+        """Whether the updates are still of the kind that was recorded."""
+        return all(step.valid() for step in self.steps if isinstance(step, Host))
+
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on input arrays; return the outputs, which nobody else has."""
         with np.errstate(all="ignore"):

@@ -106,10 +106,14 @@ DISPATCH = {
     if hasattr(home, name)
 }
 # Functions that ask about values or shapes and have no derivative to lose.
-QUERIES = frozenset(
+OUTWARD = frozenset(  # of these, shapes and dtypes only
     (
         *(np.shape, np.ndim, np.size, np.result_type, np.shares_memory, np.may_share_memory),
         *(np.zeros_like, np.ones_like, np.empty_like),
+    )
+)
+QUERIES = OUTWARD | frozenset(
+    (
         *(np.allclose, np.array_equal, np.array_equiv),
         *(np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.isin, np.histogram),
     )
@@ -296,13 +300,18 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
 def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     if function in QUERIES:
         leaves, build = flatten((args, kwargs))
-        args, kwargs = build([x.numpy() if isinstance(x, Tensor) else x for x in leaves])
+        look = _outside if function in OUTWARD else Tensor.numpy
+        args, kwargs = build([look(x) if isinstance(x, Tensor) else x for x in leaves])
         return function(*args, **kwargs)
     if function not in DISPATCH:
         home = getattr(function, "__module__", "numpy").removeprefix("numpy").removeprefix(".")
         name = getattr(function, "__name__", str(function))
         raise _refused(f"{home}.{name}" if home else name)
     return DISPATCH[function](*args, **kwargs)
+
+
+def _outside(x: Tensor) -> np.ndarray:
+    return x._value
 
 
 def _refused(name: str) -> DTypeError:
