@@ -4,17 +4,19 @@
 
 For the products of some networks (forward, gradient of the input, gradient of the weight) and for
 tiny shapes: nanoseconds of one product within a compiled loop, by the BLAS and, where two sizes
-are short, written out; and of `np.matmul(..., out=)` called from Python. The last column says which
-of the two `product_source` chooses. All take turns; each time is a minimum. How the two compare at
+are short, written out; and of `np.matmul(..., out=)` called from Python. The last column says what
+`product_source` chooses. All take turns; each time is a minimum. How the two compare at
 tiny shapes depends on the processor: OPENBLAS_CORETYPE=Haswell shows one without AVX-512.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -34,6 +36,7 @@ SHAPES = {
     "digits output": (32, 10, 32, "nt"),
     "digits weight gradient": (32, 64, 32, "tn"),
     "mnist forward": (64, 128, 784, "nt"),
+    "mnist forward, weight stored (in, out)": (64, 128, 784, "nn"),
     "mnist weight gradient": (128, 784, 64, "tn"),
     "2 x 2": (32, 2, 2, "nn"),
     "4 x 4": (32, 4, 4, "nn"),
@@ -46,6 +49,18 @@ SHAPES = {
 }
 
 Call = Callable[[int], None]
+
+
+class Transpositions(TypedDict):
+    """Which factor is stored transposed."""
+
+    transpose_a: bool
+    transpose_b: bool
+
+
+def transpositions(kind: str) -> Transpositions:
+    """Return what "nt" and the like mean."""
+    return {"transpose_a": kind[0] == "t", "transpose_b": kind[1] == "t"}
 
 
 def within_a_loop(call: products.Product, dtype: str, sizes: tuple[int, int]) -> Any:
@@ -64,14 +79,15 @@ def within_a_loop(call: products.Product, dtype: str, sizes: tuple[int, int]) ->
     return compile_source("repeat", text, "(int64, int64, int64, int64)")
 
 
-def forced(limit: int, *shape: Any, **flags: bool) -> products.Product:
-    """Return a product's text as if written-out loops paid up to another limit."""
+@contextlib.contextmanager
+def limit(terms: int) -> Iterator[None]:
+    """Let products be written out up to so many terms."""
     names = ("SHORT", "TERMS", "TERMS_ROWS_BY_ROWS")
     before = [getattr(products, name) for name in names]
     try:
         for name in names:
-            setattr(products, name, limit)
-        return products.product_source(*shape, "a", "b", "c", **flags)
+            setattr(products, name, terms)
+        yield
     finally:
         for name, value in zip(names, before, strict=True):
             setattr(products, name, value)
@@ -80,28 +96,33 @@ def forced(limit: int, *shape: Any, **flags: bool) -> products.Product:
 def contenders(dtype: str, m: int, n: int, k: int, kind: str) -> dict[str, Call]:
     """Return what is compared, each as a function of how often."""
     rng = np.random.default_rng(0)
-    flags = {"transpose_a": kind[0] == "t", "transpose_b": kind[1] == "t"}
+    flags = transpositions(kind)
     a = rng.normal(size=(2, k, m) if flags["transpose_a"] else (2, m, k)).astype(dtype)
     b = rng.normal(size=(2, n, k) if flags["transpose_b"] else (2, k, n)).astype(dtype)
     c = np.empty((m, n), dtype)
     op_a, op_b = a[0].T if flags["transpose_a"] else a[0], b[0].T if flags["transpose_b"] else b[0]
     limits = {"BLAS": 0} | ({"loop": 10**4} if sorted((m, n, k))[1] <= 10 else {})
 
-    def compiled(limit: int) -> Call:
-        product = forced(limit, dtype, m, n, k, **flags)
+    def compiled(terms: int) -> Call:
+        with limit(terms):
+            product = products.product_source(dtype, m, n, k, "a", "b", "c", **flags)
         repeat = within_a_loop(product, dtype, (a[0].nbytes, b[0].nbytes))
-        return lambda count: repeat(count, a.ctypes.data, b.ctypes.data, c.ctypes.data)
+        return functools.partial(_call, repeat, (a, b, c))
 
     def numpy(count: int) -> None:
         for _ in range(count):
             np.matmul(op_a, op_b, out=c)
 
-    return {name: compiled(limit) for name, limit in limits.items()} | {"NumPy": numpy}
+    return {name: compiled(terms) for name, terms in limits.items()} | {"NumPy": numpy}
 
 
-def minima(calls: Mapping[str, Call], rounds: int, seconds: float = 2e-4) -> dict[str, float]:
+def _call(repeat: Any, arrays: tuple[Any, ...], count: int) -> None:
+    repeat(count, *(array.ctypes.data for array in arrays))
+
+
+def minima(calls: Mapping[str, Call], rounds: int, seconds: float = 5e-4) -> dict[str, float]:
     """Return the least nanoseconds of one product, by name."""
-    counts = {name: max(1, round(seconds / timed(call, 3))) for name, call in calls.items()}
+    counts = {name: max(1, round(seconds / timed(call, 100))) for name, call in calls.items()}
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):
         for name, call in calls.items():
@@ -120,7 +141,7 @@ def row(name: str, dtype: str, rounds: int) -> list[str]:
     """Return one line of the table."""
     m, n, k, kind = SHAPES[name]
     best = minima(contenders(dtype, m, n, k, kind), rounds)
-    flags = {"transpose_a": kind[0] == "t", "transpose_b": kind[1] == "t"}
+    flags = transpositions(kind)
     chosen = products.product_source(dtype, m, n, k, "a", "b", "c", **flags).call
     which = "BLAS" if "gemm" in chosen else "loop"
     cells = [f"{best[who]:.0f}" if who in best else "" for who in ("BLAS", "loop", "NumPy")]
