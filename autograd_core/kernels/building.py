@@ -7,6 +7,7 @@ place, without an index (`docs/decisions/0005-kernels.md`).
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import linecache
@@ -21,10 +22,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+import llvmlite.binding
 import numba as annotated_numba
 import numpy as np
 
-from .exact import fma, select
+from . import blas
+from .exact import fma, select, view
 from .generate import text
 
 __all__ = ["build", "cache_directory", "survive_forks", "text"]
@@ -32,6 +35,9 @@ __all__ = ["build", "cache_directory", "survive_forks", "text"]
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+
+# Sums may be taken in any order, or they would not vectorize; NaN and inf stay what they are.
+REORDERED = {**FLAGS, "fastmath": {"contract", "reassoc", "nsz"}}
 
 # Only Python would call the helpers through these; compiling them takes as long as the helper.
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -79,7 +85,7 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
     if stem not in sys.modules:
         path = Path(f"<{stem}>") if directory is None else directory / f"{stem}.py"
         module = types.ModuleType(stem, f"Generated kernel {name}.")
-        module.__dict__.update(inline=_inline, **_intrinsics(), __file__=str(path))
+        module.__dict__.update(_provided(), __file__=str(path))
         # Tracebacks read the text from here; the file on disk is for people and profilers.
         linecache.cache[str(path)] = len(source), None, source.splitlines(True), str(path)
         exec(compile(source, str(path), "exec"), module.__dict__)
@@ -89,17 +95,24 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
     return sys.modules[stem]
 
 
-def _inline(function: Kernel) -> Kernel:
-    # A call left in a loop would keep it from being vectorized.
-    njit = numba.njit(forceinline=True, **NO_WRAPPERS, **FLAGS)
-    return cast(Kernel, njit(function))
-
-
 @functools.cache
-def _intrinsics() -> dict[str, Any]:
-    if numba.config.DISABLE_JIT:
-        return {"fma": fma, "select": select}
+def _provided() -> dict[str, Any]:
+    """Return what a text has without an import."""
+    plain = {"fma": fma, "select": select, "view": view, "external": blas.function}
+    names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
+    return {"inline": _inline, "inline_reordered": _inline_reordered, **names}
 
+
+def _inline(function: Kernel, flags: dict[str, Any] = FLAGS) -> Kernel:
+    # A call left in a loop would keep it from being vectorized.
+    return cast(Kernel, numba.njit(forceinline=True, **NO_WRAPPERS, **flags)(function))
+
+
+def _inline_reordered(function: Kernel) -> Kernel:
+    return _inline(function, REORDERED)
+
+
+def _intrinsics() -> dict[str, Any]:
     def native_fma(context: Any, a: Any, b: Any, c: Any) -> Any:
         return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
 
@@ -108,8 +121,35 @@ def _intrinsics() -> dict[str, Any]:
             *args
         )
 
-    intrinsic = numba.extending.intrinsic
-    return {"fma": intrinsic(native_fma), "select": intrinsic(native_select)}
+    def native_pointer(context: Any, address: Any, dtype: Any) -> Any:
+        if not isinstance(address, numba.types.Integer):
+            return None  # a mistake in the text, not a number to be cut off
+        pointer = numba.types.CPointer(dtype.dtype)
+        return pointer(
+            numba.types.intp, dtype
+        ), lambda context, builder, signature, args: builder.inttoptr(
+            args[0], context.get_value_type(signature.return_type)
+        )
+
+    intrinsic, carray = numba.extending.intrinsic, numba.carray
+    pointer = intrinsic(native_pointer)
+    return {
+        "fma": intrinsic(native_fma),
+        "select": intrinsic(native_select),
+        "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),
+    }
+
+
+def _external(name: str, signature: str) -> Any:
+    """Declare a function of the BLAS: its types are in the text, its address in this process.
+
+    The text is executed before its kept machine code is loaded, so the name is known by then.
+    """
+    own = "autograd_core_" + name.replace("$", "_")
+    function = blas.function(name, signature)
+    llvmlite.binding.add_symbol(own, ctypes.cast(function, ctypes.c_void_p).value)
+    arguments, result = numba.core.sigutils.normalize_signature(signature)
+    return numba.types.ExternalFunction(own, result(*arguments))
 
 
 class _Store:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from fractions import Fraction
+from operator import index
 from typing import Any
 
-__all__ = ["fma", "select"]
+import numpy as np
+
+__all__ = ["fma", "select", "view"]
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
@@ -19,3 +23,9 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 def select(condition: Any, a: Any, b: Any) -> Any:
     """Return `a` where the condition holds, `b` elsewhere; kernels have it without a branch."""
     return a if condition else b
+
+
+def view(address: Any, n: Any, dtype: Any) -> Any:
+    """Return the `n` numbers at an address as an array, which does not keep them alive."""
+    numbers = ctypes.c_char * (index(n) * np.dtype(dtype).itemsize)
+    return np.ndarray(n, dtype, numbers.from_address(index(address)))

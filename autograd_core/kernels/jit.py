@@ -26,6 +26,10 @@ Rules for the text:
 * Functions called from it carry the decorator ``@inline``, which is there without an import. So
   are ``fma(a, b, c)``, the multiply-add with one rounding, and ``select(condition, a, b)``, a
   conditional expression that never becomes a branch: loops with branches do not vectorize.
+* ``@inline_reordered`` is ``@inline`` for functions whose sums may be taken in any order: else a
+  sum over a loop does not vectorize.
+* ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
+  ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
 * It works in one float type, called ``F`` by convention. A bare ``0.5`` is a float64 and drags a
   float32 loop into double precision: write ``F(0.5)``, or let `type_literals` do so.
 * Kernels take 1-D C-contiguous arrays and scalars, write into an argument, and return nothing.

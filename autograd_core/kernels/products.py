@@ -1,0 +1,218 @@
+"""The text of one matrix product, chosen by its shape when a program is generated.
+
+A call of the BLAS costs 20 to 150 ns however small the matrices are. Where two of the three sizes
+are tiny, a loop along the longest with the rest written out takes a tenth to a half of that. From
+there on the BLAS wins, and its product serves for vectors and outer products, too: `gemv` and
+`ger` were not faster (`python -m benchmarks.products` measures).
+
+    product = product_source("float32", 32, 3, 3, "x", "w", "y", transpose_b=True)
+    product.definition        # once in the module: the loop's function, or the BLAS's declaration
+    product.call              # the statement; x, w and y are addresses there
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from . import blas
+
+__all__ = ["Product", "product_source"]
+
+# The two shorter sizes are written out if neither is above SHORT nor their product above TERMS.
+# Rows by rows (A Bᵀ) are what the BLAS is slowest at: there the limit is further away.
+SHORT = 8
+TERMS = 16
+TERMS_ROWS_BY_ROWS = 64
+
+Index = int | str
+
+
+class Product(NamedTuple):
+    """A matrix product as text."""
+
+    definition: str
+    call: str
+
+
+def product_source(
+    dtype: str,
+    m: int,
+    n: int,
+    k: int,
+    a: str,
+    b: str,
+    c: str,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    lda: int | None = None,
+    ldb: int | None = None,
+    ldc: int | None = None,
+    accumulate: bool = False,
+) -> Product:
+    """Return the text of C ← op(A) op(B), or of C ← C + op(A) op(B).
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+    m, n, k : int
+        op(A) is m×k, op(B) k×n, C m×n. Sizes may be zero.
+    a, b, c : str
+        Expressions for the addresses of the first elements, in the text.
+    transpose_a, transpose_b : bool
+        Whether A is stored as k×m, B as n×k.
+    lda, ldb, ldc : int, optional
+        Elements from one row to the next, as stored; by default the rows are contiguous.
+    accumulate : bool
+        Whether to add to C.
+
+    Returns
+    -------
+    Product
+        `definition`, a module text that equal products share, and `call`, one statement.
+
+    Examples
+    --------
+    >>> product = product_source("float64", 32, 2, 2, "p", "q", "r + 64")
+    >>> print(product.definition, product.call, sep="")
+    @inline_reordered
+    def dproduct_32x2x2_nn_2_2_2(a, b, c):
+        A, B, C = view(a, 64, np.float64), view(b, 4, np.float64), view(c, 64, np.float64)
+        b_0_0, b_0_1, b_1_0, b_1_1 = B[0], B[1], B[2], B[3]
+        for i in range(32):
+            a_0, a_1 = A[i * 2 + 0], A[i * 2 + 1]
+            C[i * 2 + 0] = a_0 * b_0_0 + a_1 * b_1_0
+            C[i * 2 + 1] = a_0 * b_0_1 + a_1 * b_1_1
+    dproduct_32x2x2_nn_2_2_2(p, q, r + 64)
+    """
+    lda = (m if transpose_a else k) if lda is None else lda
+    ldb = (k if transpose_b else n) if ldb is None else ldb
+    ldc = n if ldc is None else ldc
+    shape = _Shape(dtype, m, n, k, transpose_a, transpose_b, lda, ldb, ldc, accumulate)
+    if shape.is_tiny() or not m * n * k or not blas.available():
+        return Product(_function(shape), f"{shape.name()}({a}, {b}, {c})")
+    sizes = f"{transpose_a}, {transpose_b}, {m}, {n}, {k}"
+    operands = f"1, {a}, {lda}, {b}, {ldb}, {int(accumulate)}, {c}, {ldc}"
+    return Product(blas.declaration(dtype), f"{blas.LETTERS[dtype]}gemm({sizes}, {operands})")
+
+
+class _Shape(NamedTuple):
+    dtype: str
+    m: int
+    n: int
+    k: int
+    transpose_a: bool
+    transpose_b: bool
+    lda: int
+    ldb: int
+    ldc: int
+    accumulate: bool
+
+    def is_tiny(self) -> bool:
+        first, second, longest = sorted((self.m, self.n, self.k))
+        by_rows = self.transpose_b and self.m == longest
+        limit = TERMS_ROWS_BY_ROWS if by_rows else TERMS
+        return second <= SHORT and 0 < first * second <= limit
+
+    def name(self) -> str:
+        flags = "nt"[self.transpose_a] + "nt"[self.transpose_b]
+        rows = f"{self.lda}_{self.ldb}_{self.ldc}" + "_add" * self.accumulate
+        return f"{blas.LETTERS[self.dtype]}product_{self.m}x{self.n}x{self.k}_{flags}_{rows}"
+
+    def a(self, i: Index, p: Index) -> str:
+        return _at("A", p, self.lda, i) if self.transpose_a else _at("A", i, self.lda, p)
+
+    def b(self, p: Index, j: Index) -> str:
+        return _at("B", j, self.ldb, p) if self.transpose_b else _at("B", p, self.ldb, j)
+
+    def c(self, i: Index, j: Index) -> str:
+        return _at("C", i, self.ldc, j)
+
+    def views(self) -> str:
+        """Return the statement that makes arrays of the addresses."""
+        high_a, wide_a = (self.k, self.m) if self.transpose_a else (self.m, self.k)
+        high_b, wide_b = (self.n, self.k) if self.transpose_b else (self.k, self.n)
+        sizes = (high_a, self.lda, wide_a), (high_b, self.ldb, wide_b), (self.m, self.ldc, self.n)
+        counts = [(high - 1) * row + wide if high * wide else 0 for high, row, wide in sizes]
+        views = [f"view({x}, {n}, np.{self.dtype})" for x, n in zip("abc", counts, strict=True)]
+        return f"A, B, C = {', '.join(views)}"
+
+
+def _at(name: str, row: Index, distance: int, column: Index) -> str:
+    if isinstance(row, int):
+        row = row * distance
+        return f"{name}[{row + column if isinstance(column, int) else f'{row} + {column}'}]"
+    return f"{name}[{row} * {distance} + {column}]"
+
+
+def _function(shape: _Shape) -> str:
+    """Return an inline function of three addresses, with loops of our own."""
+    longest = max(shape.m, shape.n, shape.k)
+    if not shape.is_tiny():
+        lines = _plain(shape)
+    elif longest == shape.m:
+        lines = _along_rows(shape)
+    elif longest == shape.n:
+        lines = _along_columns(shape)
+    else:
+        lines = _along_terms(shape)
+    head = f"@inline_reordered\ndef {shape.name()}(a, b, c):"
+    return "\n    ".join([head, shape.views(), *lines]) + "\n"
+
+
+def _along_rows(shape: _Shape) -> list[str]:
+    ps, js = range(shape.k), range(shape.n)
+    return [
+        _load((f"b_{p}_{j}", shape.b(p, j)) for p in ps for j in js),
+        f"for i in range({shape.m}):",
+        _load(((f"a_{p}", shape.a("i", p)) for p in ps), indent=4),
+        *(_store(shape, "i", j, [f"a_{p} * b_{p}_{j}" for p in ps], indent=4) for j in js),
+    ]
+
+
+def _along_columns(shape: _Shape) -> list[str]:
+    ps, is_ = range(shape.k), range(shape.m)
+    return [
+        _load((f"a_{i}_{p}", shape.a(i, p)) for i in is_ for p in ps),
+        f"for j in range({shape.n}):",
+        _load(((f"b_{p}", shape.b(p, "j")) for p in ps), indent=4),
+        *(_store(shape, i, "j", [f"a_{i}_{p} * b_{p}" for p in ps], indent=4) for i in is_),
+    ]
+
+
+def _along_terms(shape: _Shape) -> list[str]:
+    is_, js = range(shape.m), range(shape.n)
+    pairs = [(i, j) for i in is_ for j in js]
+    return [
+        *(f"c_{i}_{j} = np.{shape.dtype}(0)" for i, j in pairs),
+        f"for p in range({shape.k}):",
+        _load(((f"a_{i}", shape.a(i, "p")) for i in is_), indent=4),
+        _load(((f"b_{j}", shape.b("p", j)) for j in js), indent=4),
+        *(f"    c_{i}_{j} += a_{i} * b_{j}" for i, j in pairs),
+        *(_store(shape, i, j, [f"c_{i}_{j}"]) for i, j in pairs),
+    ]
+
+
+def _plain(shape: _Shape) -> list[str]:
+    """Return the loops for a machine without a BLAS, and for empty matrices."""
+    c = shape.c("i", "j")
+    return [
+        f"for i in range({shape.m}):",
+        f"    for j in range({shape.n}):",
+        f"        {c} {'+' * shape.accumulate}= np.{shape.dtype}(0)",
+        f"    for p in range({shape.k}):",
+        f"        a_p = {shape.a('i', 'p')}",
+        f"        for j in range({shape.n}):",
+        f"            {c} += a_p * {shape.b('p', 'j')}",
+    ]
+
+
+def _load(pairs: Iterable[tuple[str, str]], indent: int = 0) -> str:
+    names, values = map(", ".join, zip(*pairs, strict=True))
+    return f"{' ' * indent}{names} = {values}"
+
+
+def _store(shape: _Shape, i: Index, j: Index, terms: list[str], indent: int = 0) -> str:
+    old = [shape.c(i, j)] * shape.accumulate
+    return f"{' ' * indent}{shape.c(i, j)} = {' + '.join(old + terms)}"
