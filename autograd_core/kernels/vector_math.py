@@ -102,6 +102,14 @@ def divide(a, a_low, b, b_low):
     return fma(rest, inverse, quotient)
 
 
+def ratio(a, a_low, b, b_low):
+    """Quotient of two pairs, as a pair."""
+    inverse = 1.0 / b
+    quotient = a * inverse
+    rest = fma(-quotient, b_low, fma(-quotient, b, a)) + a_low
+    return fast_sum(quotient, rest * inverse)
+
+
 # ---- exponential
 
 
@@ -189,8 +197,8 @@ def log1p_unit(z):
 def log_normal(x, offset):
     """log x - offset ln 2 for normal x > 0, as n ln 2 + log m with sqrt(1/2) <= m < sqrt(2)."""
     bits = F(x).view(I)
-    exponent = (bits - ROOT_HALF_BITS) >> MANTISSA
-    m = I(bits - (exponent << MANTISSA)).view(F) - 1.0
+    exponent = I(I(bits - ROOT_HALF_BITS) >> MANTISSA)
+    m = I(bits - I(exponent << MANTISSA)).view(F) - 1.0
     n = F(exponent) - offset
     s = m / (2.0 + m)
     square = s * s
