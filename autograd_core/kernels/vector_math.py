@@ -220,7 +220,7 @@ def log1p(x):
     """log(1 + x), without cancellation near 0; 1.5 ulp."""
     u, u_low = two_sum(1.0, x)
     y = log_normal(u, 0.0) + u_low / u
-    y = y if x < F(np.inf) else x
+    y = y if (x < F(np.inf)) & (x != 0.0) else x
     y = -F(np.inf) if x == -1.0 else y
     return F(np.nan) if x < -1.0 else y
 
@@ -240,7 +240,7 @@ def tanh(x):
     _, _, m = decay(-2.0 * abs(x), -0.0)
     d, d_low = fast_sum(2.0, -m)
     y = divide(m, -0.0, d, d_low)
-    return -y if x < 0.0 else y
+    return np.copysign(y, x)
 
 
 # ---- normal distribution, error function
