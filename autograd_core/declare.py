@@ -31,6 +31,12 @@ def primitive(
     ----------
     pointwise : bool
         Elementwise with broadcasting.
+    scalar : str or callable, optional
+        What a compiled loop computes for one element: an expression over the names of operands
+        and attributes, in the language of `kernels.generate`; or a function of the attributes
+        that returns it, where these decide what it is.
+    no_scalar : str, optional
+        Why a pointwise op has no such expression.
     nondiff : str, optional
         Why the op has no derivative; its result is a constant.
     domain : sequence, optional

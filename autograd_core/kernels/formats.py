@@ -15,7 +15,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CONSTANTS", "FORMATS", "INTEGERS", "POLYNOMIALS", "constant", "polynomial"]
+from . import elementary_formats as elementary
+
+__all__ = [
+    "CONSTANTS",
+    "FORMATS",
+    "INTEGERS",
+    "POLYNOMIALS",
+    "TABLES",
+    "constant",
+    "polynomial",
+    "table",
+]
 
 FORMATS = ("float32", "float64")
 
@@ -281,12 +292,22 @@ POLYNOMIALS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     ),
 }
 
+INTEGERS |= elementary.INTEGERS
+CONSTANTS |= elementary.CONSTANTS
+POLYNOMIALS |= elementary.POLYNOMIALS
+TABLES = elementary.TABLES
+
 
 def constant(name: str, which: int) -> Any:
     """Return a constant as a NumPy scalar: of float32 for 0, of float64 for 1."""
     if name in INTEGERS:
         return (np.int32, np.int64)[which](INTEGERS[name][which])
     return (np.float32, np.float64)[which](CONSTANTS[name][which])
+
+
+def table(name: str, which: int) -> tuple[float, ...]:
+    """Return the entries of a table, floats of the format."""
+    return elementary.turns(TABLES.index(name), which)
 
 
 def polynomial(x: float, coefficients: tuple[float, ...]) -> float:
@@ -301,4 +322,6 @@ def __getattr__(name: str) -> Any:
         return POLYNOMIALS[name][1]
     if name in CONSTANTS or name in INTEGERS:
         return constant(name, 1)
+    if name in TABLES:
+        return np.array(table(name, 1))
     raise AttributeError(name)

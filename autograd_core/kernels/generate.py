@@ -11,10 +11,22 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+from collections.abc import Collection
 from types import ModuleType
 
-from . import piecewise, slopes, special_formats, special_math, special_normal, vector_math
-from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, constant
+from . import (
+    arithmetic,
+    hyperbolic,
+    piecewise,
+    powers,
+    slopes,
+    special_formats,
+    special_math,
+    special_normal,
+    trigonometry,
+    vector_math,
+)
+from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, TABLES, constant, table
 from .literals import type_literals
 
 __all__ = ["text"]
@@ -39,39 +51,100 @@ def text(loop: str, dtype: str) -> str:
     """
     which = FORMATS.index(dtype)
     tree = ast.parse(loop)
-    reached = _reach(tree)
+    special = _special().keys() if which == 0 else set()
+    reached = _reach(tree, special)
+    bridges = [function for function in reached if function.name in special]
+    own = [function for function in reached if function.name not in special]
     lines = ["import numpy as np", f"F = np.{dtype}", f"I = np.{dtype.replace('float', 'int')}"]
-    lines += [f"{name} = {_literal(name, which)}" for name in _constants(reached)]
-    functions = [_inlined(function, which) for function in reached if function is not tree]
-    return "\n\n".join(["\n".join(lines), *functions, _typed(tree, which)])
+    lines += _constants([*own, tree], which)
+    functions = [_inlined(function, which) for function in own]
+    return "\n\n".join(["\n".join(lines), *_doubles(bridges), *functions, _typed(tree, which)])
 
 
-def _reach(tree: ast.AST) -> list[ast.AST]:
-    """Return the library functions that `tree` calls, callees first, and `tree`."""
-    found: list[ast.AST] = []
-    for name in sorted(_names(tree) & _library().keys()):
-        found += [node for node in _reach(_library()[name]) if node not in found]
-    return [*found, tree]
+def _reach(tree: ast.AST, ends: Collection[str] = ()) -> list[ast.FunctionDef]:
+    """Return the library functions that `tree` calls, callees first; from `ends` go no further."""
+    found: list[ast.FunctionDef] = []
+    for name in sorted(_calls(tree) & _library().keys()):
+        function = _library()[name]
+        callees = [] if name in ends else _reach(function, ends)
+        found += [node for node in [*callees, function] if node not in found]
+    return found
 
 
-def _names(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+def _calls(tree: ast.AST) -> set[str]:
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
 
 
 @functools.cache
-def _library() -> dict[str, ast.AST]:
-    modules = (vector_math, slopes, piecewise, special_math, special_normal)
-    return {name: node for module in modules for name, node in _functions(module).items()}
+def _library() -> dict[str, ast.FunctionDef]:
+    modules = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
+    return _functions(*modules) | _special()
 
 
-def _functions(module: ModuleType) -> dict[str, ast.AST]:
-    nodes = ast.parse(inspect.getsource(module)).body
+@functools.cache
+def _special() -> dict[str, ast.FunctionDef]:
+    """Return the functions that compute in float64, also for a loop in float32."""
+    return _functions(special_math, special_normal)
+
+
+def _functions(*modules: ModuleType) -> dict[str, ast.FunctionDef]:
+    nodes = [node for module in modules for node in ast.parse(inspect.getsource(module)).body]
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
-def _constants(reached: list[ast.AST]) -> list[str]:
-    used = set().union(*map(_names, reached))
-    return [name for name in (*INTEGERS, *CONSTANTS, *special_formats.CONSTANTS) if name in used]
+def _doubles(bridges: list[ast.FunctionDef]) -> list[str]:
+    """Write functions for float64, with all they reach, and a door to each from float32."""
+    reached: list[ast.FunctionDef] = []
+    for function in bridges:
+        reached += [node for node in [*_reach(function), function] if node not in reached]
+    lines = _constants([*reached], 1)
+    fragment = "\n".join([*lines, *(_inlined(function, 1) for function in reached)])
+    return [_Double(fragment).text, *map(_door, bridges)] if bridges else []
+
+
+def _door(function: ast.FunctionDef) -> str:
+    names = [argument.arg for argument in function.args.args]
+    wide = ", ".join(f"np.float64({name})" for name in names)
+    head = f"@inline\ndef {function.name}({', '.join(names)}):"
+    return f"{head}\n    return F({function.name}_double({wide}))"
+
+
+class _Double(ast.NodeTransformer):
+    """Give what a text for float64 defines the ending _double, and its types their full names."""
+
+    def __init__(self, fragment: str) -> None:
+        tree = ast.parse(fragment)
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        constants = {name.id for name in _assigned(tree)}
+        self.names = {name: f"{name}_double" for name in functions | constants}
+        self.names |= {"F": "np.float64", "I": "np.int64"}
+        self.text = ast.unparse(self.visit(tree))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = self.names[node.name]
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self.names.get(node.id, node.id)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.arg = self.names.get(node.arg, node.arg)
+        return node
+
+
+def _assigned(tree: ast.Module) -> list[ast.Name]:
+    targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    return [target for target in targets if isinstance(target, ast.Name)]
+
+
+def _constants(trees: list[ast.AST], which: int) -> list[str]:
+    """Return the definitions of the constants and tables that are used."""
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names = [*INTEGERS, *CONSTANTS, *special_formats.CONSTANTS]
+    scalars = [f"{name} = {_literal(name, which)}" for name in names if name in used]
+    return scalars + [f"{t} = np.array({table(t, which)}, F)" for t in TABLES if t in used]
 
 
 def _literal(name: str, which: int) -> str:

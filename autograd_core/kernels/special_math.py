@@ -39,17 +39,9 @@ from .special_formats import (
     STIRLING_OFFSET_LOW,
     STIRLING_SLOPE,
 )
-from .vector_math import fast_sum, log, multiply, scale, two_product, two_sum
+from .vector_math import fast_sum, log, multiply, ratio, scale, two_product, two_sum
 
-# ---- pairs
-
-
-def ratio(a, a_low, b, b_low):
-    """Quotient of two pairs, as a pair."""
-    inverse = 1.0 / b
-    quotient = a * inverse
-    rest = fma(-quotient, b_low, fma(-quotient, b, a)) + a_low
-    return fast_sum(quotient, rest * inverse)
+# ---- parts
 
 
 def log_pair(x, x_low):

@@ -102,6 +102,14 @@ def divide(a, a_low, b, b_low):
     return fma(rest, inverse, quotient)
 
 
+def ratio(a, a_low, b, b_low):
+    """Quotient of two pairs, as a pair."""
+    inverse = 1.0 / b
+    quotient = a * inverse
+    rest = fma(-quotient, b_low, fma(-quotient, b, a)) + a_low
+    return fast_sum(quotient, rest * inverse)
+
+
 # ---- exponential
 
 
@@ -189,8 +197,8 @@ def log1p_unit(z):
 def log_normal(x, offset):
     """log x - offset ln 2 for normal x > 0, as n ln 2 + log m with sqrt(1/2) <= m < sqrt(2)."""
     bits = F(x).view(I)
-    exponent = (bits - ROOT_HALF_BITS) >> MANTISSA
-    m = I(bits - (exponent << MANTISSA)).view(F) - 1.0
+    exponent = I(I(bits - ROOT_HALF_BITS) >> MANTISSA)
+    m = I(bits - I(exponent << MANTISSA)).view(F) - 1.0
     n = F(exponent) - offset
     s = m / (2.0 + m)
     square = s * s
@@ -212,7 +220,7 @@ def log1p(x):
     """log(1 + x), without cancellation near 0; 1.5 ulp."""
     u, u_low = two_sum(1.0, x)
     y = log_normal(u, 0.0) + u_low / u
-    y = y if x < F(np.inf) else x
+    y = y if (x < F(np.inf)) & (x != 0.0) else x
     y = -F(np.inf) if x == -1.0 else y
     return F(np.nan) if x < -1.0 else y
 
@@ -232,7 +240,7 @@ def tanh(x):
     _, _, m = decay(-2.0 * abs(x), -0.0)
     d, d_low = fast_sum(2.0, -m)
     y = divide(m, -0.0, d, d_low)
-    return -y if x < 0.0 else y
+    return np.copysign(y, x)
 
 
 # ---- normal distribution, error function

@@ -26,31 +26,37 @@ KINK_AT_0 = AwayFrom((0.0,))
 SLOPE_DOMAIN = (Interval(), KINK_AT_0)
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0,), reference="Clevert et al. (2016)")
+@primitive(
+    pointwise=True, scalar="elu(x, alpha)", domain=(KINK_AT_0,), reference="Clevert et al. (2016)"
+)
 def elu(x, *, alpha=1.0):
     """x where x > 0, alpha (eˣ - 1) elsewhere. The derivative at 0 is alpha."""
     return VALUE["elu"](x, alpha=alpha)
 
 
-@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
+@primitive(
+    pointwise=True, scalar="pulled(ct, elu_slope(x, alpha))", domain=SLOPE_DOMAIN, internal=True
+)
 def elu_pull(ct, x, *, alpha=1.0):
     """ct elu'(x)."""
     return PULL["elu"](ct, x, alpha=alpha)
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0,), reference="Klambauer et al. (2017)")
+@primitive(
+    pointwise=True, scalar="selu(x)", domain=(KINK_AT_0,), reference="Klambauer et al. (2017)"
+)
 def selu(x):
     """Scaled elu, 1.0507 elu(x, 1.67326). The derivative at 0 is that of the left, 1.7581."""
     return VALUE["selu"](x)
 
 
-@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, selu_slope(x))", domain=SLOPE_DOMAIN, internal=True)
 def selu_pull(ct, x):
     """ct selu'(x)."""
     return PULL["selu"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0,), reference="Barron (2017)")
+@primitive(pointwise=True, scalar="celu(x, alpha)", domain=(KINK_AT_0,), reference="Barron (2017)")
 def celu(x, *, alpha=1.0):
     """x where x > 0, alpha (e**(x / alpha) - 1) elsewhere. The derivative at 0 is 1."""
     if not alpha > 0:
@@ -58,127 +64,133 @@ def celu(x, *, alpha=1.0):
     return VALUE["celu"](x, alpha=alpha)
 
 
-@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
+@primitive(
+    pointwise=True, scalar="pulled(ct, celu_slope(x, alpha))", domain=SLOPE_DOMAIN, internal=True
+)
 def celu_pull(ct, x, *, alpha=1.0):
     """ct celu'(x)."""
     return PULL["celu"](ct, x, alpha=alpha)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="sigmoid(x)")
 def sigmoid(x):
     """Logistic sigmoid, 1 / (1 + e⁻ˣ)."""
     return VALUE["sigmoid"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, sigmoid_slope(x))", internal=True)
 def sigmoid_pull(ct, x):
     """ct sigmoid'(x)."""
     return PULL["sigmoid"](ct, x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="log_sigmoid(x)")
 def log_sigmoid(x):
     """Logarithm of the sigmoid, -log(1 + e⁻ˣ)."""
     return VALUE["log_sigmoid"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, log_sigmoid_slope(x))", internal=True)
 def log_sigmoid_pull(ct, x):
     """ct sigmoid(-x), the pullback of log_sigmoid."""
     return PULL["log_sigmoid"](ct, x)
 
 
-@primitive(pointwise=True, reference="DLMF 4.34.8")
+@primitive(pointwise=True, scalar="tanh(x)", reference="DLMF 4.34.8")
 def tanh(x):
     """Hyperbolic tangent."""
     return VALUE["tanh"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, tanh_slope(x))", internal=True)
 def tanh_pull(ct, x):
     """ct tanh'(x) = ct / cosh²(x)."""
     return PULL["tanh"](ct, x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="tanhshrink(x)")
 def tanhshrink(x):
     """x - tanh(x), without cancellation near 0."""
     return VALUE["tanhshrink"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, tanhshrink_slope(x))", internal=True)
 def tanhshrink_pull(ct, x):
     """ct tanh²(x), the pullback of tanhshrink."""
     return PULL["tanhshrink"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0,), reference="Bergstra et al. (2009)")
+@primitive(
+    pointwise=True, scalar="softsign(x)", domain=(KINK_AT_0,), reference="Bergstra et al. (2009)"
+)
 def softsign(x):
     """x / (1 + |x|). The derivative at 0 is 1, the second derivative 0."""
     return VALUE["softsign"](x)
 
 
-@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
+@primitive(
+    pointwise=True, scalar="pulled(ct, softsign_slope(x))", domain=SLOPE_DOMAIN, internal=True
+)
 def softsign_pull(ct, x):
     """ct softsign'(x) = ct / (1 + |x|)²."""
     return PULL["softsign"](ct, x)
 
 
-@primitive(pointwise=True, reference="Ramachandran et al. (2017)")
+@primitive(pointwise=True, scalar="silu(x)", reference="Ramachandran et al. (2017)")
 def silu(x):
     """Sigmoid linear unit or swish, x sigmoid(x)."""
     return VALUE["silu"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, silu_slope(x))", internal=True)
 def silu_pull(ct, x):
     """ct silu'(x)."""
     return PULL["silu"](ct, x)
 
 
-@primitive(pointwise=True, reference="Misra (2019)")
+@primitive(pointwise=True, scalar="mish(x)", reference="Misra (2019)")
 def mish(x):
     """x tanh(softplus(x))."""
     return VALUE["mish"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, mish_slope(x))", internal=True)
 def mish_pull(ct, x):
     """ct mish'(x)."""
     return PULL["mish"](ct, x)
 
 
-@primitive(pointwise=True, reference="Hendrycks and Gimpel (2016)")
+@primitive(pointwise=True, scalar="gelu(x)", reference="Hendrycks and Gimpel (2016)")
 def gelu(x):
     """Gaussian error linear unit, x Φ(x) with the normal distribution function Φ."""
     return VALUE["gelu"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, gelu_slope(x))", internal=True)
 def gelu_pull(ct, x):
     """ct gelu'(x)."""
     return PULL["gelu"](ct, x)
 
 
-@primitive(pointwise=True, reference="Hendrycks and Gimpel (2016)")
+@primitive(pointwise=True, scalar="gelu_tanh(x)", reference="Hendrycks and Gimpel (2016)")
 def gelu_tanh(x):
     """Approximate gelu, x sigmoid(u) with u = sqrt(8/π) (x + 0.044715 x³)."""
     return VALUE["gelu_tanh"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, gelu_tanh_slope(x))", internal=True)
 def gelu_tanh_pull(ct, x):
     """ct gelu_tanh'(x)."""
     return PULL["gelu_tanh"](ct, x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="softplus(x)")
 def softplus(x):
     """Smooth rectifier, log(1 + eˣ)."""
     return VALUE["softplus"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, softplus_slope(x))", internal=True)
 def softplus_pull(ct, x):
     """ct sigmoid(x), the pullback of softplus."""
     return PULL["softplus"](ct, x)

@@ -31,50 +31,70 @@ def _samples(operands, options):
     return lambda rng: [(tuple(d.sample(rng, (4, 5)) for d in domain), options)]
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0,))
+@primitive(pointwise=True, scalar="relu(x)", domain=(KINK_AT_0,))
 def relu(x):
     """Rectified linear unit, max(x, 0). The derivative at 0 is 0."""
     return VALUE["relu"](x)
 
 
-@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
+@primitive(pointwise=True, scalar="pulled(ct, relu_slope(x))", domain=SLOPE_DOMAIN, internal=True)
 def relu_pull(ct, x):
     """ct relu'(x)."""
     return PULL["relu"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0,))
+@primitive(pointwise=True, scalar="leaky_relu(x, slope)", domain=(KINK_AT_0,))
 def leaky_relu(x, *, slope=0.01):
     """x where x > 0, slope x elsewhere. The derivative at 0 is the slope."""
     return VALUE["leaky_relu"](x, slope=slope)
 
 
-@primitive(pointwise=True, domain=SLOPE_DOMAIN, internal=True)
+@primitive(
+    pointwise=True,
+    scalar="pulled(ct, leaky_relu_slope(x, slope))",
+    domain=SLOPE_DOMAIN,
+    internal=True,
+)
 def leaky_relu_pull(ct, x, *, slope=0.01):
     """ct leaky_relu'(x)."""
     return PULL["leaky_relu"](ct, x, slope=slope)
 
 
-@primitive(pointwise=True, domain=(KINK_AT_0, Interval()), reference="He et al. (2015)")
+@primitive(
+    pointwise=True,
+    scalar="select(x > 0.0, x, weight * x)",
+    domain=(KINK_AT_0, Interval()),
+    reference="He et al. (2015)",
+)
 def prelu(x, weight):
     """x where x > 0, weight x elsewhere. The derivative at 0 is the weight."""
     left = np.minimum(x, 0, dtype=np.result_type(x, weight))  # so that nothing unused overflows
     return np.where(np.greater(x, 0), x, weight * left)
 
 
-@primitive(pointwise=True, domain=(KINKS_OF_RELU6,))
+@primitive(pointwise=True, scalar="relu6(x)", domain=(KINKS_OF_RELU6,))
 def relu6(x):
     """Rectified linear unit up to 6, min(max(x, 0), 6). The derivative at 0 and 6 is 0."""
     return VALUE["relu6"](x)
 
 
-@primitive(pointwise=True, domain=(Interval(), KINKS_OF_RELU6), internal=True)
+@primitive(
+    pointwise=True,
+    scalar="pulled(ct, relu6_slope(x))",
+    domain=(Interval(), KINKS_OF_RELU6),
+    internal=True,
+)
 def relu6_pull(ct, x):
     """ct relu6'(x)."""
     return PULL["relu6"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_1,), samples=_samples(1, BOUNDS))
+@primitive(
+    pointwise=True,
+    scalar="hard_tanh(x, min_val, max_val)",
+    domain=(KINKS_AT_1,),
+    samples=_samples(1, BOUNDS),
+)
 def hard_tanh(x, *, min_val=-1.0, max_val=1.0):
     """x limited to [min_val, max_val]. The derivative at the bounds is 1, as with clip."""
     if min_val > max_val:
@@ -85,6 +105,7 @@ def hard_tanh(x, *, min_val=-1.0, max_val=1.0):
 
 @primitive(
     pointwise=True,
+    scalar="pulled(ct, hard_tanh_slope(x, min_val, max_val))",
     domain=(Interval(), KINKS_AT_1),
     samples=_samples(2, BOUNDS),
     internal=True,
@@ -94,31 +115,48 @@ def hard_tanh_pull(ct, x, *, min_val=-1.0, max_val=1.0):
     return PULL["hard_tanh"](ct, x, min_val=min_val, max_val=max_val)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_3,))
+@primitive(pointwise=True, scalar="hard_sigmoid(x)", domain=(KINKS_AT_3,))
 def hard_sigmoid(x):
     """A sigmoid of three lines, min(max(x + 3, 0), 6) / 6. The derivative at -3 and 3 is 0."""
     return VALUE["hard_sigmoid"](x)
 
 
-@primitive(pointwise=True, domain=(Interval(), KINKS_AT_3), internal=True)
+@primitive(
+    pointwise=True,
+    scalar="pulled(ct, hard_sigmoid_slope(x))",
+    domain=(Interval(), KINKS_AT_3),
+    internal=True,
+)
 def hard_sigmoid_pull(ct, x):
     """ct hard_sigmoid'(x)."""
     return PULL["hard_sigmoid"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_3,), reference="Howard et al. (2019)")
+@primitive(
+    pointwise=True, scalar="hard_swish(x)", domain=(KINKS_AT_3,), reference="Howard et al. (2019)"
+)
 def hard_swish(x):
     """x hard_sigmoid(x). The derivative is 0 at -3 and 1 at 3."""
     return VALUE["hard_swish"](x)
 
 
-@primitive(pointwise=True, domain=(Interval(), KINKS_AT_3), internal=True)
+@primitive(
+    pointwise=True,
+    scalar="pulled(ct, hard_swish_slope(x))",
+    domain=(Interval(), KINKS_AT_3),
+    internal=True,
+)
 def hard_swish_pull(ct, x):
     """ct hard_swish'(x)."""
     return PULL["hard_swish"](ct, x)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_HALF,), samples=_samples(1, NEARER))
+@primitive(
+    pointwise=True,
+    scalar="softshrink(x, lambd)",
+    domain=(KINKS_AT_HALF,),
+    samples=_samples(1, NEARER),
+)
 def softshrink(x, *, lambd=0.5):
     """x moved towards 0 by lambd, at most to 0. The derivative at ±lambd is 0."""
     if not lambd >= 0:
@@ -129,6 +167,7 @@ def softshrink(x, *, lambd=0.5):
 
 @primitive(
     pointwise=True,
+    scalar="pulled(ct, softshrink_slope(x, lambd))",
     domain=(Interval(), KINKS_AT_HALF),
     samples=_samples(2, NEARER),
     internal=True,
@@ -138,7 +177,12 @@ def softshrink_pull(ct, x, *, lambd=0.5):
     return PULL["softshrink"](ct, x, lambd=lambd)
 
 
-@primitive(pointwise=True, domain=(KINKS_AT_HALF,), samples=_samples(1, NEARER))
+@primitive(
+    pointwise=True,
+    scalar="hard_shrink(x, lambd)",
+    domain=(KINKS_AT_HALF,),
+    samples=_samples(1, NEARER),
+)
 def hard_shrink(x, *, lambd=0.5):
     """x where |x| > lambd, 0 elsewhere. The derivative at ±lambd is 0."""
     return VALUE["hard_shrink"](x, lambd=lambd)

@@ -32,43 +32,43 @@ NONZERO = AwayFrom((0.0,))
 # --------------------------------------------------------------------------- arithmetic
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x + y")
 def add(x, y):
     """Sum, x + y."""
     return np.add(x, y)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x - y")
 def subtract(x, y):
     """Difference, x - y."""
     return np.subtract(x, y)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x * y")
 def multiply(x, y):
     """Product, x y."""
     return np.multiply(x, y)
 
 
-@primitive(pointwise=True, domain=(Interval(), NONZERO))
+@primitive(pointwise=True, scalar="x / y", domain=(Interval(), NONZERO))
 def divide(x, y):
     """Quotient, x / y."""
     return np.divide(x, y)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="-x")
 def negative(x):
     """The number with the opposite sign, -x."""
     return np.negative(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x")
 def positive(x):
     """The number itself, +x."""
     return np.positive(x)
 
 
-@primitive(pointwise=True, domain=(POSITIVE, Interval()))
+@primitive(pointwise=True, scalar="power(x, y)", domain=(POSITIVE, Interval()))
 def power(x, y):
     """Power, x**y. The derivative with respect to x is 0 where y is 0, also at x = 0."""
     return np.power(x, y)
@@ -87,6 +87,7 @@ def power_vjp_y(ct, out, x):
 
 @primitive(
     pointwise=True,
+    scalar="power(x, y)",
     domain=(POSITIVE, Interval()),
     except_laws={"mixed": "the result is float64, as in NumPy"},
 )
@@ -95,13 +96,13 @@ def float_power(x, y):
     return np.float_power(x, y)
 
 
-@primitive(pointwise=True, domain=QUOTIENT)
+@primitive(pointwise=True, scalar="remainder(x, y)", domain=QUOTIENT)
 def remainder(x, y):
     """Remainder of the division x / y, with the sign of y."""
     return np.remainder(x, y)
 
 
-@primitive(pointwise=True, domain=QUOTIENT)
+@primitive(pointwise=True, scalar="np.fmod(x, y)", domain=QUOTIENT)
 def fmod(x, y):
     """Remainder of the division x / y, with the sign of x."""
     return np.fmod(x, y)
@@ -111,37 +112,37 @@ def remainder_vjp_y(ct, x, y, out):
     return -ct * rint((x - out) / y)  # not floor(x / y): 1 / 0.1 rounds to 10, 1 % 0.1 is not 0
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x * x")
 def square(x):
     """Square, x²."""
     return np.square(x)
 
 
-@primitive(pointwise=True, domain=(NONZERO,))
+@primitive(pointwise=True, scalar="1.0 / x", domain=(NONZERO,))
 def reciprocal(x):
     """Reciprocal, 1 / x."""
     return np.reciprocal(x)
 
 
-@primitive(pointwise=True, domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="np.sqrt(x)", domain=(POSITIVE,))
 def sqrt(x):
     """Square root. The derivative at 0 is infinite."""
     return np.sqrt(x)
 
 
-@primitive(pointwise=True, domain=(NONZERO,))
+@primitive(pointwise=True, scalar="cbrt(x)", domain=(NONZERO,))
 def cbrt(x):
     """Cube root."""
     return np.cbrt(x)
 
 
-@primitive(pointwise=True, domain=(NONZERO,))
+@primitive(pointwise=True, scalar="abs(x)", domain=(NONZERO,))
 def abs(x):
     """Absolute value. The derivative at 0 is 0."""
     return np.abs(x)
 
 
-@primitive(pointwise=True, domain=(NONZERO, NONZERO))
+@primitive(pointwise=True, scalar="hypot(x, y)", domain=(NONZERO, NONZERO))
 def hypot(x, y):
     """Length of the vector (x, y). The derivatives at (0, 0) are 0."""
     return np.hypot(x, y)
@@ -176,14 +177,14 @@ def _zero_wins(x, y, out):
     return np.where(np.isfinite(out) | ((x != 0) & (y != 0)), out, np.zeros_like(out))
 
 
-@primitive(pointwise=True, register=False)
+@primitive(pointwise=True, scalar="strong_multiply(x, y)", register=False)
 def strong_multiply(x, y):
     """Product in which a factor that is exactly zero wins over an infinite one."""
     with np.errstate(all="ignore"):
         return _zero_wins(x, y, np.asarray(np.multiply(x, y)))
 
 
-@primitive(pointwise=True, register=False)
+@primitive(pointwise=True, scalar="strong_divide(x, y)", register=False)
 def strong_divide(x, y):
     """Quotient in which a factor that is exactly zero, x or 1 / y, wins over an infinite one."""
     with np.errstate(all="ignore"):
@@ -199,55 +200,55 @@ divide.strong = strong_divide
 # --------------------------------------------------------------- exponentials, logarithms
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="exp(x)")
 def exp(x):
     """Exponential, eˣ."""
     return np.exp(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="exp2(x)")
 def exp2(x):
     """Power of two, 2ˣ."""
     return np.exp2(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="expm1(x)")
 def expm1(x):
     """Exponential minus one, eˣ - 1, exact near 0."""
     return np.expm1(x)
 
 
-@primitive(pointwise=True, domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="log(x)", domain=(POSITIVE,))
 def log(x):
     """Natural logarithm."""
     return np.log(x)
 
 
-@primitive(pointwise=True, domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="log2(x)", domain=(POSITIVE,))
 def log2(x):
     """Logarithm to base 2."""
     return np.log2(x)
 
 
-@primitive(pointwise=True, domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="log10(x)", domain=(POSITIVE,))
 def log10(x):
     """Logarithm to base 10."""
     return np.log10(x)
 
 
-@primitive(pointwise=True, domain=(Interval(-0.9, 3.0),))
+@primitive(pointwise=True, scalar="log1p(x)", domain=(Interval(-0.9, 3.0),))
 def log1p(x):
     """Natural logarithm of 1 + x, exact near 0."""
     return np.log1p(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="logaddexp(x, y)")
 def logaddexp(x, y):
     """Logarithm of eˣ + eʸ."""
     return np.logaddexp(x, y)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="logaddexp2(x, y)")
 def logaddexp2(x, y):
     """Logarithm to base 2 of 2ˣ + 2ʸ."""
     return np.logaddexp2(x, y)

@@ -44,13 +44,13 @@ POLYGAMMA = kernel("polygamma", "n")
 # ---------------------------------------------------------------------------------- sinc
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="sinc(x)")
 def sinc(x):
     """Cardinal sine, sin(πx) / (πx), and 1 at 0."""
     return KERNEL["sinc"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="sinc_slope(x)", internal=True)
 def sinc_slope(x):
     """sinc'(x), (cos(πx) - sinc(x)) / x."""
     return KERNEL["sinc_slope"](x)
@@ -70,55 +70,59 @@ defvjp(sinc_slope, x=lambda ct, x: ct * sinc_bend(x))
 # -------------------------------------------------- error function, normal distribution
 
 
-@primitive(pointwise=True, namespace="special")
+@primitive(pointwise=True, scalar="erf(x)", namespace="special")
 def erf(x):
     """Error function, 2/√π times the integral of e^(-t²) from 0 to x."""
     return KERNEL["erf"](x)
 
 
-@primitive(pointwise=True, namespace="special")
+@primitive(pointwise=True, scalar="erfc(x)", namespace="special")
 def erfc(x):
     """Complementary error function, 1 - erf(x), exact in the tail."""
     return KERNEL["erfc"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="erf_slope(x)", internal=True)
 def erf_slope(x):
     """erf'(x), 2/√π e^(-x²)."""
     return KERNEL["erf_slope"](x)
 
 
-@primitive(pointwise=True, namespace="special", domain=(Interval(-0.95, 0.95),))
+@primitive(
+    pointwise=True, scalar="erfinv(x)", namespace="special", domain=(Interval(-0.95, 0.95),)
+)
 def erfinv(x):
     """Inverse of erf."""
     return KERNEL["erfinv"](x)
 
 
-@primitive(pointwise=True, internal=True, domain=(Interval(-0.95, 0.95),))
+@primitive(
+    pointwise=True, scalar="erfinv_slope(x)", internal=True, domain=(Interval(-0.95, 0.95),)
+)
 def erfinv_slope(x):
     """erfinv'(x), √π/2 e^(y²) with y = erfinv(x)."""
     return KERNEL["erfinv_slope"](x)
 
 
-@primitive(pointwise=True, namespace="special")
+@primitive(pointwise=True, scalar="ndtr(x)", namespace="special")
 def ndtr(x):
     """Distribution function of the normal distribution."""
     return KERNEL["ndtr"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="normal_density(x)", internal=True)
 def normal_density(x):
     """Density of the normal distribution, e^(-x²/2) / √(2π)."""
     return KERNEL["normal_density"](x)
 
 
-@primitive(pointwise=True, namespace="special")
+@primitive(pointwise=True, scalar="log_ndtr(x)", namespace="special")
 def log_ndtr(x):
     """Logarithm of ndtr, exact in both tails."""
     return KERNEL["log_ndtr"](x)
 
 
-@primitive(pointwise=True, internal=True)
+@primitive(pointwise=True, scalar="log_ndtr_slope(x)", internal=True)
 def log_ndtr_slope(x):
     """log_ndtr'(x), normal density over ndtr."""
     return KERNEL["log_ndtr_slope"](x)
@@ -138,19 +142,19 @@ defvjp(log_ndtr_slope, x=lambda ct, x, out: ct * (-out * (x + out)))
 # ------------------------------------------------------------------------ gamma function
 
 
-@primitive(pointwise=True, namespace="special", domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="gammaln(x)", namespace="special", domain=(POSITIVE,))
 def gammaln(x):
     """Logarithm of |Γ(x)|."""
     return KERNEL["gammaln"](x)
 
 
-@primitive(pointwise=True, namespace="special", domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="digamma(x)", namespace="special", domain=(POSITIVE,))
 def digamma(x):
     """Derivative of gammaln, Γ'(x) / Γ(x)."""
     return KERNEL["digamma"](x)
 
 
-@primitive(pointwise=True, internal=True, domain=(POSITIVE,))
+@primitive(pointwise=True, scalar="trigamma(x)", internal=True, domain=(POSITIVE,))
 def trigamma(x):
     """Derivative of digamma, Σ 1 / (x + k)²."""
     return KERNEL["trigamma"](x)
@@ -158,6 +162,7 @@ def trigamma(x):
 
 @primitive(
     pointwise=True,
+    scalar="polygamma(x, n)",
     internal=True,
     domain=(POSITIVE,),
     samples=lambda rng: [((POSITIVE.sample(rng, (4, 3)),), {"n": n}) for n in (2, 3)],
@@ -190,7 +195,7 @@ defvjp(polygamma_of_order, x=lambda ct, x, n: ct * polygamma_of_order(x, n=n + 1
 # --------------------------------------------------------------- logarithms and entropies
 
 
-@primitive(pointwise=True, namespace="special", domain=(PROPER,))
+@primitive(pointwise=True, scalar="logit(x)", namespace="special", domain=(PROPER,))
 def logit(x):
     """Inverse of the sigmoid, log(x / (1 - x))."""
     with np.errstate(all="ignore"):
@@ -203,13 +208,20 @@ def times_log(x, log, y, harmless):
     return x * log(np.where((x == 0.0) & ~np.isnan(y), harmless, y))
 
 
-@primitive(pointwise=True, namespace="special", domain=(Interval(), POSITIVE))
+@primitive(
+    pointwise=True, scalar="xlogy(x, y)", namespace="special", domain=(Interval(), POSITIVE)
+)
 def xlogy(x, y):
     """x log(y), and 0 where x is 0. The derivative in x is 0 where both are 0."""
     return times_log(x, np.log, y, 1.0)
 
 
-@primitive(pointwise=True, namespace="special", domain=(Interval(), Interval(-0.9, 3.0)))
+@primitive(
+    pointwise=True,
+    scalar="xlog1py(x, y)",
+    namespace="special",
+    domain=(Interval(), Interval(-0.9, 3.0)),
+)
 def xlog1py(x, y):
     """x log(1 + y), and 0 where x is 0. The derivative in x is 0 where also y is -1."""
     return times_log(x, np.log1p, y, 0.0)

@@ -13,43 +13,43 @@ UNIT = Interval(-0.9, 0.9)
 NONZERO = AwayFrom((0.0,))
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="sin(x)")
 def sin(x):
     """Sine; x in radians."""
     return np.sin(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="cos(x)")
 def cos(x):
     """Cosine; x in radians."""
     return np.cos(x)
 
 
-@primitive(pointwise=True, domain=(Interval(-1.2, 1.2),))
+@primitive(pointwise=True, scalar="tan(x)", domain=(Interval(-1.2, 1.2),))
 def tan(x):
     """Tangent; x in radians."""
     return np.tan(x)
 
 
-@primitive(pointwise=True, domain=(UNIT,))
+@primitive(pointwise=True, scalar="arcsin(x)", domain=(UNIT,))
 def arcsin(x):
     """Inverse sine, in radians."""
     return np.arcsin(x)
 
 
-@primitive(pointwise=True, domain=(UNIT,))
+@primitive(pointwise=True, scalar="arccos(x)", domain=(UNIT,))
 def arccos(x):
     """Inverse cosine, in radians."""
     return np.arccos(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="arctan(x)")
 def arctan(x):
     """Inverse tangent, in radians."""
     return np.arctan(x)
 
 
-@primitive(pointwise=True, domain=(NONZERO, NONZERO))
+@primitive(pointwise=True, scalar="arctan2(x, y)", domain=(NONZERO, NONZERO))
 def arctan2(x, y):
     """Angle of the point with ordinate x and abscissa y. The derivatives at (0, 0) are 0."""
     return np.arctan2(x, y)
@@ -61,43 +61,43 @@ def arctan2_part(ct, numerator, other):
     return ct * (numerator / r / r)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x * 0.017453292519943295")
 def deg2rad(x):
     """Degrees in radians."""
     return np.deg2rad(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="x * 57.29577951308232")
 def rad2deg(x):
     """Radians in degrees."""
     return np.rad2deg(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="sinh(x)")
 def sinh(x):
     """Hyperbolic sine."""
     return np.sinh(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="cosh(x)")
 def cosh(x):
     """Hyperbolic cosine."""
     return np.cosh(x)
 
 
-@primitive(pointwise=True)
+@primitive(pointwise=True, scalar="arcsinh(x)")
 def arcsinh(x):
     """Inverse hyperbolic sine."""
     return np.arcsinh(x)
 
 
-@primitive(pointwise=True, domain=(Interval(1.1, 3.0),))
+@primitive(pointwise=True, scalar="arccosh(x)", domain=(Interval(1.1, 3.0),))
 def arccosh(x):
     """Inverse hyperbolic cosine."""
     return np.arccosh(x)
 
 
-@primitive(pointwise=True, domain=(UNIT,))
+@primitive(pointwise=True, scalar="arctanh(x)", domain=(UNIT,))
 def arctanh(x):
     """Inverse hyperbolic tangent."""
     return np.arctanh(x)
