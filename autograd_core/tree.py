@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .errors import ShapeError, explain
@@ -50,21 +50,15 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     >>> build([x * 10 for x in values])
     {'a': 10, 'b': (20, [30])}
     """
+    # No closure that calls itself: such a cycle would keep the leaves until the next collection.
+    return leaves(tree), lambda flat: _rebuilt(tree, iter(flat))
 
-    def build(branch: Any) -> Any:
-        if isinstance(branch, dict):
-            return type(branch)((key, build(value)) for key, value in branch.items())
-        if isinstance(branch, tuple) and hasattr(branch, "_fields"):
-            return type(branch)(*map(build, branch))
-        if isinstance(branch, (tuple, list)):
-            return type(branch)(map(build, branch))
-        return next(values)
 
-    values = iter(())
-
-    def unflatten(flat: list[Any]) -> Any:
-        nonlocal values
-        values = iter(flat)
-        return build(tree)
-
-    return leaves(tree), unflatten
+def _rebuilt(branch: Any, values: Iterator[Any]) -> Any:
+    """Return the containers of `branch` with `values` in the places of its leaves."""
+    if isinstance(branch, dict):
+        return type(branch)((key, _rebuilt(value, values)) for key, value in branch.items())
+    if isinstance(branch, (tuple, list)):
+        parts = [_rebuilt(part, values) for part in branch]
+        return type(branch)(*parts) if hasattr(branch, "_fields") else type(branch)(parts)
+    return next(values)

@@ -346,7 +346,7 @@ MISTAKES = {
     "axis of unstack": (lambda x: ag.unstack(x, 2), ag.ShapeError, "unstack..(3, 4)..2"),
     "axis of repeat": (lambda x: ag.repeat(x, 2, axis=2), ag.ShapeError, "repeat..2"),
     "axis of cumsum": (lambda x: ag.cumsum(x, axis=2), ag.ShapeError, "cumsum..(3, 4)..axis=2"),
-    "axis of the wrong type": (lambda x: ag.diff(x, axis=(0, 1)), ag.DTypeError, "diff..(0, 1)"),
+    "axis of the wrong type": (lambda x: ag.diff(x, axis=(0, 1)), ag.DTypeError, "axis=(0, 1)"),
     "split": (lambda x: ag.split(x, 2), ag.ShapeError, "divides the 3..2..array_split"),
     "no section": (lambda x: ag.array_split(x, 0), ag.ShapeError, "split..at least one..0"),
     "vsplit": (lambda x: ag.vsplit(x[0], 2), ag.ShapeError, "vsplit..2 axes..(4,)"),

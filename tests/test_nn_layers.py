@@ -616,3 +616,44 @@ def test_messages(mistake, error, words):
         mistake()
     assert words in str(caught.value)
     assert "but got" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        (nn.LeakyReLU(0.3), lambda x: ag.leaky_relu(x, slope=0.3)),
+        (nn.ELU(0.7), lambda x: ag.elu(x, alpha=0.7)),
+        (nn.CELU(1.3), lambda x: ag.celu(x, alpha=1.3)),
+        (nn.Hardtanh(-0.5, 0.7), lambda x: ag.clip(x, -0.5, 0.7)),
+        (nn.Hardshrink(0.3), lambda x: ag.hard_shrink(x, lambd=0.3)),
+        (nn.Softshrink(0.3), lambda x: ag.softshrink(x, lambd=0.3)),
+        (nn.Softplus(2.0), lambda x: ag.log(1.0 + ag.exp(2.0 * x)) / 2.0),
+        (nn.Threshold(0.2, -3.0), lambda x: ag.where(x > 0.2, x, -3.0)),
+        (nn.Softmax(0), lambda x: ag.softmax(x, axis=0)),
+        (nn.LogSoftmax(0), lambda x: ag.log_softmax(x, axis=0)),
+        (nn.Softmin(0), lambda x: ag.softmin(x, axis=0)),
+        (nn.GLU(0), lambda x: x[:2] * ag.sigmoid(x[2:])),
+    ],
+    ids=repr,
+)
+def test_options_of_activations_reach_their_functions(layer, function):
+    x = np.linspace(-1.0, 1.1, 12).reshape(4, 3)
+    np.testing.assert_allclose(layer(x), function(x), rtol=1e-14)
+
+
+def test_rows_may_have_several_leading_axes():
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(3, 2, 4, 5))
+    flat = [x.reshape(8, 5) for x in (a, b, c)]
+    for p in (1.0, 2.0, 3.0, np.inf):
+        triplet = nn.TripletMarginLoss(p=p)
+        np.testing.assert_allclose(triplet(a, b, c).item(), triplet(*flat).item())
+
+
+def test_alpha_dropout_has_the_scale_of_its_formula():
+    x, p, low = np.linspace(-1.0, 1.0, 40), 0.25, -1.7580993408473766
+    out = np.asarray(nn.functional.alpha_dropout(x, p, training=True, rng=0))
+    a = 1.0 / np.sqrt((1.0 - p) * (1.0 + p * low**2))
+    kept, gone = a * x - a * low * p, a * low * (1.0 - p)
+    assert np.all(np.isclose(out, kept, rtol=1e-12) | np.isclose(out, gone, rtol=1e-12))
+    assert 0 < np.isclose(out, gone).sum() < 40

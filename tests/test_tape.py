@@ -354,3 +354,19 @@ def test_no_grad_as_context_and_as_decorator():
     with pytest.raises(RuntimeError), ag.no_grad():
         raise RuntimeError
     assert (x * 2.0).requires_grad
+
+
+def test_composites_leave_no_cycles_for_the_collector():
+    x = ag.tensor(np.ones((3, 1, 4)), requires_grad=True)
+    functions = (ag.squeeze, lambda x: ag.dot(x, x[0].T), lambda x: ag.pad(x, 1), ag.median)
+    for function in functions:
+        function(x)
+        gc.collect()
+        gc.disable()
+        try:
+            before = len(gc.get_objects())
+            for _ in range(10):
+                function(x)
+            assert len(gc.get_objects()) < before + 10
+        finally:
+            gc.enable()
