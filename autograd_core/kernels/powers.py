@@ -101,7 +101,7 @@ def log_pair_of(x):
 
 
 def power(x, y):
-    """xʸ with IEEE's rules: 1 where y = 0 or x = 1, NaN where x < 0 and y is not whole; 0.9 ulp."""
+    """xʸ with IEEE's rules: 1 where y = 0 or x = 1, NaN if x < 0 and y is not whole; 0.9 ulp."""
     a = abs(x)
     t, t_low = log_pair_of(a)
     t = t if a < F(np.inf) else a
