@@ -22,7 +22,8 @@ from ..guard import wrote
 from ..tape import clock
 from ..tensor import Tensor
 from .compare import alike
-from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .native import FLOATS, SHORTEST, VIEWS, Segment, lowers
+from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value, reads
 
 __all__ = ["Stale", "emit"]
 
@@ -47,6 +48,7 @@ class _Text:
             "Stale": Stale,
             "alike": alike,
             "clock": clock,
+            "empty": np.empty,
             "isfinite": math.isfinite,
             "vdot": np.vdot,
             "wrote": wrote,
@@ -79,8 +81,8 @@ def emit(
     text = _Text()
     for value in captured:
         text.lines.append(f"{value.name} = {_found(value, text)}")
-    for step in steps:
-        text.lines += WRITERS[type(step)](step, text)
+    for part in segmented(steps, set(results)):
+        text.lines += _segment(part, text) if isinstance(part, Segment) else _step(part, text)
     returned = "".join(f"{value.name}, " for value in results)
     text.lines.append(f"return ({returned})")
     header = f"def run({', '.join(value.name for value in inputs)}):"
@@ -88,6 +90,61 @@ def emit(
     scope = text.scope
     exec(source, scope)
     return source, scope["run"]
+
+
+def segmented(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
+    """Return the steps with those that can run natively gathered in segments."""
+    parts: list[Step | Segment] = []
+    position = 0
+    while position < len(steps):
+        run = _native_run(steps, position)
+        if len(run) >= SHORTEST and any(step.op.name not in VIEWS for step in run):
+            rest = [*steps[:position], *steps[position + len(run) :]]
+            needed = results | {x for step in rest for x in reads(step)}
+            dtype = _float_type(run[0])
+            parts.append(Segment(run, needed, dtype))
+        else:
+            run = run or [steps[position]]  # type: ignore[list-item]
+            parts += run
+        position += len(run)
+    return parts
+
+
+def _native_run(steps: Sequence[Step], start: int) -> list[Apply]:
+    """Return the steps from `start` on that one segment can take."""
+    first = steps[start]
+    dtype = _float_type(first) if isinstance(first, Apply) else None
+    run: list[Apply] = []
+    for step in steps[start:] if dtype else ():
+        if not isinstance(step, Apply) or not lowers(step, dtype):
+            break
+        run.append(step)
+    return run
+
+
+def _float_type(step: Apply) -> str | None:
+    values = [x for x in (*step.operands, step.result) if isinstance(x, Value)]
+    return next((v.dtype.name for v in values if v.dtype.name in FLOATS), None)
+
+
+def _segment(segment: Segment, text: _Text) -> list[str]:
+    """Write the call of a segment: its results are new arrays, its workspace is lent."""
+    function = text.named("native", segment.compile())
+    pool = text.named("pool", [])
+    lines = [
+        f"{v.name} = empty({v.shape}, {text.named('dtype', v.dtype)})" for v in segment.writes
+    ]
+    size, dtype = max(segment.size, 1), text.named("dtype", np.dtype(segment.dtype))
+    lines.append(f"work = {pool}.pop() if {pool} else empty({size}, {dtype})")
+    given = [f"{value.name}.ravel()" for value in segment.reads]
+    given += [f"{value.name}.reshape(-1)" for value in segment.writes]
+    lines.append(f"{function}({', '.join([*given, 'work'])})")
+    lines.append(f"{pool}.append(work)")
+    return lines
+
+
+def _step(step: Step, text: _Text) -> list[str]:
+    return WRITERS[type(step)](step, text)
 
 
 def _found(value: Value, text: _Text) -> str:

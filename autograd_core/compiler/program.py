@@ -9,12 +9,23 @@ gradients are handed to their leaves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from .emit import emit
-from .record import Apply, Collect, Finite, Guard, Host, Overwrite, Step, Trace, Update, Value
+from .record import (
+    Apply,
+    Collect,
+    Finite,
+    Guard,
+    Host,
+    Overwrite,
+    Step,
+    Trace,
+    Update,
+    Value,
+    reads,
+)
 
 __all__ = ["Program", "objection"]
 
@@ -51,7 +62,7 @@ class Program:
         self.collecting = list(collected)
         results = [*outputs, *collected.values()]
         self.steps = _live(trace.steps, results)
-        read = {x for step in self.steps for x in _reads(step)} | set(results)
+        read = {x for step in self.steps for x in reads(step)} | set(results)
         captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
         self.source, self._function = emit(trace.inputs, captured, self.steps, results)
         # What no step has made belongs to somebody else, and what goes to two places to both.
@@ -89,15 +100,5 @@ def _live(steps: Sequence[Step], outputs: Sequence[Value]) -> list[Step]:
         if isinstance(step, Collect) or (isinstance(step, Apply) and step.result not in needed):
             continue
         kept.append(step)
-        needed.update(x for x in _reads(step) if isinstance(x, Value))
+        needed.update(x for x in reads(step) if isinstance(x, Value))
     return kept[::-1]
-
-
-def _reads(step: Step) -> Sequence[Any]:
-    if isinstance(step, Apply):
-        return [x for x in step.operands if isinstance(x, Value)]
-    if isinstance(step, Update):
-        return step.operands
-    if isinstance(step, Finite):
-        return step.values
-    return (step.value,) if isinstance(step, Guard | Overwrite) else ()

@@ -22,7 +22,18 @@ from ..modes import no_grad
 from ..tape import OURS
 from ..tensor import Tensor, wrap
 
-__all__ = ["Apply", "Collect", "Guard", "Host", "Overwrite", "Step", "Trace", "Update", "Value"]
+__all__ = [
+    "Apply",
+    "Collect",
+    "Guard",
+    "Host",
+    "Overwrite",
+    "Step",
+    "Trace",
+    "Update",
+    "Value",
+    "reads",
+]
 
 LARGEST_GUARD = 4096  # elements of an array that the host may read
 
@@ -261,6 +272,17 @@ class Trace:
 
     def __str__(self) -> str:
         return "\n".join(map(_text, self.steps)) or "nothing"
+
+
+def reads(step: Step) -> Sequence[Value]:
+    """Return the values that a step needs."""
+    if isinstance(step, Apply):
+        return [x for x in step.operands if isinstance(x, Value)]
+    if isinstance(step, Update):
+        return step.operands
+    if isinstance(step, Finite):
+        return step.values
+    return (step.value,) if isinstance(step, Guard | Overwrite) else ()
 
 
 def _text(step: Step) -> str:

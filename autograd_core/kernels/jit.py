@@ -97,7 +97,7 @@ def compile_source(name: str, source: str, signature: str | None = None) -> Kern
     return _COMPILED[key]
 
 
-def compile_loop(loop: str, dtype: str, signature: str) -> Kernel:
+def compile_loop(loop: str, dtype: str, signature: str, definitions: str = "") -> Kernel:
     """Compile the text of a loop together with the functions of `vector_math` that it calls.
 
     Parameters
@@ -107,10 +107,14 @@ def compile_loop(loop: str, dtype: str, signature: str) -> Kernel:
     dtype : {"float32", "float64"}
     signature : str
         Its argument types.
+    definitions : str
+        The text of what it calls besides, in its own types.
     """
     name = loop.split("(")[0].split()[-1]
     with _LOCK:
         source = _building().text(loop, dtype)
+    if definitions:
+        source = f"import numpy as np\n{definitions}\n{source}"
     return compile_source(name, source, signature)
 
 

@@ -1,0 +1,476 @@
+"""Native segments: runs of steps as one function of machine code.
+
+A segment works in one float type on flat arrays: what it reads, what others need of it, and a
+workspace for the rest. Elementwise steps of one shape share a loop, and their values live in
+registers unless somebody else needs them. Transposing, reshaping and broadcasting move nothing:
+a value is a place in a buffer and a stride for each axis. Matrix products go to the BLAS.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ..declare import OPS
+from ..kernels.jit import compile_loop
+from ..kernels.products import product_source
+from .record import Apply, Value
+
+__all__ = ["Segment", "lowers"]
+
+FLOATS = ("float32", "float64")
+SHORTEST = 2  # steps that are worth a call
+SUM = """
+@inline_reordered
+def run_sum_{n}_{stride}(x):
+    total = x[0]
+    for i in range(1, {n}):
+        total += x[i * {stride}]
+    return total
+"""
+
+
+class Place(NamedTuple):
+    """Where a value is: a buffer, the first element, and a stride for each axis, in elements."""
+
+    buffer: str
+    offset: int
+    strides: tuple[int, ...]
+
+
+def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides of an array in row order.
+
+    >>> contiguous((2, 3, 4))
+    (12, 4, 1)
+    """
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def lowers(step: Any, dtype: str) -> bool:
+    """Whether a step can be part of a segment that works in `dtype`."""
+    if not isinstance(step, Apply):
+        return False
+    values = [x for x in step.operands if isinstance(x, Value)]
+    kinds = {v.dtype.name if v.dtype.isnative else "foreign" for v in (*values, step.result)}
+    if dtype not in kinds or not kinds <= {dtype, "bool"} or 0 in _sizes(step):
+        return False
+    if step.op.pointwise:
+        return _scalar_text(step) is not None
+    fits = FITS.get(step.op.name)
+    return fits is not None and step.op is OPS[step.op.name] and fits(step)
+
+
+def _sizes(step: Apply) -> set[int]:
+    values = [x for x in (*step.operands, step.result) if isinstance(x, Value)]
+    return {math.prod(value.shape) for value in values}
+
+
+def _scalar_text(step: Apply) -> str | None:
+    """Return the expression of an elementwise step; None if it has none for its attributes."""
+    scalar = step.op.facets.get("scalar")
+    if not all(isinstance(v, int | float | None) for v in step.attributes.values()):
+        return None
+    return scalar(**step.attributes) if callable(scalar) else scalar
+
+
+def _matrices(step: Apply) -> bool:
+    return all(isinstance(x, Value) and len(x.shape) == 2 for x in step.operands)
+
+
+def _affine(step: Apply) -> bool:
+    x, *rest = step.operands
+    return all(isinstance(v, Value) for v in (x, *rest)) and len(x.shape) == 2
+
+
+def _sliced(step: Apply) -> bool:
+    index = step.attributes["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(part, int | slice | None) or part is Ellipsis for part in parts)
+
+
+def _real(step: Apply) -> bool:
+    return all(isinstance(x, Value) and x.dtype.kind == "f" for x in step.operands)
+
+
+FITS: dict[str, Callable[[Apply], bool]] = {
+    "broadcast_to": lambda step: isinstance(step.operands[0], Value),
+    "getitem": _sliced,
+    "linear": _affine,
+    "matmul": _matrices,
+    "mean": _real,
+    "reshape": lambda step: isinstance(step.operands[0], Value),
+    "sum": _real,
+    "transpose": lambda step: isinstance(step.operands[0], Value),
+}
+VIEWS = ("broadcast_to", "getitem", "reshape", "transpose")
+
+
+class Segment:
+    """Steps that run as one native function.
+
+    Parameters
+    ----------
+    steps : list of Apply
+        All of which `lowers` admits for `dtype`.
+    needed : set of Value
+        What others need of the results.
+    dtype : {"float32", "float64"}
+
+    Attributes
+    ----------
+    reads, writes : list of Value
+        The arguments of ``function(*reads, *writes, workspace)``, flat arrays.
+    size : int
+        The elements of the workspace.
+    source : str
+        The text of the function.
+    """
+
+    def __init__(self, steps: Sequence[Apply], needed: set[Value], dtype: str) -> None:
+        self.steps = list(steps)
+        self.dtype = dtype
+        made = {step.result for step in steps}
+        used = [x for step in steps for x in step.operands if isinstance(x, Value)]
+        self.reads = [x for x in dict.fromkeys(used) if x not in made]
+        self.writes = [v for v in dict.fromkeys(s.result for s in steps) if v in needed]
+        self.size = 0
+        self._lines: list[str] = []
+        self._definitions: dict[str, None] = {}
+        self._places = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.reads}
+        self._last = self._last_uses()
+        self._free: list[tuple[int, int]] = []  # offset and size of what the workspace has spare
+        self._owned: dict[Value, tuple[int, int]] = {}
+        self._roots: dict[Value, Value] = {}
+        self._write()
+        self.source = self._text()
+        self._compiled: Callable[..., None] | None = None
+
+    # --------------------------------------------------------------------------- buffers
+
+    def _last_uses(self) -> dict[Value, int]:
+        last = {}
+        for i, step in enumerate(self.steps):
+            last[step.result] = i
+            last.update({x: i for x in step.operands if isinstance(x, Value)})
+        return last
+
+    def _allot(self, value: Value) -> Place:
+        """Give a value memory: its own argument, or a part of the workspace."""
+        if value in self.writes:
+            place = Place(value.name, 0, contiguous(value.shape))
+        else:
+            size = -(-math.prod(value.shape) // 16) * 16  # cache lines
+            place = Place("work", self._take(size), contiguous(value.shape))
+            self._owned[value] = place.offset, size
+        self._places[value] = place
+        return place
+
+    def _take(self, size: int) -> int:
+        for i, (offset, spare) in enumerate(self._free):
+            if spare >= size:
+                self._free[i] = offset + size, spare - size
+                return offset
+        offset, self.size = self.size, self.size + size
+        return offset
+
+    # ----------------------------------------------------------------------------- steps
+
+    def _write(self) -> None:
+        position = 0
+        while position < len(self.steps):
+            group = self._group(position)
+            if group:
+                self._loop(group, position + len(group))
+                position += len(group)
+                continue
+            step = self.steps[position]
+            WRITERS[step.op.name](self, step)
+            if step.result in self.writes and self._places[step.result].buffer != step.result.name:
+                self._copy(self._places[step.result], step.result)
+            position += 1
+
+    def _group(self, start: int) -> list[Apply]:
+        """Return the elementwise steps of one shape from `start` on."""
+        shape = self.steps[start].result.shape
+        group = []
+        for step in self.steps[start:]:
+            if not step.op.pointwise or step.result.shape != shape:
+                break
+            group.append(step)
+        return group
+
+    def _loop(self, group: list[Apply], end: int) -> None:
+        """Write the loop of a group of elementwise steps."""
+        inside = {step.result for step in group}
+        kept = [v for v in inside if v in self.writes or self._last[v] >= end]
+        kept.sort(key=lambda value: value.index)
+        places = {value: self._allot(value) for value in kept}
+        read = [x for step in group for x in step.operands if isinstance(x, Value)]
+        outer = [x for x in dict.fromkeys(read) if x not in inside]
+        shape = group[0].result.shape
+        strides = {v: _stretched(self._places[v], v.shape, shape) for v in outer}
+        strides |= {value: place.strides for value, place in places.items()}
+        sizes, collapsed = _collapse(shape, strides)
+        body = [f"{x.name}_ = F({self._at(x, collapsed[x])})" for x in outer]
+        for step in group:
+            body.append(f"{step.result.name}_ = {_inlined(step)}")
+        for value in kept:
+            stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
+            body.append(f"{self._at(value, collapsed[value])} = {stored}")
+        self._nest(sizes, body)
+
+    def _at(self, value: Value, strides: Sequence[int]) -> str:
+        place = self._places[value]
+        return f"{place.buffer}[{_index(place.offset, strides)}]"
+
+    def _nest(self, sizes: Sequence[int], body: Iterable[str]) -> None:
+        for depth, size in enumerate(sizes):
+            self._lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
+        self._lines += ["    " * len(sizes) + line for line in body]
+
+    def _copy(self, place: Place, value: Value) -> None:
+        """Write a copy of what is at a place to a value's own argument."""
+        target = Place(value.name, 0, contiguous(value.shape))
+        strides = {"from": place.strides, "to": target.strides}
+        sizes, collapsed = _collapse(value.shape, strides)
+        source = f"{place.buffer}[{_index(place.offset, collapsed['from'])}]"
+        self._nest(sizes, [f"{value.name}[{_index(0, collapsed['to'])}] = {source}"])
+        self._places[value] = target
+
+    def _view(self, step: Apply) -> None:
+        """Move no element: give the result a place in the operand's buffer."""
+        (x,) = step.operands
+        place = self._places[x]
+        if step.op.name == "reshape" and place.strides != contiguous(x.shape):
+            place = self._rows(x)
+        seen = as_strided(np.empty(1, np.int8), x.shape, place.strides)
+        moved = (
+            step.op.forward(seen, **step.attributes)
+            if step.op.name != "broadcast_to"
+            else (np.broadcast_to(seen, step.result.shape))
+        )
+        if step.op.name == "reshape":
+            strides, shift = contiguous(step.result.shape), 0
+        else:
+            strides, shift = moved.strides, _address(moved) - _address(seen)
+        self._places[step.result] = Place(place.buffer, place.offset + shift, strides)
+
+    def _rows(self, value: Value) -> Place:
+        """Return a place where a value lies in row order, copying it there if need be."""
+        place = self._places[value]
+        if place.strides == contiguous(value.shape):
+            return place
+        size = math.prod(value.shape)
+        target = Place("work", self._take(size), contiguous(value.shape))
+        sizes, collapsed = _collapse(value.shape, {0: place.strides, 1: target.strides})
+        source = f"{place.buffer}[{_index(place.offset, collapsed[0])}]"
+        self._nest(sizes, [f"work[{_index(target.offset, collapsed[1])}] = {source}"])
+        return target
+
+    def _product(
+        self, x: Place, y: Place, sizes: tuple[int, int, int], out: Place, add: bool
+    ) -> None:
+        m, n, k = sizes
+        flip_x, lda = _leading(x.strides, (m, k))
+        flip_y, ldb = _leading(y.strides, (k, n))
+        product = product_source(
+            self.dtype,
+            m,
+            n,
+            k,
+            *map(self._address, (x, y, out)),
+            transpose_a=flip_x,
+            transpose_b=flip_y,
+            lda=lda,
+            ldb=ldb,
+            accumulate=add,
+        )
+        self._definitions[product.definition] = None
+        self._lines.append(product.call)
+
+    def _address(self, place: Place) -> str:
+        width = np.dtype(self.dtype).itemsize
+        return f"{place.buffer}_at + {place.offset * width}"
+
+    def _matrix(self, value: Value, shape: tuple[int, int]) -> Place:
+        place = self._places[value]
+        return place if _leading(place.strides, shape) is not None else self._rows(value)
+
+    def _matmul(self, step: Apply) -> None:
+        x, y = step.operands
+        sizes = x.shape[0], y.shape[1], x.shape[1]
+        places = self._matrix(x, x.shape), self._matrix(y, y.shape)
+        self._product(*places, sizes, self._allot(step.result), False)
+
+    def _linear(self, step: Apply) -> None:
+        x, weight, bias = step.operands
+        (m, k), n = x.shape, weight.shape[0]
+        places = self._matrix(x, x.shape), self._matrix(weight, weight.shape)
+        flipped = Place(places[1].buffer, places[1].offset, places[1].strides[::-1])
+        out = self._allot(step.result)
+        from_bias = f"{self._places[bias].buffer}[{_index(self._places[bias].offset, (0, 1))}]"
+        self._nest((m, n), [f"{out.buffer}[{_index(out.offset, (n, 1))}] = {from_bias}"])
+        self._product(places[0], flipped, (m, n, k), out, True)
+
+    def _sum(self, step: Apply) -> None:
+        (x,) = step.operands
+        shape, axis = x.shape, step.attributes["axis"]
+        axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        summed = {a % len(shape) for a in axes}
+        out = self._allot(step.result)
+        kept = [i for i in range(len(shape)) if i not in summed]
+        to = contiguous([shape[i] for i in kept])
+        along = tuple(to[kept.index(i)] if i in kept else 0 for i in range(len(shape)))
+        count = math.prod(step.result.shape)
+        target = f"{out.buffer}[{out.offset} + i0]"
+        self._nest((count,), [f"{target} = 0.0"])
+        self._add(self._places[x], out, shape, along)
+        if step.op.name == "mean":
+            elements = math.prod(shape) // count
+            self._nest((count,), [f"{target} = {target} / {float(elements)!r}"])
+
+    def _add(self, x: Place, out: Place, shape: Sequence[int], along: Sequence[int]) -> None:
+        """Write the loops that add x to the places of a result with strides `along`."""
+        sizes, found = _collapse(shape, {"x": x.strides, "out": along})
+        to = f"{out.buffer}[{_index(out.offset, found['out'])}]"
+        if found["out"] and found["out"][-1] == 0:
+            n, stride = sizes[-1], found["x"][-1]
+            self._definitions[SUM.format(n=n, stride=stride)] = None
+            to = f"{out.buffer}[{_index(out.offset, found['out'][:-1])}]"
+            start = _index(x.offset, found["x"][:-1])
+            total = f"run_sum_{n}_{stride}({x.buffer}[{start}:])"
+            self._nest(sizes[:-1], [f"{to} += {total}"])
+        else:
+            self._nest(sizes, [f"{to} += {x.buffer}[{_index(x.offset, found['x'])}]"])
+
+    # ------------------------------------------------------------------------------ text
+
+    def _text(self) -> str:
+        names = [value.name for value in (*self.reads, *self.writes)]
+        addresses = [f"{name}_at = {name}.ctypes.data" for name in (*names, "work")]
+        used = "\n".join(self._lines)
+        needed = [line for line in addresses if f"{line.split(' ')[0]} +" in used]
+        body = "\n    ".join([*needed, *self._lines])
+        header = f"def segment({', '.join([*names, 'work'])}):"
+        return f"{header}\n    {body}\n"
+
+    def compile(self) -> Callable[..., None]:
+        """Return the function ``segment(*reads, *writes, workspace)``."""
+        if self._compiled is None:
+            types = [_type(value.dtype) for value in (*self.reads, *self.writes)]
+            signature = f"({', '.join([*types, f'{self.dtype}[::1]'])})"
+            definitions = "\n".join(self._definitions)
+            self._compiled = compile_loop(self.source, self.dtype, signature, definitions)
+        return self._compiled
+
+
+WRITERS: dict[str, Callable[[Segment, Apply], None]] = {
+    **dict.fromkeys(VIEWS, Segment._view),
+    "linear": Segment._linear,
+    "matmul": Segment._matmul,
+    "mean": Segment._sum,
+    "sum": Segment._sum,
+}
+
+
+def _type(dtype: np.dtype[Any]) -> str:
+    return f"{'boolean' if dtype.kind == 'b' else dtype.name}[::1]"
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _leading(strides: tuple[int, ...], shape: tuple[int, int]) -> Any:
+    """Return whether a matrix is stored transposed, and its rows' distance; None if neither."""
+    rows, columns = strides
+    high, wide = shape
+    if (columns == 1 or wide == 1) and (rows >= wide or high == 1):
+        return False, max(rows, wide)
+    if (rows == 1 or high == 1) and (columns >= high or wide == 1):
+        return True, max(columns, high)
+    return None
+
+
+def _stretched(place: Place, shape: Sequence[int], target: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides with which a value is read as if it had another shape."""
+    lacking = len(target) - len(shape)
+    pairs = zip(shape, place.strides, strict=True)
+    return (0,) * lacking + tuple(0 if size == 1 else stride for size, stride in pairs)
+
+
+def _collapse(shape: Sequence[int], strides: dict[Any, Any]) -> tuple[list[int], dict[Any, Any]]:
+    """Join axes that lie one after the other in all arrays; axes of length one vanish.
+
+    >>> _collapse((2, 3, 4), {"a": (12, 4, 1), "b": (4, 0, 1)})
+    ([2, 3, 4], {'a': [12, 4, 1], 'b': [4, 0, 1]})
+    >>> _collapse((2, 3, 4), {"a": (12, 4, 1), "b": (0, 0, 0)})
+    ([24], {'a': [1], 'b': [0]})
+    """
+    sizes: list[int] = []
+    found: dict[Any, list[int]] = {name: [] for name in strides}
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        joins = sizes and all(found[n][-1] == s[axis] * size for n, s in strides.items())
+        if joins:
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+        for name, given in strides.items():
+            found[name][-1:] = [given[axis]] if joins else [*found[name][-1:], given[axis]]
+    return sizes, found
+
+
+def _index(offset: int, strides: Sequence[int]) -> str:
+    """Return the text of a position.
+
+    >>> _index(5, (4, 0, 1))
+    '5 + i0 * 4 + i2'
+    """
+    terms = [f"i{d} * {s}" if s != 1 else f"i{d}" for d, s in enumerate(strides) if s]
+    return " + ".join([str(offset)] * (bool(offset) or not terms) + terms)
+
+
+def _inlined(step: Apply) -> str:
+    """Return the expression of an elementwise step on the names of scalars."""
+    text = _scalar_text(step)
+    assert text is not None
+    operands = dict(zip(step.op.operands, map(_operand, step.operands), strict=True))
+    numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
+    tree = _Renamed(operands | numbers).visit(ast.parse(text, mode="eval"))
+    inlined = ast.unparse(tree)
+    return f"select({inlined}, 1.0, 0.0)" if step.result.dtype == bool else inlined
+
+
+def _operand(x: Any) -> str:
+    return f"{x.name}_" if isinstance(x, Value) else _number(x)
+
+
+def _number(x: Any) -> str:
+    number = float(x)
+    if math.isfinite(number):
+        return repr(number)
+    return "F(np.nan)" if number != number else f"F({'-' if number < 0 else ''}np.inf)"
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in self.names:
+            return node
+        return ast.parse(self.names[node.id], mode="eval").body
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [self.visit(argument) for argument in node.args]
+        if not isinstance(node.func, ast.Name):
+            node.func = self.visit(node.func)
+        return node
