@@ -284,7 +284,7 @@ class Segment:
             m,
             n,
             k,
-            *map(self._address, (x, y, out)),
+            *"xyz",
             transpose_a=flip_x,
             transpose_b=flip_y,
             lda=lda,
@@ -292,11 +292,10 @@ class Segment:
             accumulate=add,
         )
         self._definitions[product.definition] = None
-        self._lines.append(product.call)
-
-    def _address(self, place: Place) -> str:
-        width = np.dtype(self.dtype).itemsize
-        return f"{place.buffer}_at + {place.offset * width}"
+        name = f"product_{len(self._lines)}"  # outside of the text whose numbers get a type
+        self._definitions[f"@inline\ndef {name}(x, y, z):\n    {product.call}\n"] = None
+        places = ", ".join(f"{p.buffer}[{p.offset}:].ctypes.data" for p in (x, y, out))
+        self._lines.append(f"{name}({places})")
 
     def _matrix(self, value: Value, shape: tuple[int, int]) -> Place:
         place = self._places[value]
@@ -353,12 +352,8 @@ class Segment:
 
     def _text(self) -> str:
         names = [value.name for value in (*self.reads, *self.writes)]
-        addresses = [f"{name}_at = {name}.ctypes.data" for name in (*names, "work")]
-        used = "\n".join(self._lines)
-        needed = [line for line in addresses if f"{line.split(' ')[0]} +" in used]
-        body = "\n    ".join([*needed, *self._lines])
-        header = f"def segment({', '.join([*names, 'work'])}):"
-        return f"{header}\n    {body}\n"
+        body = "\n    ".join(self._lines)
+        return f"def segment({', '.join([*names, 'work'])}):\n    {body}\n"
 
     def compile(self) -> Callable[..., None]:
         """Return the function ``segment(*reads, *writes, workspace)``."""
