@@ -40,7 +40,13 @@ def cumulative(ufunc):
     return lambda x, axis=0: ufunc.accumulate(x, axis=axis)
 
 
+def argsort(x, axis=-1):
+    """Return the order of a stable sort: equal elements keep theirs."""
+    return np.argsort(x, axis=axis, kind="stable")
+
+
 FORMULAS = {
+    "argsort": argsort,
     "take_pull": take_pull,
     "take_along_axis_pull": take_along_axis_pull,
     "recurrence": recurrence,
