@@ -122,14 +122,12 @@ def _intrinsics() -> dict[str, Any]:
         )
 
     def native_pointer(context: Any, address: Any, dtype: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
         if not isinstance(address, numba.types.Integer):
             return None  # a mistake in the text, not a number to be cut off
-        pointer = numba.types.CPointer(dtype.dtype)
-        return pointer(
-            numba.types.intp, dtype
-        ), lambda context, builder, signature, args: builder.inttoptr(
-            args[0], context.get_value_type(signature.return_type)
-        )
+        return numba.types.CPointer(dtype.dtype)(numba.types.intp, dtype), emit
 
     intrinsic, carray = numba.extending.intrinsic, numba.carray
     pointer = intrinsic(native_pointer)
