@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from applications import applications, call, differentiable
+from applications import applications, call, differentiable, draw
 
 import autograd_core as ag
 import nn
@@ -45,7 +45,7 @@ def test_every_operation_and_its_pullback(op):
             )
             return (value, *pull(ag.cos(value)))
 
-        compiled = ag.compile(function, audit=False)
+        compiled = ag.compile(function, audit=False, native=False)
         for seed in range(4):
             arrays = [again(x, seed) for x in operands]
             got, want = compiled(*arrays), function(*arrays)
@@ -53,6 +53,68 @@ def test_every_operation_and_its_pullback(op):
                 close(g, w)
         (kind,) = compiled.kinds.values()
         assert kind.runs == 2, compiled.explain()
+
+
+ELEMENTWISE = [
+    op
+    for op in OPS
+    if op.pointwise and op.nondiff is None and not op.attributes and op.name != "float_power"
+]  # which is float64 always
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("start", range(0, len(ELEMENTWISE), 12))
+def test_elementwise_operations_in_one_loop(start, dtype):
+    chosen = ELEMENTWISE[start : start + 12]
+    rng = np.random.default_rng(start)
+    given = [draw(op, rng, [(5, 4)] * len(op.operands))[0] for op in chosen]
+    given = [[x.astype(dtype) for x in operands] for operands in given]
+
+    def function(factor, *flat):
+        operands = iter(flat)
+        results = [call(op, [next(operands) for _ in op.operands], {}) for op in chosen]
+        return tuple(result * factor for result in results)
+
+    flat = [x for operands in given for x in operands]
+    compiled = ag.compile(function, audit=False)
+    factors = [np.asarray(f, dtype) for f in (1.0, 1.25, 0.5)]
+    for factor in factors:
+        tensors = [ag.tensor(x) for x in (factor, *flat)]
+        got, want = compiled(*tensors), function(*tensors)
+    assert len(compiled.programs[0].segments) == 1, compiled.explain()
+    for op, g, w, operands in zip(chosen, got, want, given, strict=True):
+        size = max(np.abs(w.numpy()).max(), *(np.abs(x).max() for x in operands))
+        error = np.abs(g.numpy() - w.numpy()).max()
+        assert error <= 8 * np.finfo(dtype).eps * size, f"{op.name}: {error}"
+
+
+def test_sums_products_and_views_natively():
+    rng = np.random.default_rng(0)
+
+    def function(x, w, b):
+        y = ag.linear(x, w, b)
+        z = ag.transpose(ag.reshape(y, shape=(2, 3, 4)), axes=(2, 0, 1))
+        total = ag.sum(z * z, axis=(0, 2)) + ag.mean(y[1:5:2, ::-1])
+        rows = ag.sum(ag.broadcast_to(total, shape=(3, 2)) @ y[:2], axis=0, keepdims=True)
+        return ag.sum(y.T @ x, axis=1), rows, ag.mean(z, axis=-1), y[None, :, 0] * 2.0, z
+
+    both = ag.compile(ag.value_and_grad(lambda *p: ag.sum(ag.sin(_all(function(*p)))), (0, 1, 2)))
+    plain = ag.value_and_grad(lambda *p: ag.sum(ag.sin(_all(function(*p)))), (0, 1, 2))
+    compiled = ag.compile(function)
+    for _ in range(5):
+        points = [rng.normal(size=shape) for shape in ((6, 5), (4, 5), (4,))]
+        tensors = [ag.tensor(x) for x in points]
+        for got, want in zip(compiled(*tensors), function(*tensors), strict=True):
+            np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-13, atol=1e-13)
+        (value, slopes), (right, others) = both(*points), plain(*points)
+        np.testing.assert_allclose(value, right, rtol=1e-12)
+        for got, want in zip(slopes, others, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
+    assert not compiled.programs[0].islands, compiled.explain()
+
+
+def _all(parts):
+    return ag.concatenate([ag.ravel(part) for part in parts])
 
 
 def _with(arrays, tracked, points):
@@ -267,6 +329,29 @@ def test_globals_that_change():
             close(compiled(x).numpy(), np.asarray(function(x)))
     finally:
         SETTINGS["power"] = 2
+
+
+def test_labels_stay_on_the_way_of_operations():
+    one, two = (_classifier() for _ in range(2))
+    step = ag.compile(one[0])
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        x = rng.normal(size=(6, 5)).astype(np.float32)
+        y = rng.integers(0, 3, 6)
+        y[: i % 3] = -100  # ignored
+        got, want = step(x, y), two[0](x, ag.tensor(y))
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=3e-6)
+    for p, q in zip(one[1].parameters(), two[1].parameters(), strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-4, atol=1e-6)
+    assert "run 5 times" in step.explain(), step.explain()
+    with pytest.raises(ag.ShapeError, match="labels from 0 to 2"):
+        step(x, np.full(6, 3))
+
+
+def _classifier():
+    model = small(dtype=np.float32)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    return step_of(model, optimizer, nn.CrossEntropyLoss(label_smoothing=0.1)), model
 
 
 def test_training_and_evaluation():
@@ -501,7 +586,9 @@ def test_a_program_can_be_read():
     for (x,) in VECTORS:
         compiled(x)
     source = compiled.programs[0].source
-    assert source.startswith("def run(x0):") and "tanh_" in source
+    assert source.startswith("def run(x0):") and "native" in source
+    (segment,) = compiled.programs[0].segments
+    assert "tanh(x0_)" in segment.source
 
 
 @pytest.mark.parametrize("name", ["norm", "einsum", "var", "logsumexp"])

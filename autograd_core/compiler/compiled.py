@@ -29,7 +29,9 @@ __all__ = ["Compiled", "compile"]
 MOST_KINDS = 64  # of calls with different shapes or settings; more of them run as they always did
 
 
-def compile(function: Callable[..., Any] | None = None, *, audit: bool = True) -> Any:
+def compile(
+    function: Callable[..., Any] | None = None, *, audit: bool = True, native: bool = True
+) -> Any:
     """Turn a function into a program of the operations that it applies.
 
     Parameters
@@ -40,6 +42,9 @@ def compile(function: Callable[..., Any] | None = None, *, audit: bool = True) -
         and optimizers that it reaches are updated in place.
     audit : bool
         Whether to record the calls 3, 10, 100, 1000, ... again and compare.
+    native : bool
+        Whether to make machine code of elementwise operations, sums and matrix products. Else a
+        program calls the same functions of NumPy as without it, one by one.
 
     Returns
     -------
@@ -71,14 +76,15 @@ def compile(function: Callable[..., Any] | None = None, *, audit: bool = True) -
       float64(2,): a program of 10 steps, run 1 time
     """
     if function is None:
-        return functools.partial(compile, audit=audit)
-    return Compiled(function, audit)
+        return functools.partial(compile, audit=audit, native=native)
+    return Compiled(function, audit, native)
 
 
 class Kind:
     """The calls of one kind: what was recorded of them, and the program."""
 
-    def __init__(self) -> None:
+    def __init__(self, native: bool) -> None:
+        self.native = native
         self.calls = 0
         self.runs = 0
         self.left: dict[str, int] = {}  # why runs were given up, and how often
@@ -90,17 +96,17 @@ class Kind:
     def learn(self, recording: Recording) -> None:
         """Take in another recording; make a program if it shows that one is right."""
         before, self.recording = self.recording, recording
-        self.reason = recording.objection()
-        self.hopeless = self.reason is not None
-        if before is None or self.hopeless:
-            self.reason = self.reason or "recorded once"
-            return
-        self.reason = before.difference(recording)
-        self.hopeless = self.reason is not None
-        if self.reason is None and before.leaves_open(recording):
+        found = recording.objection()
+        if found is None and before is not None:
+            found = before.difference(recording)
+        self.hopeless = found is not None
+        if self.hopeless or before is None:
+            self.reason = found or "recorded once"
+        elif self.program is None and before.leaves_open(recording):
             self.reason = "recorded with equal inputs only, which proves no constant"
-        if self.reason is None:
-            self.program = Program(recording.trace, recording.outputs)
+        elif self.program is None:
+            self.program = Program(recording.trace, recording.outputs, self.native)
+            recording.before.clear()  # they have proved what they could
 
     def leave(self, stale: Stale) -> None:
         """Note that a run was given up; start anew if the program is no longer right."""
@@ -129,6 +135,7 @@ class Recording:
         self.outputs = [x for x in self.flat if isinstance(x, Value)]
         self.plain = [isinstance(x, Tensor) and self.trace.is_plain(x._value) for x in flat]
         self.before = [array.copy() for array in self.arrays]
+        self.trace.close()
 
     def _place(self, x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -148,13 +155,15 @@ class Recording:
 
     def leaves_open(self, other: Recording) -> bool:
         """Whether equal inputs may be the reason for equal constants."""
-        return unproven(self.trace, other.trace) and all(map(alike, self.before, other.before))
+        same = all(map(alike, self.before, other.before))
+        return same and unproven(self.trace, other.trace)
 
     def results(self, arrays: Sequence[np.ndarray] | None = None) -> Any:
         """Return the results, of this call or of another, in the function's containers."""
         if arrays is None:
             flat, _ = flatten(self.result)
             arrays = [_array(x).copy() for x in flat if _is_array(x)]
+            self.result = None
         found = iter(arrays)
         pairs = zip(self.flat, self.plain, strict=True)
         return self.build(
@@ -178,10 +187,13 @@ def _array(x: Any) -> np.ndarray:
 class Compiled:
     """A function that `compile` has taken on; see there."""
 
-    def __init__(self, function: Callable[..., Any], audit: bool = True) -> None:
+    def __init__(
+        self, function: Callable[..., Any], audit: bool = True, native: bool = True
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.audit = audit
+        self.native = native
         self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
         self._surroundings = Surroundings(function)
@@ -213,7 +225,7 @@ class Compiled:
         key = (given, _shape_of(args), _shape_of(kwargs), self._surroundings.key())
         if key not in self.kinds and len(self.kinds) >= MOST_KINDS:
             return None
-        return self.kinds.setdefault(key, Kind())
+        return self.kinds.setdefault(key, Kind(self.native))
 
     def _run(self, kind: Kind, leaves: Sequence[Any]) -> Any:
         assert kind.program is not None and kind.recording is not None
@@ -256,7 +268,9 @@ def _summary(kind: Kind) -> str:
         return f"no program: {kind.reason}"
     times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
     left = "".join(f"; not run {count}×: {reason}" for reason, count in kind.left.items())
-    return f"a program of {len(kind.program.steps)} steps, run {times}{left}"
+    islands = ", ".join(dict.fromkeys(kind.program.islands))
+    alone = f"; one by one: {islands}" if islands and kind.program.segments else ""
+    return f"a program of {len(kind.program.steps)} steps, run {times}{alone}{left}"
 
 
 def _on_tape(x: Any) -> bool:

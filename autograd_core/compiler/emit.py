@@ -39,6 +39,14 @@ class Stale(Exception):  # noqa: N818
         self.lasting = lasting
 
 
+def lent(pool: list[np.ndarray], size: int, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return a workspace that no other thread uses; who has used it puts it into the pool."""
+    try:
+        return pool.pop()
+    except IndexError:
+        return np.empty(size, dtype)
+
+
 class _Text:
     """The lines of the function, and the objects that they name."""
 
@@ -50,6 +58,7 @@ class _Text:
             "clock": clock,
             "empty": np.empty,
             "isfinite": math.isfinite,
+            "lent": lent,
             "vdot": np.vdot,
             "wrote": wrote,
         }
@@ -76,12 +85,14 @@ def emit(
     captured: Sequence[Value],
     steps: Sequence[Step],
     results: Sequence[Value],
-) -> tuple[str, Callable[..., Any]]:
-    """Return the text of the function of the inputs that does the steps, and the function."""
+    native: bool = True,
+) -> tuple[str, Callable[..., Any], list[Segment]]:
+    """Return the text of the function of the inputs that does the steps, it, and its segments."""
     text = _Text()
     for value in captured:
         text.lines.append(f"{value.name} = {_found(value, text)}")
-    for part in segmented(steps, set(results)):
+    parts = segmented(steps, set(results)) if native else list(steps)
+    for part in parts:
         text.lines += _segment(part, text) if isinstance(part, Segment) else _step(part, text)
     returned = "".join(f"{value.name}, " for value in results)
     text.lines.append(f"return ({returned})")
@@ -89,7 +100,7 @@ def emit(
     source = "\n    ".join([header, *text.lines]) + "\n"
     scope = text.scope
     exec(source, scope)
-    return source, scope["run"]
+    return source, scope["run"], [part for part in parts if isinstance(part, Segment)]
 
 
 def segmented(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
@@ -101,8 +112,7 @@ def segmented(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
         if len(run) >= SHORTEST and any(step.op.name not in VIEWS for step in run):
             rest = [*steps[:position], *steps[position + len(run) :]]
             needed = results | {x for step in rest for x in reads(step)}
-            dtype = _float_type(run[0])
-            parts.append(Segment(run, needed, dtype))
+            parts.append(Segment(run, needed, _float_type(run[0])))
         else:
             run = run or [steps[position]]  # type: ignore[list-item]
             parts += run
@@ -113,7 +123,7 @@ def segmented(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
 def _native_run(steps: Sequence[Step], start: int) -> list[Apply]:
     """Return the steps from `start` on that one segment can take."""
     first = steps[start]
-    dtype = _float_type(first) if isinstance(first, Apply) else None
+    dtype = _float_type(first) if isinstance(first, Apply) else ""
     run: list[Apply] = []
     for step in steps[start:] if dtype else ():
         if not isinstance(step, Apply) or not lowers(step, dtype):
@@ -122,9 +132,10 @@ def _native_run(steps: Sequence[Step], start: int) -> list[Apply]:
     return run
 
 
-def _float_type(step: Apply) -> str | None:
+def _float_type(step: Apply) -> str:
+    """Return the float type in which a step could work natively, or nothing."""
     values = [x for x in (*step.operands, step.result) if isinstance(x, Value)]
-    return next((v.dtype.name for v in values if v.dtype.name in FLOATS), None)
+    return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")
 
 
 def _segment(segment: Segment, text: _Text) -> list[str]:
@@ -135,7 +146,7 @@ def _segment(segment: Segment, text: _Text) -> list[str]:
         f"{v.name} = empty({v.shape}, {text.named('dtype', v.dtype)})" for v in segment.writes
     ]
     size, dtype = max(segment.size, 1), text.named("dtype", np.dtype(segment.dtype))
-    lines.append(f"work = {pool}.pop() if {pool} else empty({size}, {dtype})")
+    lines.append(f"work = lent({pool}, {size}, {dtype})")
     given = [f"{value.name}.ravel()" for value in segment.reads]
     given += [f"{value.name}.reshape(-1)" for value in segment.writes]
     lines.append(f"{function}({', '.join([*given, 'work'])})")

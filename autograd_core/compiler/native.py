@@ -8,10 +8,9 @@ a value is a place in a buffer and a stride for each axis. Matrix products go to
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -19,7 +18,9 @@ from numpy.lib.stride_tricks import as_strided
 from ..declare import OPS
 from ..kernels.jit import compile_loop
 from ..kernels.products import product_source
+from .layout import Place, address, collapse, contiguous, index, leading, stretched
 from .record import Apply, Value
+from .scalars import inlined, scalar_text
 
 __all__ = ["Segment", "lowers"]
 
@@ -35,23 +36,6 @@ def run_sum_{n}_{stride}(x):
 """
 
 
-class Place(NamedTuple):
-    """Where a value is: a buffer, the first element, and a stride for each axis, in elements."""
-
-    buffer: str
-    offset: int
-    strides: tuple[int, ...]
-
-
-def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the strides of an array in row order.
-
-    >>> contiguous((2, 3, 4))
-    (12, 4, 1)
-    """
-    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
-
-
 def lowers(step: Any, dtype: str) -> bool:
     """Whether a step can be part of a segment that works in `dtype`."""
     if not isinstance(step, Apply):
@@ -61,7 +45,7 @@ def lowers(step: Any, dtype: str) -> bool:
     if dtype not in kinds or not kinds <= {dtype, "bool"} or 0 in _sizes(step):
         return False
     if step.op.pointwise:
-        return _scalar_text(step) is not None
+        return scalar_text(step) is not None
     fits = FITS.get(step.op.name)
     return fits is not None and step.op is OPS[step.op.name] and fits(step)
 
@@ -69,14 +53,6 @@ def lowers(step: Any, dtype: str) -> bool:
 def _sizes(step: Apply) -> set[int]:
     values = [x for x in (*step.operands, step.result) if isinstance(x, Value)]
     return {math.prod(value.shape) for value in values}
-
-
-def _scalar_text(step: Apply) -> str | None:
-    """Return the expression of an elementwise step; None if it has none for its attributes."""
-    scalar = step.op.facets.get("scalar")
-    if not all(isinstance(v, int | float | None) for v in step.attributes.values()):
-        return None
-    return scalar(**step.attributes) if callable(scalar) else scalar
 
 
 def _matrices(step: Apply) -> bool:
@@ -214,12 +190,12 @@ class Segment:
         read = [x for step in group for x in step.operands if isinstance(x, Value)]
         outer = [x for x in dict.fromkeys(read) if x not in inside]
         shape = group[0].result.shape
-        strides = {v: _stretched(self._places[v], v.shape, shape) for v in outer}
+        strides = {v: stretched(self._places[v], v.shape, shape) for v in outer}
         strides |= {value: place.strides for value, place in places.items()}
-        sizes, collapsed = _collapse(shape, strides)
+        sizes, collapsed = collapse(shape, strides)
         body = [f"{x.name}_ = F({self._at(x, collapsed[x])})" for x in outer]
         for step in group:
-            body.append(f"{step.result.name}_ = {_inlined(step)}")
+            body.append(f"{step.result.name}_ = {inlined(step)}")
         for value in kept:
             stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
             body.append(f"{self._at(value, collapsed[value])} = {stored}")
@@ -227,7 +203,7 @@ class Segment:
 
     def _at(self, value: Value, strides: Sequence[int]) -> str:
         place = self._places[value]
-        return f"{place.buffer}[{_index(place.offset, strides)}]"
+        return f"{place.buffer}[{index(place.offset, strides)}]"
 
     def _nest(self, sizes: Sequence[int], body: Iterable[str]) -> None:
         for depth, size in enumerate(sizes):
@@ -238,9 +214,9 @@ class Segment:
         """Write a copy of what is at a place to a value's own argument."""
         target = Place(value.name, 0, contiguous(value.shape))
         strides = {"from": place.strides, "to": target.strides}
-        sizes, collapsed = _collapse(value.shape, strides)
-        source = f"{place.buffer}[{_index(place.offset, collapsed['from'])}]"
-        self._nest(sizes, [f"{value.name}[{_index(0, collapsed['to'])}] = {source}"])
+        sizes, collapsed = collapse(value.shape, strides)
+        source = f"{place.buffer}[{index(place.offset, collapsed['from'])}]"
+        self._nest(sizes, [f"{value.name}[{index(0, collapsed['to'])}] = {source}"])
         self._places[value] = target
 
     def _view(self, step: Apply) -> None:
@@ -258,7 +234,7 @@ class Segment:
         if step.op.name == "reshape":
             strides, shift = contiguous(step.result.shape), 0
         else:
-            strides, shift = moved.strides, _address(moved) - _address(seen)
+            strides, shift = moved.strides, address(moved) - address(seen)
         self._places[step.result] = Place(place.buffer, place.offset + shift, strides)
 
     def _rows(self, value: Value) -> Place:
@@ -268,17 +244,17 @@ class Segment:
             return place
         size = math.prod(value.shape)
         target = Place("work", self._take(size), contiguous(value.shape))
-        sizes, collapsed = _collapse(value.shape, {0: place.strides, 1: target.strides})
-        source = f"{place.buffer}[{_index(place.offset, collapsed[0])}]"
-        self._nest(sizes, [f"work[{_index(target.offset, collapsed[1])}] = {source}"])
+        sizes, collapsed = collapse(value.shape, {0: place.strides, 1: target.strides})
+        source = f"{place.buffer}[{index(place.offset, collapsed[0])}]"
+        self._nest(sizes, [f"work[{index(target.offset, collapsed[1])}] = {source}"])
         return target
 
     def _product(
         self, x: Place, y: Place, sizes: tuple[int, int, int], out: Place, add: bool
     ) -> None:
         m, n, k = sizes
-        flip_x, lda = _leading(x.strides, (m, k))
-        flip_y, ldb = _leading(y.strides, (k, n))
+        flip_x, lda = leading(x.strides, (m, k))
+        flip_y, ldb = leading(y.strides, (k, n))
         product = product_source(
             self.dtype,
             m,
@@ -299,7 +275,7 @@ class Segment:
 
     def _matrix(self, value: Value, shape: tuple[int, int]) -> Place:
         place = self._places[value]
-        return place if _leading(place.strides, shape) is not None else self._rows(value)
+        return place if leading(place.strides, shape) is not None else self._rows(value)
 
     def _matmul(self, step: Apply) -> None:
         x, y = step.operands
@@ -313,8 +289,8 @@ class Segment:
         places = self._matrix(x, x.shape), self._matrix(weight, weight.shape)
         flipped = Place(places[1].buffer, places[1].offset, places[1].strides[::-1])
         out = self._allot(step.result)
-        from_bias = f"{self._places[bias].buffer}[{_index(self._places[bias].offset, (0, 1))}]"
-        self._nest((m, n), [f"{out.buffer}[{_index(out.offset, (n, 1))}] = {from_bias}"])
+        from_bias = f"{self._places[bias].buffer}[{index(self._places[bias].offset, (0, 1))}]"
+        self._nest((m, n), [f"{out.buffer}[{index(out.offset, (n, 1))}] = {from_bias}"])
         self._product(places[0], flipped, (m, n, k), out, True)
 
     def _sum(self, step: Apply) -> None:
@@ -336,17 +312,19 @@ class Segment:
 
     def _add(self, x: Place, out: Place, shape: Sequence[int], along: Sequence[int]) -> None:
         """Write the loops that add x to the places of a result with strides `along`."""
-        sizes, found = _collapse(shape, {"x": x.strides, "out": along})
-        to = f"{out.buffer}[{_index(out.offset, found['out'])}]"
+        sizes, found = collapse(shape, {"x": x.strides, "out": along})
+        to = f"{out.buffer}[{index(out.offset, found['out'])}]"
         if found["out"] and found["out"][-1] == 0:
             n, stride = sizes[-1], found["x"][-1]
+            if stride < 0:  # from the other end
+                x, stride = x._replace(offset=x.offset + (n - 1) * stride), -stride
             self._definitions[SUM.format(n=n, stride=stride)] = None
-            to = f"{out.buffer}[{_index(out.offset, found['out'][:-1])}]"
-            start = _index(x.offset, found["x"][:-1])
+            to = f"{out.buffer}[{index(out.offset, found['out'][:-1])}]"
+            start = index(x.offset, found["x"][:-1])
             total = f"run_sum_{n}_{stride}({x.buffer}[{start}:])"
             self._nest(sizes[:-1], [f"{to} += {total}"])
         else:
-            self._nest(sizes, [f"{to} += {x.buffer}[{_index(x.offset, found['x'])}]"])
+            self._nest(sizes, [f"{to} += {x.buffer}[{index(x.offset, found['x'])}]"])
 
     # ------------------------------------------------------------------------------ text
 
@@ -376,96 +354,3 @@ WRITERS: dict[str, Callable[[Segment, Apply], None]] = {
 
 def _type(dtype: np.dtype[Any]) -> str:
     return f"{'boolean' if dtype.kind == 'b' else dtype.name}[::1]"
-
-
-def _address(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def _leading(strides: tuple[int, ...], shape: tuple[int, int]) -> Any:
-    """Return whether a matrix is stored transposed, and its rows' distance; None if neither."""
-    rows, columns = strides
-    high, wide = shape
-    if (columns == 1 or wide == 1) and (rows >= wide or high == 1):
-        return False, max(rows, wide)
-    if (rows == 1 or high == 1) and (columns >= high or wide == 1):
-        return True, max(columns, high)
-    return None
-
-
-def _stretched(place: Place, shape: Sequence[int], target: Sequence[int]) -> tuple[int, ...]:
-    """Return the strides with which a value is read as if it had another shape."""
-    lacking = len(target) - len(shape)
-    pairs = zip(shape, place.strides, strict=True)
-    return (0,) * lacking + tuple(0 if size == 1 else stride for size, stride in pairs)
-
-
-def _collapse(shape: Sequence[int], strides: dict[Any, Any]) -> tuple[list[int], dict[Any, Any]]:
-    """Join axes that lie one after the other in all arrays; axes of length one vanish.
-
-    >>> _collapse((2, 3, 4), {"a": (12, 4, 1), "b": (4, 0, 1)})
-    ([2, 3, 4], {'a': [12, 4, 1], 'b': [4, 0, 1]})
-    >>> _collapse((2, 3, 4), {"a": (12, 4, 1), "b": (0, 0, 0)})
-    ([24], {'a': [1], 'b': [0]})
-    """
-    sizes: list[int] = []
-    found: dict[Any, list[int]] = {name: [] for name in strides}
-    for axis, size in enumerate(shape):
-        if size == 1:
-            continue
-        joins = sizes and all(found[n][-1] == s[axis] * size for n, s in strides.items())
-        if joins:
-            sizes[-1] *= size
-        else:
-            sizes.append(size)
-        for name, given in strides.items():
-            found[name][-1:] = [given[axis]] if joins else [*found[name][-1:], given[axis]]
-    return sizes, found
-
-
-def _index(offset: int, strides: Sequence[int]) -> str:
-    """Return the text of a position.
-
-    >>> _index(5, (4, 0, 1))
-    '5 + i0 * 4 + i2'
-    """
-    terms = [f"i{d} * {s}" if s != 1 else f"i{d}" for d, s in enumerate(strides) if s]
-    return " + ".join([str(offset)] * (bool(offset) or not terms) + terms)
-
-
-def _inlined(step: Apply) -> str:
-    """Return the expression of an elementwise step on the names of scalars."""
-    text = _scalar_text(step)
-    assert text is not None
-    operands = dict(zip(step.op.operands, map(_operand, step.operands), strict=True))
-    numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
-    tree = _Renamed(operands | numbers).visit(ast.parse(text, mode="eval"))
-    inlined = ast.unparse(tree)
-    return f"select({inlined}, 1.0, 0.0)" if step.result.dtype == bool else inlined
-
-
-def _operand(x: Any) -> str:
-    return f"{x.name}_" if isinstance(x, Value) else _number(x)
-
-
-def _number(x: Any) -> str:
-    number = float(x)
-    if math.isfinite(number):
-        return repr(number)
-    return "F(np.nan)" if number != number else f"F({'-' if number < 0 else ''}np.inf)"
-
-
-class _Renamed(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id not in self.names:
-            return node
-        return ast.parse(self.names[node.id], mode="eval").body
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        node.args = [self.visit(argument) for argument in node.args]
-        if not isinstance(node.func, ast.Name):
-            node.func = self.visit(node.func)
-        return node

@@ -53,9 +53,11 @@ class Program:
         What a run does, in order; results that nobody needs are left out.
     source : str
         The text of the function that runs.
+    segments : list of Segment
+        The parts of it that are machine code; each has a `source`, too.
     """
 
-    def __init__(self, trace: Trace, outputs: Sequence[Value]) -> None:
+    def __init__(self, trace: Trace, outputs: Sequence[Value], native: bool = True) -> None:
         final = {step.leaf: step.value for step in trace.steps if isinstance(step, Collect)}
         self.forgotten = [leaf for leaf, value in final.items() if value is None]
         collected = {leaf: value for leaf, value in final.items() if value is not None}
@@ -64,7 +66,8 @@ class Program:
         self.steps = _live(trace.steps, results)
         read = {x for step in self.steps for x in reads(step)} | set(results)
         captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
-        self.source, self._function = emit(trace.inputs, captured, self.steps, results)
+        emitted = emit(trace.inputs, captured, self.steps, results, native)
+        self.source, self._function, self.segments = emitted
         # What no step has made belongs to somebody else, and what goes to two places to both.
         made = {step.result for step in self.steps if isinstance(step, Apply)}
         self._shared = [v not in made or results.count(v) > 1 for v in results]
@@ -72,6 +75,13 @@ class Program:
     def holds(self) -> bool:
         """Whether the updates are still of the kind that was recorded."""
         return all(step.valid() for step in self.steps if isinstance(step, Host))
+
+    @property
+    def islands(self) -> list[str]:
+        """The operations that run one by one, by name."""
+        inside = {id(step) for segment in self.segments for step in segment.steps}
+        applied = (step for step in self.steps if isinstance(step, Apply))
+        return [step.op.name for step in applied if id(step) not in inside]
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on input arrays; return the outputs, which nobody else has."""

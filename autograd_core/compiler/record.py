@@ -164,6 +164,10 @@ class Trace:
             self._known[id(copy)] = self._known[id(array)]
             self._alive.append(copy)
 
+    def close(self) -> None:
+        """Let go of the arrays: nothing more will be told."""
+        self._known, self._alive = {}, []
+
     def knows(self, array: np.ndarray) -> bool:
         """Whether a step has made, or read, the array."""
         return id(array) in self._known

@@ -17,7 +17,6 @@ from .common import (
     check_reduction,
     class_weights,
     floats,
-    host,
     labels_of,
     like,
     reduce,
@@ -157,21 +156,44 @@ def cross_entropy(
 
 def _distribution(
     z: Tensor, target: Any, scale: Any, smoothing: float, ignore_index: int
-) -> tuple[Tensor, np.ndarray | None]:
+) -> tuple[Tensor, Any]:
     """Return the target distribution, and what each sample counts in the mean if not 1."""
-    value = host(target)
+    value = target if isinstance(target, Tensor) else np.asarray(target)
     if value.dtype.kind == "f" and value.ndim == z.ndim:
         q = like("cross_entropy", z, target)
         return q * (1.0 - smoothing) + smoothing / z.shape[-1] if smoothing else q, None
+    place = {"shape": z.shape, "dtype": z.dtype, "ignore_index": ignore_index}
+    if isinstance(target, Tensor):  # operations all the way, so that a compiler can follow
+        q = distributions(target, smoothing=smoothing, **place)
+        return q, label_counts(target, scale=scale, **place)
     labels, kept = labels_of("cross_entropy", target, z.shape, ignore_index)
-    return ag.tensor(_smoothed(labels, kept, z, smoothing)), _counts(labels, kept, scale)
+    return ag.tensor(_smoothed(labels, kept, z.shape, z.dtype, smoothing)), _counts(
+        labels, kept, scale
+    )
 
 
-def _smoothed(labels: np.ndarray, kept: Any, z: Tensor, smoothing: float) -> np.ndarray:
+@ag.primitive(register=False, nondiff="labels are positions")
+def distributions(labels, *, shape, dtype, smoothing, ignore_index):  # type: ignore[no-untyped-def]
+    """(1 - α) onehot + α/K for labels, zeros where they are ignored."""
+    labels, kept = labels_of("cross_entropy", labels, shape, ignore_index)
+    return _smoothed(labels, kept, shape, dtype, smoothing)
+
+
+@ag.primitive(register=False, nondiff="labels are positions")
+def label_counts(labels, *, shape, dtype, scale, ignore_index):  # type: ignore[no-untyped-def]
+    """What each sample counts in the mean: the weight of its label, 0 where it is ignored."""
+    labels, kept = labels_of("cross_entropy", labels, shape, ignore_index)
+    counts = _counts(labels, kept, scale)
+    return np.ones(shape[:-1], dtype) if counts is None else counts.astype(dtype)
+
+
+def _smoothed(
+    labels: np.ndarray, kept: Any, shape: tuple[int, ...], dtype: Any, smoothing: float
+) -> np.ndarray:
     """Return (1 - α) onehot + α/K for every label, zeros where it is ignored."""
-    rest = smoothing / z.shape[-1]
-    q = np.full(z.shape, rest, z.dtype)
-    q.reshape(-1, z.shape[-1])[np.arange(labels.size), labels.ravel()] = 1.0 - smoothing + rest
+    rest = smoothing / shape[-1]
+    q = np.full(shape, rest, dtype)
+    q.reshape(-1, shape[-1])[np.arange(labels.size), labels.ravel()] = 1.0 - smoothing + rest
     if kept is not None:
         q[~kept] = 0.0
     return q

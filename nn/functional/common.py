@@ -128,8 +128,6 @@ def _spread(weight: Any, losses: Any) -> Tensor:
 
 def _share(losses: Any, counts: Any) -> Any:
     """Return Σ losses / Σ counts, each count as often as it is stretched; 0 where that is 0."""
-    if isinstance(counts, Tensor) and not counts.requires_grad:
-        counts = counts.numpy()
     stretch = losses.size // counts.size
     if not isinstance(counts, Tensor):
         mass = float(counts.sum(dtype=float)) * stretch  # a Python number keeps float32

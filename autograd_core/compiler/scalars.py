@@ -1,0 +1,57 @@
+"""Elementwise steps as expressions on scalars, to stand in a loop."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any
+
+from .record import Apply, Value
+
+__all__ = ["inlined", "scalar_text"]
+
+
+def scalar_text(step: Apply) -> str | None:
+    """Return the expression of an elementwise step; None if it has none for its attributes."""
+    scalar = step.op.facets.get("scalar")
+    if not all(isinstance(v, int | float | None) for v in step.attributes.values()):
+        return None
+    return scalar(**step.attributes) if callable(scalar) else scalar
+
+
+def inlined(step: Apply) -> str:
+    """Return the expression of an elementwise step on the names of scalars."""
+    text = scalar_text(step)
+    assert text is not None
+    operands = dict(zip(step.op.operands, map(_operand, step.operands), strict=True))
+    numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
+    tree = _Renamed(operands | numbers).visit(ast.parse(text, mode="eval"))
+    inlined = ast.unparse(tree)
+    return f"select({inlined}, 1.0, 0.0)" if step.result.dtype == bool else inlined
+
+
+def _operand(x: Any) -> str:
+    return f"{x.name}_" if isinstance(x, Value) else _number(x)
+
+
+def _number(x: Any) -> str:
+    number = float(x)
+    if math.isfinite(number):
+        return repr(number)
+    return "F(np.nan)" if number != number else f"F({'-' if number < 0 else ''}np.inf)"
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in self.names:
+            return node
+        return ast.parse(self.names[node.id], mode="eval").body
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [self.visit(argument) for argument in node.args]
+        if not isinstance(node.func, ast.Name):
+            node.func = self.visit(node.func)
+        return node
