@@ -29,6 +29,7 @@ from benchmarks.harness import Contender, ContenderFailed, Samples, choice, inte
 # name: (what the table calls it, the library it needs, the target)
 CONTENDERS = {
     "ours": ("ours, eager", "numba", "ours:training_step"),
+    "ours.compile": ("ours, compiled", "numba", "ours:compiled_training_step"),
     "torch": ("PyTorch, eager", "torch", "pytorch:training_step"),
     "torch.compile": ("PyTorch, compiled", "torch", "pytorch:compiled_training_step"),
     "jax": ("JAX, jit", "jax", "jax_jit:training_step"),

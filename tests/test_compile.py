@@ -354,6 +354,30 @@ def _classifier():
     return step_of(model, optimizer, nn.CrossEntropyLoss(label_smoothing=0.1)), model
 
 
+class Experiment:
+    """An object whose method is compiled: it notes what nobody reads, and changes a setting."""
+
+    def __init__(self):
+        self.factor = 1.0
+        self.last = None
+
+    def scaled(self, x):
+        return ag.sum(x) * self.factor
+
+    def run(self, x):
+        return self.scaled(ag.tanh(x))
+
+
+def test_of_an_object_the_attributes_that_are_read_count():
+    experiment = Experiment()
+    compiled = ag.compile(experiment.run)
+    for i, (x,) in enumerate(VECTORS * 2):
+        experiment.factor = 1.0 + i // 8
+        experiment.last = compiled(ag.tensor(x))
+        close(experiment.last.numpy(), experiment.run(ag.tensor(x)).numpy())
+    assert len(compiled.kinds) == 2, compiled.explain()
+
+
 def test_training_and_evaluation():
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Linear(4, 4, rng=rng, dtype=np.float64), nn.Dropout(0.5, rng=1))

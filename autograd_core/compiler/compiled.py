@@ -114,6 +114,10 @@ class Kind:
         if stale.lasting:
             self.recording = self.program = None
 
+    def worth_recording(self) -> bool:
+        """Whether to try again to make a program; ever more rarely, because it takes its time."""
+        return self.calls <= 4 or self.recording is None or self.calls & (self.calls - 1) == 0
+
     def due(self) -> bool:
         """Whether the audit wants this call recorded again."""
         digits = str(self.calls)
@@ -213,7 +217,7 @@ class Compiled:
                 kind.leave(stale)
                 if not stale.lasting:
                     return self.function(*args, **kwargs)
-        if kind.hopeless:
+        if kind.hopeless or not (kind.program or kind.worth_recording()):
             return self.function(*args, **kwargs)
         return self._record(kind, leaves, build)
 

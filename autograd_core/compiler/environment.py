@@ -51,73 +51,93 @@ class Surroundings:
         return self._key
 
     def _find(self) -> None:
-        found: list[Hashable] = []
-        looks: list[Callable[[], list[Any]]] = []
-        _enter(self.function, found, looks, set(), 0)
-        self._key = tuple(found)
+        names: set[str] = set()
+        before = -1
+        while len(names) > before:  # what is found may lead to code that uses further names
+            before = len(names)
+            search = _Search(names)
+            search.enter(self.function, 0)
+        looks = search.looks
+        self._key = tuple(search.found)
         contents = [look() for look in looks]
         self._alive = contents  # so that an id stays that of the same object
         self._watched = [(f, list(map(id, c))) for f, c in zip(looks, contents, strict=True)]
 
 
-def _enter(
-    x: Any,
-    found: list[Hashable],
-    looks: list[Callable[[], list[Any]]],
-    seen: set[int],
-    depth: int,
-) -> None:
-    """Add what an object is to `found`, with all that is reached from it."""
-    if isinstance(x, VALUES):
-        found.append((type(x), repr(x) if isinstance(x, slice) else x))
-        return
-    found.append(id(x))
-    if id(x) in seen or depth > DEEPEST or isinstance(x, OPAQUE):
-        return
-    seen.add(id(x))
-    look = _look(x)
-    if look is not None:
-        looks.append(look)
-        for part in look():
-            _enter(part, found, looks, seen, depth + (not isinstance(x, FunctionType)))
+class _Search:
+    """One walk through all that a function can reach.
+
+    `names` are those that the code met so far uses. Of an object of a user's class only the
+    attributes of these names count, so that one which nobody reads may change.
+    """
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+        self.found: list[Hashable] = []
+        self.looks: list[Callable[[], list[Any]]] = []
+        self._seen: set[int] = set()
+
+    def enter(self, x: Any, depth: int) -> None:
+        """Add what an object is, with all that is reached from it."""
+        if isinstance(x, VALUES):
+            self.found.append((type(x), repr(x) if isinstance(x, slice) else x))
+            return
+        self.found.append(id(x))
+        if id(x) in self._seen or depth > DEEPEST or isinstance(x, OPAQUE):
+            return
+        self._seen.add(id(x))
+        look = self.look(x)
+        if look is not None:
+            self.looks.append(look)
+            for part in look():
+                self.enter(part, depth + (not isinstance(x, FunctionType)))
+
+    def look(self, x: Any) -> Callable[[], list[Any]] | None:
+        """Return the function that lists what an object leads to now."""
+        if isinstance(x, FunctionType):
+            if _is_library(x.__module__):
+                return None
+            self.names |= _names_in(x.__code__)
+            return _of_function(x)
+        if type(x).__module__ in ("builtins", "types", "functools"):
+            return _of_container(x)
+        if not hasattr(x, "__dict__") or hasattr(x, "__compile_key__"):
+            return None
+        return self.of_object(x)
+
+    def of_object(self, x: Any) -> Callable[[], list[Any]]:
+        """Look at the attributes of an object, and at the methods that may be called."""
+        held, kind = vars(x), type(x)
+        if "__wrapped__" in held:
+            return lambda: [x.__wrapped__]
+        called = [getattr(kind, name, None) for name in (*sorted(self.names), "__call__")]
+        methods = [method for method in called if isinstance(method, FunctionType)]
+        if any(_is_library(base.__module__) for base in kind.__mro__[:-1]):
+            forward = getattr(kind, "forward", None)
+            return lambda: [*held, *held.values(), *methods, forward]
+        names = sorted(self.names)
+        return lambda: [*(held.get(name) for name in names if name in held), *methods]
 
 
-def _look(x: Any) -> Callable[[], list[Any]] | None:
-    """Return the function that lists what an object leads to now."""
-    if isinstance(x, FunctionType):
-        return _names(x)
+def _is_library(module: str | None) -> bool:
+    return (module or "").partition(".")[0] in LIBRARIES
+
+
+def _of_container(x: Any) -> Callable[[], list[Any]] | None:
     if isinstance(x, MethodType):
         return lambda: [x.__func__, x.__self__]
     if isinstance(x, partial):
         return lambda: [x.func, x.args, x.keywords]
     if isinstance(x, dict):
         return lambda: [*x, *x.values()]
-    if isinstance(x, (list, tuple, set, frozenset)):
-        return lambda: [*x]
-    if type(x).__module__.partition(".")[0] in ("numpy", "builtins") or not hasattr(x, "__dict__"):
-        return None
-    return _attributes(x)
+    return (lambda: [*x]) if isinstance(x, (list, tuple, set, frozenset)) else None
 
 
-def _attributes(x: Any) -> Callable[[], list[Any]] | None:
-    """Look at the attributes of an object, and at the method that calling it runs."""
-    if hasattr(x, "__compile_key__"):
-        return None
-    held = vars(x)
-    if "__wrapped__" in held:
-        return lambda: [x.__wrapped__]
-    methods = [getattr(type(x), name, None) for name in ("forward", "__call__")]
-    called = [method for method in methods if isinstance(method, FunctionType)]
-    return lambda: [*held, *held.values(), *called]
-
-
-def _names(function: FunctionType) -> Callable[[], list[Any]] | None:
-    """Look at what a function's free and global names stand for, unless it is of a library."""
-    if function.__module__.partition(".")[0] in LIBRARIES:
-        return None
+def _of_function(function: FunctionType) -> Callable[[], list[Any]]:
+    """Look at what a function's free and global names stand for."""
     cells = function.__closure__ or ()
     space = function.__globals__
-    names = sorted(_globals_of(function.__code__))
+    names = sorted(_names_in(function.__code__))
 
     def look() -> list[Any]:
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
@@ -135,6 +155,6 @@ def _bound(cell: Any) -> bool:
     return True
 
 
-def _globals_of(code: CodeType) -> set[str]:
-    nested = (_globals_of(part) for part in code.co_consts if isinstance(part, CodeType))
+def _names_in(code: CodeType) -> set[str]:
+    nested = (_names_in(part) for part in code.co_consts if isinstance(part, CodeType))
     return set(code.co_names).union(*nested)
