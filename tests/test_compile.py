@@ -564,6 +564,39 @@ def test_operands_on_the_tape_are_differentiated_as_ever():
     assert "on the tape" in compiled.explain()
 
 
+def test_a_result_that_can_be_differentiated_keeps_its_derivative():
+    def outer(w):
+        inner = ag.compile(lambda x: ag.sum(w * x * x))
+        return sum((inner(np.full(3, float(i))) for i in range(6)), start=0.0)
+
+    gradient = ag.grad(outer)(np.ones(3))
+    close(gradient, np.full(3, float(sum(i * i for i in range(6)))))
+    model = small()
+    compiled = ag.compile(lambda x: ag.sum(model(x)))
+    for x, _ in batches():
+        model.zero_grad()
+        compiled(x).backward()
+        got = [p.grad for p in model.parameters()]
+        model.zero_grad()
+        ag.sum(model(x)).backward()
+        for grad, p in zip(got, model.parameters(), strict=True):
+            close(grad, p.grad)
+    assert "can be differentiated" in compiled.explain()
+    with ag.no_grad():
+        for x, _ in batches():
+            close(compiled(x).numpy(), ag.sum(model(x)).numpy())
+    assert "a program" in compiled.explain()
+
+
+def test_one_array_passed_twice_is_two_inputs():
+    compiled = ag.compile(lambda x, y: ag.sum(x * x + 3.0 * y))
+    for i in range(4):
+        x = np.full(3, 1.0 + i)
+        close(compiled(x, x).numpy(), np.asarray(3.0 * ((1.0 + i) ** 2 + 3.0 * (1.0 + i))))
+    close(compiled(np.full(3, 1.0), np.full(3, 2.0)).numpy(), np.asarray(21.0))
+    close(compiled(np.full(3, 2.0), np.full(3, 1.0)).numpy(), np.asarray(21.0))
+
+
 def test_what_changes_from_call_to_call_is_found_by_the_audit():
     drifting = iter(range(1000))
 

@@ -60,8 +60,10 @@ def compile(
     -----
     Calls with other shapes, dtypes, Python values or settings (``model.eval()``, another closure)
     are kinds of their own, recorded anew. Effects other than on parameters, gradients and
-    optimizers (printing, appending to a list) happen at recorded calls only. Operands on the tape
-    are not for programs: such calls run as they always did.
+    optimizers (printing, appending to a list) happen at recorded calls only.
+
+    A program has no tape. A call with operands on the tape, or a function whose result can still
+    be differentiated, runs as it always did: call ``backward()`` within, or use `no_grad`.
 
     Examples
     --------
@@ -128,13 +130,15 @@ class Recording:
     """One recorded call: its trace, its inputs and where its results come from."""
 
     def __init__(self, function: Callable[..., Any], leaves: Sequence[Any], build: Any) -> None:
-        self.arrays = [_array(x) for x in leaves if _is_array(x)]
+        # Views, so that one array passed twice is two inputs.
+        self.arrays = [_array(x).view() for x in leaves if _is_array(x)]
         self.trace = Trace(self.arrays)
         tensors = iter([wrap(array, None) for array in self.arrays])
         args, kwargs = build([next(tensors) if _is_array(x) else x for x in leaves])
         with traced(self.trace):
             self.result = function(*args, **kwargs)
         flat, self.build = flatten(self.result)
+        self.live = any(_can_be_differentiated(x) for x in flat)
         self.flat = [self._place(x) for x in flat]
         self.outputs = [x for x in self.flat if isinstance(x, Value)]
         self.plain = [isinstance(x, Tensor) and self.trace.is_plain(x._value) for x in flat]
@@ -148,6 +152,8 @@ class Recording:
 
     def objection(self) -> str | None:
         """Say why no program can be made; None if one can."""
+        if self.live:
+            return "a result that can be differentiated: call it under no_grad(), or detach() it"
         return objection(self.trace)
 
     def difference(self, other: Recording) -> str | None:
@@ -165,9 +171,10 @@ class Recording:
     def results(self, arrays: Sequence[np.ndarray] | None = None) -> Any:
         """Return the results, of this call or of another, in the function's containers."""
         if arrays is None:
-            flat, _ = flatten(self.result)
-            arrays = [_array(x).copy() for x in flat if _is_array(x)]
-            self.result = None
+            result, self.result = self.result, None
+            if self.live:
+                return result
+            arrays = [_array(x).copy() for x in flatten(result)[0] if _is_array(x)]
         found = iter(arrays)
         pairs = zip(self.flat, self.plain, strict=True)
         return self.build(
@@ -177,6 +184,12 @@ class Recording:
 
 def _handed(array: np.ndarray, plain: bool) -> Any:
     return array[()] if plain else wrap(array, None)
+
+
+def _can_be_differentiated(x: Any) -> bool:
+    """Whether somebody may still ask for a derivative of a result."""
+    node = x.node if isinstance(x, Tensor) and current().recording else None
+    return node is not None and node.links is not None
 
 
 def _is_array(x: Any) -> bool:
@@ -226,7 +239,8 @@ class Compiled:
         if current().trace is not None or any(_on_tape(x) for x in leaves):
             return None
         given = tuple(map(_description, leaves))
-        key = (given, _shape_of(args), _shape_of(kwargs), self._surroundings.key())
+        shapes = _shape_of(args), _shape_of(kwargs)
+        key = (given, shapes, current().recording, self._surroundings.key())
         if key not in self.kinds and len(self.kinds) >= MOST_KINDS:
             return None
         return self.kinds.setdefault(key, Kind(self.native))
