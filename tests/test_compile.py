@@ -498,6 +498,31 @@ def test_a_replaced_parameter_is_seen():
         close(compiled(x).numpy(), model(x).numpy())
 
 
+def test_a_converted_model_is_seen():
+    models = [small(dtype=np.float32) for _ in range(2)]
+    compiled = ag.compile(lambda x: ag.tanh(models[0](x)))
+    rng = np.random.default_rng(3)
+    with ag.no_grad():
+        for i in range(12):
+            if i in (5, 9):
+                for model in models:
+                    model.astype(np.float64 if i == 5 else np.float32)
+            x = rng.normal(size=(2, 5)).astype(np.float32)
+            close(compiled(x).numpy(), ag.tanh(models[1](x)).numpy())
+    assert "another shape or dtype" in compiled.explain()
+
+
+def test_a_captured_array_that_is_resized_is_seen():
+    weights = np.ones(6)
+    compiled = ag.compile(lambda x: ag.sum(ag.exp(x * weights)))
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        if i == 4:
+            weights.shape = (2, 3)
+        x = rng.normal(size=(2, 3) if i >= 4 else 6)
+        close(compiled(x).numpy(), ag.sum(ag.exp(ag.tensor(x) * weights)).numpy())
+
+
 def test_running_statistics_move():
     models = [nn.BatchNorm1d(5, dtype=np.float64) for _ in range(2)]
     compiled = ag.compile(lambda x: models[0](x))

@@ -254,7 +254,7 @@ class Compiled:
     def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as ever, and learn from it."""
         if kind.program is not None and not kind.program.holds():
-            kind.leave(Stale("the updates are others now", lasting=True))
+            kind.leave(Stale("updates or captured arrays are others now", lasting=True))
         audited = kind.program is not None
         recording = Recording(self.function, leaves, build)
         kind.learn(recording)
@@ -282,10 +282,10 @@ class Compiled:
 
 
 def _summary(kind: Kind) -> str:
+    left = "".join(f"; left {count}×: {reason}" for reason, count in kind.left.items())
     if kind.program is None:
-        return f"no program: {kind.reason}"
+        return f"no program: {kind.reason}{left}"
     times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
-    left = "".join(f"; not run {count}×: {reason}" for reason, count in kind.left.items())
     islands = ", ".join(dict.fromkeys(kind.program.islands))
     alone = f"; one by one: {islands}" if islands and kind.program.segments else ""
     return f"a program of {len(kind.program.steps)} steps, run {times}{alone}{left}"

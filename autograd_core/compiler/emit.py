@@ -90,7 +90,7 @@ def emit(
     """Return the text of the function of the inputs that does the steps, it, and its segments."""
     text = _Text()
     for value in captured:
-        text.lines.append(f"{value.name} = {_found(value, text)}")
+        text.lines += _captured(value, text)
     parts = segmented(steps, set(results)) if native else list(steps)
     for part in parts:
         text.lines += _segment(part, text) if isinstance(part, Segment) else _step(part, text)
@@ -156,6 +156,17 @@ def _segment(segment: Segment, text: _Text) -> list[str]:
 
 def _step(step: Step, text: _Text) -> list[str]:
     return WRITERS[type(step)](step, text)
+
+
+def _captured(value: Value, text: _Text) -> list[str]:
+    """Write how a captured array is found; a segment would not notice another shape or dtype."""
+    name, shape, dtype = value.name, value.shape, text.named("dtype", value.dtype)
+    reason = f"a captured array of shape {shape} has another shape or dtype now"
+    return [
+        f"{name} = {_found(value, text)}",
+        f"if {name}.shape != {shape} or {name}.dtype != {dtype}:",
+        f"    raise Stale({reason!r}, lasting=True)",
+    ]
 
 
 def _found(value: Value, text: _Text) -> str:

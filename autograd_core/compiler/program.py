@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .compare import content
 from .emit import emit
 from .record import (
     Apply,
@@ -66,6 +67,7 @@ class Program:
         self.steps = _live(trace.steps, results)
         read = {x for step in self.steps for x in reads(step)} | set(results)
         captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
+        self.captured = captured
         emitted = emit(trace.inputs, captured, self.steps, results, native)
         self.source, self._function, self.segments = emitted
         # What no step has made belongs to somebody else, and what goes to two places to both.
@@ -73,8 +75,10 @@ class Program:
         self._shared = [v not in made or results.count(v) > 1 for v in results]
 
     def holds(self) -> bool:
-        """Whether the updates are still of the kind that was recorded."""
-        return all(step.valid() for step in self.steps if isinstance(step, Host))
+        """Whether updates and captured arrays are still of the kind that was recorded."""
+        arrays = ((value, content(value)) for value in self.captured)
+        alike = all((v.shape, v.dtype) == (a.shape, a.dtype) for v, a in arrays)
+        return alike and all(step.valid() for step in self.steps if isinstance(step, Host))
 
     @property
     def islands(self) -> list[str]:
