@@ -12,6 +12,7 @@ from types import CodeType
 import numpy as np
 
 __all__ = [
+    "OURS",
     "DTypeError",
     "GraphError",
     "MatrixError",
@@ -22,6 +23,13 @@ __all__ = [
     "explain",
     "line_of",
 ]
+
+
+# The packages whose frames are passed over in search of the user's line.
+OURS = frozenset(
+    ("autograd_core", "autograd_core.compiler", "autograd_core.ops")
+    + ("nn", "nn.functional", "nn.losses", "optim")
+)
 
 
 class ShapeError(ValueError):

@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GraphError, ShapeError, explain, line_of
+from .errors import OURS, GraphError, ShapeError, explain, line_of
 from .guard import refuse_overwritten, written_since
 from .modes import Tape, current
 
 __all__ = ["Leaf", "Node", "ancestors", "clock", "sweep"]
 
 clock = itertools.count(1)  # shared by all threads: an operand precedes its result everywhere
-OURS = frozenset("autograd_core autograd_core.ops nn nn.functional nn.losses optim".split())
 
 
 class Node:

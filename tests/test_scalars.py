@@ -10,10 +10,11 @@ import os
 
 import numpy as np
 import pytest
+import scalar_loops
 
 from autograd_core.declare import OPS
 from autograd_core.domains import Interval
-from autograd_core.kernels import generate, pointwise
+from autograd_core.kernels import generate
 from autograd_core.ops.pointwise import strong_divide, strong_multiply
 
 POINTWISE = {op.name: op for op in OPS.values() if op.pointwise}
@@ -46,9 +47,9 @@ def text_of(op, attributes):
 def run(op, operands, attributes, out_dtype):
     """Compute an op by the loop of its expression; all operands have one shape."""
     text = text_of(op, attributes)
-    numbers = {k: v for k, v in attributes.items() if k in pointwise.names(text)}
+    numbers = {k: v for k, v in attributes.items() if k in scalar_loops.names(text)}
     dtypes = {name: x.dtype.name for name, x in zip(op.operands, operands, strict=True)}
-    loop = pointwise.scalar_loop(text, dtypes, out_dtype.name, numbers)
+    loop = scalar_loops.scalar_loop(text, dtypes, out_dtype.name, numbers)
     out = np.empty(operands[0].shape, out_dtype)
     loop(*map(np.ascontiguousarray, operands), out, *map(float, numbers.values()))
     return out
@@ -135,7 +136,7 @@ def test_every_pointwise_op_says_what_a_loop_computes(name):
         return
     for attributes in choices(op):
         known = {*op.operands, *op.attributes} | LIBRARY | {"select", "np", "F", "LARGEST", "abs"}
-        assert pointwise.names(text_of(op, attributes)) <= known
+        assert scalar_loops.names(text_of(op, attributes)) <= known
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -157,6 +158,6 @@ def test_the_multiple_of_half_pi_that_is_next_to_a_float64():
 
 
 def test_special_functions_compute_in_float64_also_for_float32():
-    text = generate.text(pointwise.loop_text("gammaln(x) + exp(x)", ["x"], []), "float32")
+    text = generate.text(scalar_loops.loop_text("gammaln(x) + exp(x)", ["x"], []), "float32")
     assert "def gammaln(x):\n    return F(gammaln_double(np.float64(x)))" in text
     assert "F = np.float32" in text and "PI_HIGH_double = np.float64(3.141592653589793)" in text

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..tape import Leaf
 from ..tensor import Tensor
-from .record import Apply, Collect, Finite, Guard, Host, Overwrite, Step, Trace, Update, Value
+from .record import Step, Trace, Value
 
 __all__ = ["difference", "unproven"]
 
@@ -31,35 +31,17 @@ def difference(one: Trace, two: Trace) -> str | None:
 
 
 def _describe(step: Step) -> str:
-    name = step.op.name if isinstance(step, Apply) else type(step).__name__.lower()
-    return f"{name} at {step.line}"
+    return f"{step.name} at {step.line}"
 
 
 def _step(one: Step, two: Step) -> str | None:
     """Say in what two steps differ."""
     if type(one) is not type(two):
         return "different steps"
-    if isinstance(one, Apply) and isinstance(two, Apply):
-        if one.op is not two.op:
-            return "different operations"
-        if not alike(one.attributes, two.attributes):
-            return "different options"
-        return _operands(one.operands, two.operands)
-    if isinstance(one, Update) and isinstance(two, Update):
-        if (one.source is None) != (two.source is None) or one.source is None:
-            return None if alike(one.attributes, two.attributes) else "different numbers"
-        return _operands(one.operands, two.operands)
-    if isinstance(one, Guard) and isinstance(two, Guard):
-        return _operands((one.value,), (two.value,))
-    if isinstance(one, Finite) and isinstance(two, Finite):
-        return _operands(one.values, two.values)
-    if isinstance(one, Overwrite) and isinstance(two, Overwrite):
-        same = one.tensor is two.tensor
-        return _operands((one.value,), (two.value,)) if same else "different tensors"
-    if isinstance(one, Collect) and isinstance(two, Collect):
-        same = one.leaf is two.leaf
-        return _operands((one.value,), (two.value,)) if same else "different leaves"
-    return None if isinstance(one, Host) else "different steps"
+    for word, thing in one.fixed.items():
+        if not alike(thing, two.fixed[word]):
+            return f"different {word}"
+    return _operands(one.parts, two.parts)
 
 
 def _operands(one: tuple[Any, ...], two: tuple[Any, ...]) -> str | None:

@@ -131,9 +131,9 @@ class Recording:
 
     def __init__(self, function: Callable[..., Any], leaves: Sequence[Any], build: Any) -> None:
         # Views, so that one array passed twice is two inputs.
-        self.arrays = [_array(x).view() for x in leaves if _is_array(x)]
-        self.trace = Trace(self.arrays)
-        tensors = iter([wrap(array, None) for array in self.arrays])
+        arrays = [_array(x).view() for x in leaves if _is_array(x)]
+        self.trace = Trace(arrays)
+        tensors = iter([wrap(array, None) for array in arrays])
         args, kwargs = build([next(tensors) if _is_array(x) else x for x in leaves])
         with traced(self.trace):
             self.result = function(*args, **kwargs)
@@ -142,7 +142,7 @@ class Recording:
         self.flat = [self._place(x) for x in flat]
         self.outputs = [x for x in self.flat if isinstance(x, Value)]
         self.plain = [isinstance(x, Tensor) and self.trace.is_plain(x._value) for x in flat]
-        self.before = [array.copy() for array in self.arrays]
+        self.before = [array.copy() for array in arrays]
         self.trace.close()
 
     def _place(self, x: Any) -> Any:

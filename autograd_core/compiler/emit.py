@@ -23,7 +23,7 @@ from ..tape import clock
 from ..tensor import Tensor
 from .compare import alike
 from .native import FLOATS, SHORTEST, VIEWS, Segment, lowers
-from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value, reads
+from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
 
 __all__ = ["Stale", "emit"]
 
@@ -111,7 +111,7 @@ def segmented(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
         run = _native_run(steps, position)
         if len(run) >= SHORTEST and any(step.op.name not in VIEWS for step in run):
             rest = [*steps[:position], *steps[position + len(run) :]]
-            needed = results | {x for step in rest for x in reads(step)}
+            needed = results | {x for step in rest for x in step.reads}
             parts.append(Segment(run, needed, _float_type(run[0])))
         else:
             run = run or [steps[position]]  # type: ignore[list-item]
@@ -134,7 +134,7 @@ def _native_run(steps: Sequence[Step], start: int) -> list[Apply]:
 
 def _float_type(step: Apply) -> str:
     """Return the float type in which a step could work natively, or nothing."""
-    values = [x for x in (*step.operands, step.result) if isinstance(x, Value)]
+    values = (*step.reads, step.result)
     return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")
 
 
@@ -179,7 +179,7 @@ def _found(value: Value, text: _Text) -> str:
 
 
 def _apply(step: Apply, text: _Text) -> list[str]:
-    operands = [text.operand(x) for x in step.operands]
+    operands = [text.operand(x) for x in step.parts]
     options = [f"{name}={text.operand(x)}" for name, x in step.attributes.items()]
     function = text.named(f"{step.op.name}_", step.op.compute)
     call = f"{function}({', '.join([*operands, *options])})"
@@ -189,11 +189,11 @@ def _apply(step: Apply, text: _Text) -> list[str]:
 def _guard(step: Guard, text: _Text) -> list[str]:
     seen = text.named("seen", step.content)
     reason = f"what the host read at {step.line} is another value now"
-    return [f"if not alike({step.value.name}, {seen}):", f"    raise Stale({reason!r})"]
+    return [f"if not alike({step.parts[0].name}, {seen}):", f"    raise Stale({reason!r})"]
 
 
 def _finite(step: Finite, text: _Text) -> list[str]:
-    names = [value.name for value in step.values]
+    names = [value.name for value in step.parts]
     tests = " and ".join(f"isfinite(vdot({name}, {name}))" for name in names) or "True"
     return [f"if not ({tests}):", f"    raise Stale('a gradient at {step.line} is not finite')"]
 
@@ -213,17 +213,17 @@ def _numbers(step: Host, text: _Text) -> str:
 
 
 def _update(step: Update, text: _Text) -> list[str]:
-    operands = ", ".join(text.operand(x) for x in step.operands)
+    operands = ", ".join(text.operand(x) for x in step.parts)
     if step.source is None:
         numbers = text.named("options", step.attributes)
     else:
         numbers = f"{_numbers(step.source[0], text)}[{step.source[1]}]"
-    marks = [f"wrote({step.operands[i].name}, next(clock))" for i in step.written]
+    marks = [f"wrote({step.parts[i].name}, next(clock))" for i in step.written]
     return [f"{text.named('update', step.function)}({operands}, **{numbers})", *marks]
 
 
 def _overwrite(step: Overwrite, text: _Text) -> list[str]:
-    return [f"{text.named('tensor', step.tensor)}.assign({step.value.name})"]
+    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[0].name})"]
 
 
 WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {

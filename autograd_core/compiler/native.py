@@ -40,8 +40,8 @@ def lowers(step: Any, dtype: str) -> bool:
     """Whether a step can be part of a segment that works in `dtype`."""
     if not isinstance(step, Apply):
         return False
-    values = [x for x in step.operands if isinstance(x, Value)]
-    kinds = {v.dtype.name if v.dtype.isnative else "foreign" for v in (*values, step.result)}
+    values = (*step.reads, step.result)
+    kinds = {v.dtype.name if v.dtype.isnative else "foreign" for v in values}
     if dtype not in kinds or not kinds <= {dtype, "bool"} or 0 in _sizes(step):
         return False
     if step.op.pointwise:
@@ -51,16 +51,15 @@ def lowers(step: Any, dtype: str) -> bool:
 
 
 def _sizes(step: Apply) -> set[int]:
-    values = [x for x in (*step.operands, step.result) if isinstance(x, Value)]
-    return {math.prod(value.shape) for value in values}
+    return {math.prod(value.shape) for value in (*step.reads, step.result)}
 
 
 def _matrices(step: Apply) -> bool:
-    return all(isinstance(x, Value) and len(x.shape) == 2 for x in step.operands)
+    return all(isinstance(x, Value) and len(x.shape) == 2 for x in step.parts)
 
 
 def _affine(step: Apply) -> bool:
-    x, *rest = step.operands
+    x, *rest = step.parts
     return all(isinstance(v, Value) for v in (x, *rest)) and len(x.shape) == 2
 
 
@@ -71,18 +70,18 @@ def _sliced(step: Apply) -> bool:
 
 
 def _real(step: Apply) -> bool:
-    return all(isinstance(x, Value) and x.dtype.kind == "f" for x in step.operands)
+    return all(isinstance(x, Value) and x.dtype.kind == "f" for x in step.parts)
 
 
 FITS: dict[str, Callable[[Apply], bool]] = {
-    "broadcast_to": lambda step: isinstance(step.operands[0], Value),
+    "broadcast_to": lambda step: isinstance(step.parts[0], Value),
     "getitem": _sliced,
     "linear": _affine,
     "matmul": _matrices,
     "mean": _real,
-    "reshape": lambda step: isinstance(step.operands[0], Value),
+    "reshape": lambda step: isinstance(step.parts[0], Value),
     "sum": _real,
-    "transpose": lambda step: isinstance(step.operands[0], Value),
+    "transpose": lambda step: isinstance(step.parts[0], Value),
 }
 VIEWS = ("broadcast_to", "getitem", "reshape", "transpose")
 
@@ -112,7 +111,7 @@ class Segment:
         self.steps = list(steps)
         self.dtype = dtype
         made = {step.result for step in steps}
-        used = [x for step in steps for x in step.operands if isinstance(x, Value)]
+        used = [x for step in steps for x in step.reads]
         self.reads = [x for x in dict.fromkeys(used) if x not in made]
         self.writes = [v for v in dict.fromkeys(s.result for s in steps) if v in needed]
         self.size = 0
@@ -120,9 +119,6 @@ class Segment:
         self._definitions: dict[str, None] = {}
         self._places = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.reads}
         self._last = self._last_uses()
-        self._free: list[tuple[int, int]] = []  # offset and size of what the workspace has spare
-        self._owned: dict[Value, tuple[int, int]] = {}
-        self._roots: dict[Value, Value] = {}
         self._write()
         self.source = self._text()
         self._compiled: Callable[..., None] | None = None
@@ -133,7 +129,7 @@ class Segment:
         last = {}
         for i, step in enumerate(self.steps):
             last[step.result] = i
-            last.update({x: i for x in step.operands if isinstance(x, Value)})
+            last.update(dict.fromkeys(step.reads, i))
         return last
 
     def _allot(self, value: Value) -> Place:
@@ -141,18 +137,14 @@ class Segment:
         if value in self.writes:
             place = Place(value.name, 0, contiguous(value.shape))
         else:
-            size = -(-math.prod(value.shape) // 16) * 16  # cache lines
-            place = Place("work", self._take(size), contiguous(value.shape))
-            self._owned[value] = place.offset, size
+            place = Place("work", self._take(value.shape), contiguous(value.shape))
         self._places[value] = place
         return place
 
-    def _take(self, size: int) -> int:
-        for i, (offset, spare) in enumerate(self._free):
-            if spare >= size:
-                self._free[i] = offset + size, spare - size
-                return offset
-        offset, self.size = self.size, self.size + size
+    def _take(self, shape: Sequence[int]) -> int:
+        """Return where the workspace has room for an array, in cache lines of its own."""
+        offset = self.size
+        self.size += -(-math.prod(shape) // 16) * 16
         return offset
 
     # ----------------------------------------------------------------------------- steps
@@ -187,7 +179,7 @@ class Segment:
         kept = [v for v in inside if v in self.writes or self._last[v] >= end]
         kept.sort(key=lambda value: value.index)
         places = {value: self._allot(value) for value in kept}
-        read = [x for step in group for x in step.operands if isinstance(x, Value)]
+        read = [x for step in group for x in step.reads]
         outer = [x for x in dict.fromkeys(read) if x not in inside]
         shape = group[0].result.shape
         strides = {v: stretched(self._places[v], v.shape, shape) for v in outer}
@@ -221,7 +213,7 @@ class Segment:
 
     def _view(self, step: Apply) -> None:
         """Move no element: give the result a place in the operand's buffer."""
-        (x,) = step.operands
+        (x,) = step.parts
         place = self._places[x]
         if step.op.name == "reshape" and place.strides != contiguous(x.shape):
             place = self._rows(x)
@@ -242,8 +234,7 @@ class Segment:
         place = self._places[value]
         if place.strides == contiguous(value.shape):
             return place
-        size = math.prod(value.shape)
-        target = Place("work", self._take(size), contiguous(value.shape))
+        target = Place("work", self._take(value.shape), contiguous(value.shape))
         sizes, collapsed = collapse(value.shape, {0: place.strides, 1: target.strides})
         source = f"{place.buffer}[{index(place.offset, collapsed[0])}]"
         self._nest(sizes, [f"work[{index(target.offset, collapsed[1])}] = {source}"])
@@ -278,13 +269,13 @@ class Segment:
         return place if leading(place.strides, shape) is not None else self._rows(value)
 
     def _matmul(self, step: Apply) -> None:
-        x, y = step.operands
+        x, y = step.parts
         sizes = x.shape[0], y.shape[1], x.shape[1]
         places = self._matrix(x, x.shape), self._matrix(y, y.shape)
         self._product(*places, sizes, self._allot(step.result), False)
 
     def _linear(self, step: Apply) -> None:
-        x, weight, bias = step.operands
+        x, weight, bias = step.parts
         (m, k), n = x.shape, weight.shape[0]
         places = self._matrix(x, x.shape), self._matrix(weight, weight.shape)
         flipped = Place(places[1].buffer, places[1].offset, places[1].strides[::-1])
@@ -294,7 +285,7 @@ class Segment:
         self._product(places[0], flipped, (m, n, k), out, True)
 
     def _sum(self, step: Apply) -> None:
-        (x,) = step.operands
+        (x,) = step.parts
         shape, axis = x.shape, step.attributes["axis"]
         axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
         summed = {a % len(shape) for a in axes}

@@ -25,7 +25,6 @@ from .record import (
     Trace,
     Update,
     Value,
-    reads,
 )
 
 __all__ = ["Program", "objection"]
@@ -59,13 +58,13 @@ class Program:
     """
 
     def __init__(self, trace: Trace, outputs: Sequence[Value], native: bool = True) -> None:
-        final = {step.leaf: step.value for step in trace.steps if isinstance(step, Collect)}
+        final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
         self.forgotten = [leaf for leaf, value in final.items() if value is None]
         collected = {leaf: value for leaf, value in final.items() if value is not None}
         self.collecting = list(collected)
         results = [*outputs, *collected.values()]
         self.steps = _live(trace.steps, results)
-        read = {x for step in self.steps for x in reads(step)} | set(results)
+        read = {x for step in self.steps for x in step.reads} | set(results)
         captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
         self.captured = captured
         emitted = emit(trace.inputs, captured, self.steps, results, native)
@@ -114,5 +113,5 @@ def _live(steps: Sequence[Step], outputs: Sequence[Value]) -> list[Step]:
         if isinstance(step, Collect) or (isinstance(step, Apply) and step.result not in needed):
             continue
         kept.append(step)
-        needed.update(x for x in reads(step) if isinstance(x, Value))
+        needed.update(step.reads)
     return kept[::-1]

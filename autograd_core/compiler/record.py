@@ -11,15 +11,15 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from ..declare import OPS
-from ..errors import line_of
+from ..errors import OURS, line_of
 from ..modes import no_grad
-from ..tape import OURS
 from ..tensor import Tensor, wrap
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Trace",
     "Update",
     "Value",
-    "reads",
 ]
 
 LARGEST_GUARD = 4096  # elements of an array that the host may read
@@ -59,71 +58,156 @@ class Value:
         return f"{letter}{self.index}"
 
 
-@dataclass(eq=False, slots=True)
 class Step:
-    """What happened, and the user's line."""
+    """What happened, and where the user was.
 
-    line: str = field(init=False, default="")
+    A step works on `parts`, values and numbers; what of it is `fixed`, by the word for it, is the
+    same at every run.
+    """
+
+    __slots__ = ("_place",)
+
+    parts: tuple[Any, ...] = ()
+
+    def __init__(self) -> None:
+        self._place = _user()
+
+    @property
+    def line(self) -> str:
+        """The user's line."""
+        return line_of(*self._place)
+
+    @property
+    def name(self) -> str:
+        """What a message calls it."""
+        return type(self).__name__.lower()
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What is the same at every run."""
+        return {}
+
+    @property
+    def reads(self) -> list[Value]:
+        """The values that it needs."""
+        return [x for x in self.parts if isinstance(x, Value)]
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(_brief, self.parts))})"
 
 
-@dataclass(eq=False, slots=True)
 class Apply(Step):
-    """An op was applied. Operands are values, or numbers."""
+    """An op was applied."""
 
-    op: Any
-    operands: tuple[Any, ...]
-    attributes: dict[str, Any]
-    result: Value
+    def __init__(
+        self, op: Any, parts: tuple[Any, ...], attributes: dict[str, Any], result: Value
+    ) -> None:
+        super().__init__()
+        self.op = op
+        self.parts = parts
+        self.attributes = attributes
+        self.result = result
+
+    @property
+    def name(self) -> str:
+        """The op's."""
+        return str(self.op.name)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The op and its options."""
+        return {"operations": id(self.op), "options": self.attributes}
+
+    def __str__(self) -> str:
+        options = [f"{name}={value!r:.40}" for name, value in self.attributes.items()]
+        given = ", ".join([*map(_brief, self.parts), *options])
+        result = self.result
+        return f"{result.name} = {self.name}({given})  {result.dtype}{result.shape}"
 
 
-@dataclass(eq=False, slots=True)
 class Guard(Step):
     """The host has read a value; the steps that follow hold for this content only."""
 
-    value: Value
-    content: np.ndarray
+    def __init__(self, value: Value, content: np.ndarray) -> None:
+        super().__init__()
+        self.parts = (value,)
+        self.content = content
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.parts[0].name} == {self.content!r:.40}"
 
 
-@dataclass(eq=False, slots=True)
 class Finite(Step):
     """Gradients were finite; where they are not, zeros win over infinities in another sweep."""
 
-    values: tuple[Value, ...]
+    def __init__(self, values: tuple[Value, ...]) -> None:
+        super().__init__()
+        self.parts = values
 
 
-@dataclass(eq=False, slots=True)
 class Host(Step):
     """Numbers were computed by the host, and have to be at every call."""
 
-    function: Callable[[], Sequence[Mapping[str, float]]]
-    valid: Callable[[], bool]
+    def __init__(
+        self,
+        function: Callable[[], Sequence[Mapping[str, float]]],
+        valid: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.valid = valid
 
 
-@dataclass(eq=False, slots=True)
 class Update(Step):
     """Captured arrays were overwritten by an update op, with numbers from a `Host` if `source`."""
 
-    function: Callable[..., None]
-    operands: tuple[Value, ...]
-    attributes: dict[str, Any]
-    written: tuple[int, ...]
-    source: tuple[Host, int] | None
+    def __init__(
+        self,
+        function: Callable[..., None],
+        values: tuple[Value, ...],
+        attributes: dict[str, Any],
+        written: tuple[int, ...],
+        source: tuple[Host, int] | None,
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.parts = values
+        self.attributes = attributes
+        self.written = written
+        self.source = source
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The numbers, unless the host computes them anew."""
+        return {"numbers": self.attributes if self.source is None else None}
 
 
-@dataclass(eq=False, slots=True)
 class Collect(Step):
     """A leaf's gradient became a value, or nothing."""
 
-    leaf: Any
-    value: Value | None
+    def __init__(self, leaf: Any, value: Value | None) -> None:
+        super().__init__()
+        self.leaf = leaf
+        self.parts = (value,)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The leaf."""
+        return {"leaves": id(self.leaf)}
 
 
-@dataclass(eq=False, slots=True)
 class Overwrite(Step):
     """A tensor was assigned a value."""
 
-    tensor: Tensor
-    value: Value
+    def __init__(self, tensor: Tensor, value: Value) -> None:
+        super().__init__()
+        self.tensor = tensor
+        self.parts = (value,)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The tensor."""
+        return {"tensors": id(self.tensor)}
 
 
 class Trace:
@@ -184,14 +268,10 @@ class Trace:
 
     # ------------------------------------------------------------------------------- steps
 
-    def _add(self, step: Step) -> None:
-        step.line = _line()
-        self.steps.append(step)
-
     def refuse(self, reason: str) -> None:
         """Note why no program can repeat this; the first reason counts."""
         if self.refusal is None:
-            self.refusal = f"{reason} ({_line()})"
+            self.refusal = f"{reason} ({line_of(*_user())})"
 
     def compute(self, op: Any, operands: tuple[Any, ...]) -> Callable[..., np.ndarray]:
         """Return the function that applies an op to these operands' arrays, and notes it."""
@@ -201,7 +281,7 @@ class Trace:
             if not self.knows(out):  # else the op returned an operand as it is
                 pairs = zip(operands, arrays, strict=True)
                 given = tuple(self._operand(x if isinstance(x, Tensor) else a) for x, a in pairs)
-                self._add(Apply(op, given, attributes, self._new(out)))
+                self.steps.append(Apply(op, given, attributes, self._new(out)))
             return out
 
         return applied
@@ -211,12 +291,12 @@ class Trace:
         if array.size > LARGEST_GUARD:
             self.refuse(f"the host reads an array of {array.size} elements")
         else:
-            self._add(Guard(self.value(array), array.copy()))
+            self.steps.append(Guard(self.value(array), array.copy()))
 
     def finite(self, arrays: Sequence[np.ndarray], holds: bool) -> None:
         """Note that gradients were found finite, or not."""
         if holds:
-            self._add(Finite(tuple(map(self.value, arrays))))
+            self.steps.append(Finite(tuple(map(self.value, arrays))))
         else:
             self.refuse("a gradient is not finite")
 
@@ -228,7 +308,7 @@ class Trace:
     ) -> None:
         """Note numbers that the host computes anew at every call, for the updates to come."""
         step = Host(function, valid)
-        self._add(step)
+        self.steps.append(step)
         self._pending.extend((step, i, chosen) for i, chosen in enumerate(numbers))
 
     def update(
@@ -244,12 +324,13 @@ class Trace:
             host, i, _ = self._pending.popleft()
             source = host, i
         operands = tuple(map(self._operand, values))
-        self._add(Update(function, operands, attributes, written, source))
+        marked = tuple(i for i in written if isinstance(values[i], Tensor))
+        self.steps.append(Update(function, operands, attributes, marked, source))
 
     def assigned(self, tensor: Tensor, value: np.ndarray) -> None:
         """Note that a tensor is overwritten."""
         self.value(tensor._value, tensor)
-        self._add(Overwrite(tensor, self.value(value)))
+        self.steps.append(Overwrite(tensor, self.value(value)))
 
     # --------------------------------------------------------------------------- gradients
 
@@ -263,7 +344,7 @@ class Trace:
         if value is not None:
             self.same(leaf.grad, value)
             self.value(leaf.grad)
-        self._add(Collect(leaf, None if value is None else self.value(leaf.grad)))
+        self.steps.append(Collect(leaf, None if value is None else self.value(leaf.grad)))
 
     def collected(self, leaf: Any, ct: np.ndarray) -> np.ndarray:
         """Return a leaf's gradient with a cotangent added, by an op."""
@@ -271,53 +352,20 @@ class Trace:
             self.value(leaf.grad, leaf)
             with no_grad():
                 ct = OPS["add"](wrap(leaf.grad, None), wrap(ct, None))._value
-        self._add(Collect(leaf, self.value(ct)))
+        self.steps.append(Collect(leaf, self.value(ct)))
         return ct
 
     def __str__(self) -> str:
-        return "\n".join(map(_text, self.steps)) or "nothing"
-
-
-def reads(step: Step) -> Sequence[Value]:
-    """Return the values that a step needs."""
-    if isinstance(step, Apply):
-        return [x for x in step.operands if isinstance(x, Value)]
-    if isinstance(step, Update):
-        return step.operands
-    if isinstance(step, Finite):
-        return step.values
-    return (step.value,) if isinstance(step, Guard | Overwrite) else ()
-
-
-def _text(step: Step) -> str:
-    if isinstance(step, Apply):
-        given = ", ".join(_brief(x) for x in step.operands)
-        options = "".join(f", {name}={value!r:.40}" for name, value in step.attributes.items())
-        result = step.result
-        text = f"{result.name} = {step.op.name}({given}{options})  {result.dtype}{result.shape}"
-    elif isinstance(step, Update):
-        text = f"update({', '.join(map(_brief, step.operands))})"
-    elif isinstance(step, Collect):
-        text = f"grad = {_brief(step.value)}"
-    elif isinstance(step, Overwrite):
-        text = f"assign {_brief(step.value)}"
-    elif isinstance(step, Guard):
-        text = f"guard {step.value.name} == {step.content!r:.40}"
-    elif isinstance(step, Finite):
-        text = f"finite({', '.join(map(_brief, step.values))})"
-    else:
-        text = "numbers from the host"
-    return f"{text:<64}  # {step.line}"
+        return "\n".join(f"{step!s:<64}  # {step.line}" for step in self.steps) or "nothing"
 
 
 def _brief(x: Any) -> str:
     return x.name if isinstance(x, Value) else repr(x)
 
 
-def _line() -> str:
-    """Return the user's line that is being executed."""
-    frame: Any = sys._getframe(1)
-    ours = (*OURS, "autograd_core.compiler")
-    while frame.f_back is not None and frame.f_globals.get("__package__") in ours:
+def _user() -> tuple[CodeType, int]:
+    """Return where the user is: the code and the instruction, of which `line_of` makes a line."""
+    frame: Any = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__package__") in OURS:
         frame = frame.f_back
-    return line_of(frame.f_code, frame.f_lasti)
+    return frame.f_code, frame.f_lasti

@@ -23,7 +23,7 @@ def inlined(step: Apply) -> str:
     """Return the expression of an elementwise step on the names of scalars."""
     text = scalar_text(step)
     assert text is not None
-    operands = dict(zip(step.op.operands, map(_operand, step.operands), strict=True))
+    operands = dict(zip(step.op.operands, map(_operand, step.parts), strict=True))
     numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
     tree = _Renamed(operands | numbers).visit(ast.parse(text, mode="eval"))
     inlined = ast.unparse(tree)

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .jit import compile_loop
+from autograd_core.kernels.jit import compile_loop
 
 __all__ = ["loop_text", "names", "scalar_loop", "working_type"]
 
