@@ -37,6 +37,10 @@ def primitive(
         that returns it, where these decide what it is.
     no_scalar : str, optional
         Why a pointwise op has no such expression.
+    kernel : callable, optional
+        ``kernel(*shapes, **attributes)`` returns the text of ``def name(*operands, out)``, which a
+        compiled program calls with flat arrays instead of the op, or None. It returns whether it
+        could do it; if not, the op itself is asked, and may raise.
     nondiff : str, optional
         Why the op has no derivative; its result is a constant.
     domain : sequence, optional

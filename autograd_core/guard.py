@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPOSED",
+    "Lent",
+    "Stamp",
     "collect",
     "copied",
     "expose",
     "exposed",
     "gradient",
+    "held",
+    "hold",
     "own",
     "refuse_overwritten",
     "seen",
@@ -40,11 +44,13 @@ __all__ = [
     "written",
     "written_since",
     "wrote",
+    "wrote_all",
 ]
 
 EXPOSED: dict[int, Any] = {}
-_WRITES: dict[int, tuple[int, Any]] = {}
+_WRITES: dict[int, tuple[Any, Any]] = {}  # the owner's id: its stamp, and a reference to it
 _last_write = 0
+_turn = 0
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -113,6 +119,28 @@ def gradient(leaf: Any) -> np.ndarray | None:
     return found
 
 
+class Lent:
+    """A gradient in memory that its owner will overwrite: to be copied before it is used."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+
+def held(leaf: Any) -> np.ndarray | None:
+    """Return what a leaf has collected; what was lent becomes its own."""
+    if leaf._grad.__class__ is Lent:
+        leaf._grad = leaf._grad.array.copy()
+    found: np.ndarray | None = leaf._grad
+    return found
+
+
+def hold(leaf: Any, value: np.ndarray | None) -> None:
+    """Let a leaf have collected an array, or nothing."""
+    leaf._grad = value
+
+
 def set_gradient(leaf: Any, value: np.ndarray | None) -> None:
     """Let a leaf have collected a copy of `value`, or nothing."""
     leaf.grad = None if value is None else np.array(value)
@@ -145,15 +173,35 @@ def taken(table: dict[Any, Any], key: Any) -> np.ndarray:
     return array if private else copied(array)
 
 
+class Stamp:
+    """When some arrays were overwritten, the last time, at once."""
+
+    __slots__ = ("arrays", "position", "turn")
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self.arrays = arrays
+        self.position = 0
+        self.turn = -1  # of the last other write
+
+
 def wrote(array: np.ndarray, position: int) -> None:
     """Note that `array` was overwritten at `position` of the tape's clock."""
-    global _last_write
-    owner = _owner(array)
-    key = id(owner)
-    entry = _WRITES.get(key)
-    reference = entry[1] if entry else weakref.ref(owner, _forget(_WRITES, key))
-    _WRITES[key] = (position, reference)
-    _last_write = position
+    wrote_all(Stamp([array]), position)
+
+
+def wrote_all(stamp: Stamp, position: int) -> None:
+    """Note that the arrays of a stamp were overwritten; fast if they were the last time, too."""
+    global _last_write, _turn
+    stamp.position = _last_write = position
+    if stamp.turn == _turn:
+        return
+    stamp.turn = _turn = _turn + 1
+    for array in stamp.arrays:
+        owner = _owner(array)
+        key = id(owner)
+        entry = _WRITES.get(key)
+        reference = entry[1] if entry else weakref.ref(owner, _forget(_WRITES, key))
+        _WRITES[key] = (stamp, reference)
 
 
 def written_since(position: int) -> bool:
@@ -161,11 +209,16 @@ def written_since(position: int) -> bool:
     return position < _last_write
 
 
+def _written_at(array: np.ndarray) -> int:
+    entry = _WRITES.get(id(_owner(array)))
+    return entry[0].position if entry else 0
+
+
 def refuse_overwritten(node: Node, rule: Any, kept: Any) -> None:
     """Raise if an array that `node` remembered was overwritten after it was recorded."""
     values = kept if isinstance(kept, tuple) else (kept,)
     arrays = (value for value in values if isinstance(value, np.ndarray))
-    if any(_WRITES.get(id(_owner(array)), (0,))[0] > node.position for array in arrays):
+    if any(_written_at(array) > node.position for array in arrays):
         what = f"backward: {node.name} at {node.line} needs {' and '.join(rule.needs)} as recorded"
         got = "an array that an optimizer or an assignment has overwritten since"
         do = "Call backward() before the update, or compute the result again"

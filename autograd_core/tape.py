@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .errors import OURS, GraphError, ShapeError, explain, line_of
-from .guard import refuse_overwritten, written_since
+from .guard import held, hold, refuse_overwritten, written_since
 from .modes import Tape, current
 
 __all__ = ["Leaf", "Node", "ancestors", "clock", "sweep"]
@@ -74,11 +74,12 @@ class Node:
 class Leaf(Node):
     """A node without operation: where derivatives are asked for and collected."""
 
-    __slots__ = ("grad",)
+    __slots__ = ("_grad",)
+    grad = property(held, hold)
 
     def __init__(self, value: np.ndarray) -> None:
         super().__init__(None, (), value, current().home)
-        self.grad: np.ndarray | None = None
+        self._grad: Any = None
 
 
 Tape.kinds = (Node, Leaf)

@@ -247,7 +247,7 @@ class Compiled:
 
     def _run(self, kind: Kind, leaves: Sequence[Any]) -> Any:
         assert kind.program is not None and kind.recording is not None
-        results = kind.program.run([_array(x) for x in leaves if _is_array(x)])
+        results = kind.program([_array(x) for x in leaves if _is_array(x)])
         kind.runs += 1
         return kind.recording.results(results)
 

@@ -1,28 +1,37 @@
 """Emission: the steps of a program as the text of one Python function.
 
-The text is what runs. Every operation is a call of its forward function on arrays; a compiler of
-its parts to machine code can take their place without a change around it.
+The text is what runs. What can be machine code is called in segments; every other operation is a
+call of its forward function on arrays.
 
     def run(x0, x1):
-        c2 = holder2._value
-        v4 = op0(x0, c2)
+        a3 = pool3.pop() if pool3 else arena3()
+        if holder4._value is not a3.held[0]:
+            rebind(a3, (holder4._value,))
+        status = native3(in_rows(x0), in_rows(x1), a3.table)
+        if status:
+            raise Stale(reasons3[status])
+        v17, v20 = a3.views
         ...
-        return v9, (v7, v8)
+        leaf5._grad = a3.lent[0]
+        out0 = v17.copy()
+        pool3.append(a3)
+        return (out0,)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..guard import wrote
+from ..guard import wrote, wrote_all
 from ..tape import clock
 from ..tensor import Tensor
+from .arena import Arena
 from .compare import alike
-from .native import FLOATS, SHORTEST, VIEWS, Segment, lowers
+from .native import Segment
 from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
 
 __all__ = ["Stale", "emit"]
@@ -39,12 +48,21 @@ class Stale(Exception):  # noqa: N818
         self.lasting = lasting
 
 
-def lent(pool: list[np.ndarray], size: int, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return a workspace that no other thread uses; who has used it puts it into the pool."""
-    try:
-        return pool.pop()
-    except IndexError:
-        return np.empty(size, dtype)
+def in_rows(array: np.ndarray) -> np.ndarray:
+    """Return an array in row order."""
+    return array if array.flags.c_contiguous else array.copy()
+
+
+def own(array: np.ndarray) -> np.ndarray:
+    """Return an array of which nobody else can see the memory."""
+    private = array.base is None and array.flags.writeable
+    return array if private else array.copy()
+
+
+def rebind(arena: Arena, arrays: Sequence[np.ndarray]) -> None:
+    """Take other captured arrays, or give up the run."""
+    if not arena.rebind(arrays):
+        raise Stale("a captured array has another shape, dtype or layout now", lasting=True)
 
 
 class _Text:
@@ -56,11 +74,13 @@ class _Text:
             "Stale": Stale,
             "alike": alike,
             "clock": clock,
-            "empty": np.empty,
+            "in_rows": in_rows,
             "isfinite": math.isfinite,
-            "lent": lent,
+            "own": own,
+            "rebind": rebind,
             "vdot": np.vdot,
             "wrote": wrote,
+            "wrote_all": wrote_all,
         }
         self._names: dict[tuple[str, int], str] = {}
 
@@ -83,75 +103,111 @@ class _Text:
 def emit(
     inputs: Sequence[Value],
     captured: Sequence[Value],
-    steps: Sequence[Step],
-    results: Sequence[Value],
-    native: bool = True,
-) -> tuple[str, Callable[..., Any], list[Segment]]:
-    """Return the text of the function of the inputs that does the steps, it, and its segments."""
+    parts: Sequence[Step | Segment],
+    outputs: Sequence[Value],
+    gradients: Mapping[Any, Value | None],
+) -> tuple[str, Callable[..., Any]]:
+    """Return the text of a function of the inputs, and it.
+
+    It does all the parts, returns the outputs and hands the gradients to their leaves.
+    """
     text = _Text()
+    results = [*outputs, *(v for v in gradients.values() if v is not None)]
+    native = [part for part in parts if isinstance(part, Segment)]
+    alone = {x for part in parts if not isinstance(part, Segment) for x in part.reads}
+    alone |= {*results, *(x for segment in native for x in segment.arrays)}
     for value in captured:
-        text.lines += _captured(value, text)
-    parts = segmented(steps, set(results)) if native else list(steps)
+        if value in alone:
+            text.lines += _captured(value, text)
+    for segment in native:
+        text.lines += _validated(segment, text)
     for part in parts:
         text.lines += _segment(part, text) if isinstance(part, Segment) else _step(part, text)
-    returned = "".join(f"{value.name}, " for value in results)
-    text.lines.append(f"return ({returned})")
+    leaving = _Results(parts, results)
+    for leaf, gradient in gradients.items():
+        text.lines.append(f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}")
+    returned = map(leaving.own, outputs)
+    text.lines += [f"result = ({''.join(f'{x}, ' for x in returned)})"]
+    text.lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
+    text.lines.append("return result")
     header = f"def run({', '.join(value.name for value in inputs)}):"
     source = "\n    ".join([header, *text.lines]) + "\n"
-    scope = text.scope
-    exec(source, scope)
-    return source, scope["run"], [part for part in parts if isinstance(part, Segment)]
+    exec(source, text.scope)
+    return source, text.scope["run"]
 
 
-def segmented(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
-    """Return the steps with those that can run natively gathered in segments."""
-    parts: list[Step | Segment] = []
-    position = 0
-    while position < len(steps):
-        run = _native_run(steps, position)
-        if len(run) >= SHORTEST and any(step.op.name not in VIEWS for step in run):
-            rest = [*steps[:position], *steps[position + len(run) :]]
-            needed = results | {x for step in rest for x in step.reads}
-            parts.append(Segment(run, needed, _float_type(run[0])))
-        else:
-            run = run or [steps[position]]  # type: ignore[list-item]
-            parts += run
-        position += len(run)
-    return parts
+def _arena(segment: Segment, text: _Text) -> str:
+    return text.named("a", segment)
 
 
-def _native_run(steps: Sequence[Step], start: int) -> list[Apply]:
-    """Return the steps from `start` on that one segment can take."""
-    first = steps[start]
-    dtype = _float_type(first) if isinstance(first, Apply) else ""
-    run: list[Apply] = []
-    for step in steps[start:] if dtype else ():
-        if not isinstance(step, Apply) or not lowers(step, dtype):
-            break
-        run.append(step)
-    return run
+def _validated(segment: Segment, text: _Text) -> list[str]:
+    """Write the checks that updates are still those that became machine code."""
+    hosts = [step for step in segment.steps if isinstance(step, Host)]
+    return [line for step in hosts for line in _valid(step, text)]
 
 
-def _float_type(step: Apply) -> str:
-    """Return the float type in which a step could work natively, or nothing."""
-    values = (*step.reads, step.result)
-    return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")
+def _valid(step: Host, text: _Text) -> list[str]:
+    reason = f"the update at {step.line} is another one now"
+    return [
+        f"if not {text.named('valid', step.valid)}():",
+        f"    raise Stale({reason!r}, lasting=True)",
+    ]
 
 
 def _segment(segment: Segment, text: _Text) -> list[str]:
-    """Write the call of a segment: its results are new arrays, its workspace is lent."""
-    function = text.named("native", segment.compile())
-    pool = text.named("pool", [])
-    lines = [
-        f"{v.name} = empty({v.shape}, {text.named('dtype', v.dtype)})" for v in segment.writes
+    """Write the call of a segment: what others need of it is read in its arena."""
+    function, arena = text.named("native", segment.compile()), _arena(segment, text)
+    pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
+    lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
+    found = [_found(value, text) for value in segment.captured]
+    held = ", ".join(found)
+    moved = [
+        f"{array} is not {arena}.held[{i}]"
+        for i, array in enumerate(found)
+        if array.endswith("_value")
     ]
-    size, dtype = max(segment.size, 1), text.named("dtype", np.dtype(segment.dtype))
-    lines.append(f"work = lent({pool}, {size}, {dtype})")
-    given = [f"{value.name}.ravel()" for value in segment.reads]
-    given += [f"{value.name}.reshape(-1)" for value in segment.writes]
-    lines.append(f"{function}({', '.join([*given, 'work'])})")
-    lines.append(f"{pool}.append(work)")
+    if moved:
+        lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({held},))"]
+    arrays = "".join(f"in_rows({value.name}), " for value in segment.arrays)
+    lines.append(f"status = {function}({arrays}{arena}.table)")
+    if segment.reasons:
+        reasons = text.named("reasons", ["", *segment.reasons])
+        lines += ["if status:", f"    raise Stale({reasons}[status])"]
+    if segment.written:
+        lines.append(f"wrote_all({arena}.stamp, next(clock))")
+    if segment.results:
+        names = "".join(f"{value.name}, " for value in segment.results)
+        lines.append(f"{names[:-1]} = {arena}.views")
     return lines
+
+
+class _Results:
+    """Where results are, and how they leave a run."""
+
+    def __init__(self, parts: Sequence[Step | Segment], results: Sequence[Value]) -> None:
+        self.results = results
+        self.made = {step.result for step in parts if isinstance(step, Apply)}
+        self.lends = not any(isinstance(part, Guard) for part in parts)
+        segments = [part for part in parts if isinstance(part, Segment)]
+        self.segment_of = {value: segment for segment in segments for value in segment.results}
+
+    def own(self, value: Value) -> str:
+        """Return the text of an array of which nobody else can see the memory."""
+        private = value in self.made and self._leaves_once(value)
+        return f"own({value.name})" if private else f"{value.name}.copy()"
+
+    def gradient(self, value: Value | None, text: _Text) -> str:
+        """Return the text of a leaf's gradient: lent, if it lies in an arena."""
+        if value is None:
+            return "None"
+        lender = self.segment_of.get(value)
+        # After a guard that fails, the old gradient may still be needed.
+        if lender is None or not self.lends or not self._leaves_once(value):
+            return self.own(value)
+        return f"{_arena(lender, text)}.lent[{lender.results.index(value)}]"
+
+    def _leaves_once(self, value: Value) -> bool:
+        return self.results.count(value) == 1
 
 
 def _step(step: Step, text: _Text) -> list[str]:
@@ -159,9 +215,9 @@ def _step(step: Step, text: _Text) -> list[str]:
 
 
 def _captured(value: Value, text: _Text) -> list[str]:
-    """Write how a captured array is found; a segment would not notice another shape or dtype."""
+    """Write how a captured array is found; of another shape it would mean another program."""
     name, shape, dtype = value.name, value.shape, text.named("dtype", value.dtype)
-    reason = f"a captured array of shape {shape} has another shape or dtype now"
+    reason = f"a captured array of shape {shape} has another shape, dtype or layout now"
     return [
         f"{name} = {_found(value, text)}",
         f"if {name}.shape != {shape} or {name}.dtype != {dtype}:",
@@ -199,13 +255,8 @@ def _finite(step: Finite, text: _Text) -> list[str]:
 
 
 def _host(step: Host, text: _Text) -> list[str]:
-    valid, function = text.named("valid", step.valid), text.named("numbers", step.function)
-    reason = f"the update at {step.line} is another one now"
-    return [
-        f"if not {valid}():",
-        f"    raise Stale({reason!r}, lasting=True)",
-        f"{_numbers(step, text)} = {function}()",
-    ]
+    function = text.named("numbers", step.function)
+    return [*_valid(step, text), f"{_numbers(step, text)} = {function}()"]
 
 
 def _numbers(step: Host, text: _Text) -> str:

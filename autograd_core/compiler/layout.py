@@ -12,11 +12,15 @@ __all__ = ["Place", "address", "collapse", "contiguous", "index", "leading", "st
 
 
 class Place(NamedTuple):
-    """Where a value is: a buffer, the first element, and a stride for each axis, in elements."""
+    """Where a value is: a buffer, the first element, and a stride for each axis, in elements.
+
+    `block` is the number of the block of the workspace, or -1.
+    """
 
     buffer: str
     offset: int
     strides: tuple[int, ...]
+    block: int = -1
 
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:

@@ -1,89 +1,80 @@
 """Native segments: runs of steps as one function of machine code.
 
-A segment works in one float type on flat arrays: what it reads, what others need of it, and a
-workspace for the rest. Elementwise steps of one shape share a loop, and their values live in
-registers unless somebody else needs them. Transposing, reshaping and broadcasting move nothing:
-a value is a place in a buffer and a stride for each axis. Matrix products go to the BLAS.
+A segment works in one float type. Its workspace is one piece of memory, planned beforehand;
+what lies outside, parameters, state and inputs, is known by address. Elementwise steps of one
+shape share a loop (`fuse`, `loops`), other operations have lowerings (`lowering`).
+
+    def segment(x0, table):             # arrays that come with a call, and addresses
+        return body(view(table[0], ...), ..., table)
+
+It returns 0, or why the run is given up: then nothing outside has changed.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..declare import OPS
-from ..kernels.jit import compile_loop
-from ..kernels.products import product_source
-from .layout import Place, address, collapse, contiguous, index, leading, stretched
-from .record import Apply, Value
-from .scalars import inlined, scalar_text
+from ..kernels.jit import compile_source, loop_text
+from ..tape import Leaf
+from .arena import Arena, Room
+from .body import Body
+from .compare import content
+from .fuse import units
+from .layout import Place, contiguous
+from .loops import loop
+from .lowering import LOWERINGS, Lowering
+from .lowering.commits import lowers_commit, write_commit
+from .lowering.own import OWN
+from .memory import plan
+from .record import Apply, Step, Update, Value
+from .scalars import scalar_text
 
-__all__ = ["Segment", "lowers"]
+__all__ = ["Segment", "lowers", "moves"]
 
-FLOATS = ("float32", "float64")
-SHORTEST = 2  # steps that are worth a call
-SUM = """
-@inline_reordered
-def run_sum_{n}_{stride}(x):
-    total = x[0]
-    for i in range(1, {n}):
-        total += x[i * {stride}]
-    return total
-"""
+BADLY_SHAPED = -1
 
 
-def lowers(step: Any, dtype: str) -> bool:
+def lowers(step: Step, dtype: str) -> bool:
     """Whether a step can be part of a segment that works in `dtype`."""
     if not isinstance(step, Apply):
-        return False
+        return lowers_commit(step, dtype)
+    if step.op.pointwise:
+        return _is_expression(step, dtype)
+    found = _lowering(step)
+    return found is not None and found.takes(step, dtype)
+
+
+def _is_expression(step: Apply, dtype: str) -> bool:
     values = (*step.reads, step.result)
     kinds = {v.dtype.name if v.dtype.isnative else "foreign" for v in values}
-    if dtype not in kinds or not kinds <= {dtype, "bool"} or 0 in _sizes(step):
+    full = all(value.size for value in values)
+    return full and kinds <= {dtype, "bool"} and scalar_text(step) is not None
+
+
+def _lowering(step: Apply) -> Lowering | None:
+    known = LOWERINGS.get(step.op.name)
+    if known is not None and step.op is OPS[step.op.name]:
+        return known
+    return OWN if "kernel" in step.op.facets else None
+
+
+def moves(step: Step) -> bool:
+    """Whether a step is a view."""
+    found = _lowering(step) if isinstance(step, Apply) else None
+    return found is not None and found.moves
+
+
+def lies_still(value: Value) -> bool:
+    """Whether a captured array can be known by its address: the next one will lie like it."""
+    if value.holder is None or isinstance(value.holder, Leaf):
         return False
-    if step.op.pointwise:
-        return scalar_text(step) is not None
-    fits = FITS.get(step.op.name)
-    return fits is not None and step.op is OPS[step.op.name] and fits(step)
-
-
-def _sizes(step: Apply) -> set[int]:
-    return {math.prod(value.shape) for value in (*step.reads, step.result)}
-
-
-def _matrices(step: Apply) -> bool:
-    return all(isinstance(x, Value) and len(x.shape) == 2 for x in step.parts)
-
-
-def _affine(step: Apply) -> bool:
-    x, *rest = step.parts
-    return all(isinstance(v, Value) for v in (x, *rest)) and len(x.shape) == 2
-
-
-def _sliced(step: Apply) -> bool:
-    index = step.attributes["index"]
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(part, int | slice | None) or part is Ellipsis for part in parts)
-
-
-def _real(step: Apply) -> bool:
-    return all(isinstance(x, Value) and x.dtype.kind == "f" for x in step.parts)
-
-
-FITS: dict[str, Callable[[Apply], bool]] = {
-    "broadcast_to": lambda step: isinstance(step.parts[0], Value),
-    "getitem": _sliced,
-    "linear": _affine,
-    "matmul": _matrices,
-    "mean": _real,
-    "reshape": lambda step: isinstance(step.parts[0], Value),
-    "sum": _real,
-    "transpose": lambda step: isinstance(step.parts[0], Value),
-}
-VIEWS = ("broadcast_to", "getitem", "reshape", "transpose")
+    array = content(value)
+    steps = (stride % array.itemsize == 0 <= stride for stride in array.strides)
+    return array.flags.aligned and all(steps)
 
 
 class Segment:
@@ -91,7 +82,7 @@ class Segment:
 
     Parameters
     ----------
-    steps : list of Apply
+    steps : list of Step
         All of which `lowers` admits for `dtype`.
     needed : set of Value
         What others need of the results.
@@ -99,249 +90,150 @@ class Segment:
 
     Attributes
     ----------
-    reads, writes : list of Value
-        The arguments of ``function(*reads, *writes, workspace)``, flat arrays.
+    arrays : list of Value
+        What comes with each call: ``function(*arrays, table)``.
+    captured : list of Value
+        What is known by its address.
+    results : list of Value
+        What others need, in the workspace.
+    written : list of Value
+        Those of them that it overwrites, and that the tape may need.
+    pool : list of Arena
+        Arenas that no run uses now.
     size : int
-        The elements of the workspace.
+        The bytes of the workspace.
     source : str
-        The text of the function.
+        The text of the function, without the functions that it calls.
     """
 
-    def __init__(self, steps: Sequence[Apply], needed: set[Value], dtype: str) -> None:
+    def __init__(self, steps: Sequence[Step], needed: set[Value], dtype: str) -> None:
         self.steps = list(steps)
         self.dtype = dtype
-        made = {step.result for step in steps}
-        used = [x for step in steps for x in step.reads]
-        self.reads = [x for x in dict.fromkeys(used) if x not in made]
-        self.writes = [v for v in dict.fromkeys(s.result for s in steps) if v in needed]
-        self.size = 0
-        self._lines: list[str] = []
-        self._definitions: dict[str, None] = {}
-        self._places = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.reads}
-        self._last = self._last_uses()
-        self._write()
+        made = {step.result: None for step in steps if isinstance(step, Apply)}
+        read = dict.fromkeys(x for step in steps for x in step.reads if x not in made)
+        self.captured = [v for v in read if lies_still(v)]
+        self.arrays = [v for v in read if v not in set(self.captured)]
+        self.results = [v for v in made if v in needed]
+        self._units = units(self.steps, moves)
+        offsets, self.size = plan(self._written(None).blocks)
+        self._body = self._written(offsets)
+        self.reasons = self._body.reasons
         self.source = self._text()
-        self._compiled: Callable[..., None] | None = None
-
-    # --------------------------------------------------------------------------- buffers
-
-    def _last_uses(self) -> dict[Value, int]:
-        last = {}
-        for i, step in enumerate(self.steps):
-            last[step.result] = i
-            last.update(dict.fromkeys(step.reads, i))
-        return last
-
-    def _allot(self, value: Value) -> Place:
-        """Give a value memory: its own argument, or a part of the workspace."""
-        if value in self.writes:
-            place = Place(value.name, 0, contiguous(value.shape))
-        else:
-            place = Place("work", self._take(value.shape), contiguous(value.shape))
-        self._places[value] = place
-        return place
-
-    def _take(self, shape: Sequence[int]) -> int:
-        """Return where the workspace has room for an array, in cache lines of its own."""
-        offset = self.size
-        self.size += -(-math.prod(shape) // 16) * 16
-        return offset
+        updates = [step for step in self.steps if isinstance(step, Update)]
+        self.written = [step.parts[i] for step in updates for i in step.written]
+        self.pool: list[Arena] = []
+        self._compiled: Callable[..., int] | None = None
 
     # ----------------------------------------------------------------------------- steps
 
-    def _write(self) -> None:
-        position = 0
-        while position < len(self.steps):
-            group = self._group(position)
+    def _written(self, offsets: Sequence[int] | None) -> Body:
+        """Write the steps; without offsets, to see how long each block is needed."""
+        outside = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.arrays}
+        for value in self.captured:
+            array = content(value)
+            strides = tuple(s // array.itemsize for s in array.strides)
+            outside[value] = Place(value.name, 0, strides)
+        body = Body(self.dtype, outside, set(self.results), offsets)
+        stored = {*self.results, *_read_from_memory(self._units)}
+        for unit in self._units:
+            group = [s for s in unit if isinstance(s, Apply) and s.op.pointwise]
             if group:
-                self._loop(group, position + len(group))
-                position += len(group)
-                continue
-            step = self.steps[position]
-            WRITERS[step.op.name](self, step)
-            if step.result in self.writes and self._places[step.result].buffer != step.result.name:
-                self._copy(self._places[step.result], step.result)
-            position += 1
-
-    def _group(self, start: int) -> list[Apply]:
-        """Return the elementwise steps of one shape from `start` on."""
-        shape = self.steps[start].result.shape
-        group = []
-        for step in self.steps[start:]:
-            if not step.op.pointwise or step.result.shape != shape:
-                break
-            group.append(step)
-        return group
-
-    def _loop(self, group: list[Apply], end: int) -> None:
-        """Write the loop of a group of elementwise steps."""
-        inside = {step.result for step in group}
-        kept = [v for v in inside if v in self.writes or self._last[v] >= end]
-        kept.sort(key=lambda value: value.index)
-        places = {value: self._allot(value) for value in kept}
-        read = [x for step in group for x in step.reads]
-        outer = [x for x in dict.fromkeys(read) if x not in inside]
-        shape = group[0].result.shape
-        strides = {v: stretched(self._places[v], v.shape, shape) for v in outer}
-        strides |= {value: place.strides for value, place in places.items()}
-        sizes, collapsed = collapse(shape, strides)
-        body = [f"{x.name}_ = F({self._at(x, collapsed[x])})" for x in outer]
-        for step in group:
-            body.append(f"{step.result.name}_ = {inlined(step)}")
-        for value in kept:
-            stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
-            body.append(f"{self._at(value, collapsed[value])} = {stored}")
-        self._nest(sizes, body)
-
-    def _at(self, value: Value, strides: Sequence[int]) -> str:
-        place = self._places[value]
-        return f"{place.buffer}[{index(place.offset, strides)}]"
-
-    def _nest(self, sizes: Sequence[int], body: Iterable[str]) -> None:
-        for depth, size in enumerate(sizes):
-            self._lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
-        self._lines += ["    " * len(sizes) + line for line in body]
-
-    def _copy(self, place: Place, value: Value) -> None:
-        """Write a copy of what is at a place to a value's own argument."""
-        target = Place(value.name, 0, contiguous(value.shape))
-        strides = {"from": place.strides, "to": target.strides}
-        sizes, collapsed = collapse(value.shape, strides)
-        source = f"{place.buffer}[{index(place.offset, collapsed['from'])}]"
-        self._nest(sizes, [f"{value.name}[{index(0, collapsed['to'])}] = {source}"])
-        self._places[value] = target
-
-    def _view(self, step: Apply) -> None:
-        """Move no element: give the result a place in the operand's buffer."""
-        (x,) = step.parts
-        place = self._places[x]
-        if step.op.name == "reshape" and place.strides != contiguous(x.shape):
-            place = self._rows(x)
-        seen = as_strided(np.empty(1, np.int8), x.shape, place.strides)
-        moved = (
-            step.op.forward(seen, **step.attributes)
-            if step.op.name != "broadcast_to"
-            else (np.broadcast_to(seen, step.result.shape))
-        )
-        if step.op.name == "reshape":
-            strides, shift = contiguous(step.result.shape), 0
-        else:
-            strides, shift = moved.strides, address(moved) - address(seen)
-        self._places[step.result] = Place(place.buffer, place.offset + shift, strides)
-
-    def _rows(self, value: Value) -> Place:
-        """Return a place where a value lies in row order, copying it there if need be."""
-        place = self._places[value]
-        if place.strides == contiguous(value.shape):
-            return place
-        target = Place("work", self._take(value.shape), contiguous(value.shape))
-        sizes, collapsed = collapse(value.shape, {0: place.strides, 1: target.strides})
-        source = f"{place.buffer}[{index(place.offset, collapsed[0])}]"
-        self._nest(sizes, [f"work[{index(target.offset, collapsed[1])}] = {source}"])
-        return target
-
-    def _product(
-        self, x: Place, y: Place, sizes: tuple[int, int, int], out: Place, add: bool
-    ) -> None:
-        m, n, k = sizes
-        flip_x, lda = leading(x.strides, (m, k))
-        flip_y, ldb = leading(y.strides, (k, n))
-        product = product_source(
-            self.dtype,
-            m,
-            n,
-            k,
-            *"xyz",
-            transpose_a=flip_x,
-            transpose_b=flip_y,
-            lda=lda,
-            ldb=ldb,
-            accumulate=add,
-        )
-        self._definitions[product.definition] = None
-        name = f"product_{len(self._lines)}"  # outside of the text whose numbers get a type
-        self._definitions[f"@inline\ndef {name}(x, y, z):\n    {product.call}\n"] = None
-        places = ", ".join(f"{p.buffer}[{p.offset}:].ctypes.data" for p in (x, y, out))
-        self._lines.append(f"{name}({places})")
-
-    def _matrix(self, value: Value, shape: tuple[int, int]) -> Place:
-        place = self._places[value]
-        return place if leading(place.strides, shape) is not None else self._rows(value)
-
-    def _matmul(self, step: Apply) -> None:
-        x, y = step.parts
-        sizes = x.shape[0], y.shape[1], x.shape[1]
-        places = self._matrix(x, x.shape), self._matrix(y, y.shape)
-        self._product(*places, sizes, self._allot(step.result), False)
-
-    def _linear(self, step: Apply) -> None:
-        x, weight, bias = step.parts
-        (m, k), n = x.shape, weight.shape[0]
-        places = self._matrix(x, x.shape), self._matrix(weight, weight.shape)
-        flipped = Place(places[1].buffer, places[1].offset, places[1].strides[::-1])
-        out = self._allot(step.result)
-        from_bias = f"{self._places[bias].buffer}[{index(self._places[bias].offset, (0, 1))}]"
-        self._nest((m, n), [f"{out.buffer}[{index(out.offset, (n, 1))}] = {from_bias}"])
-        self._product(places[0], flipped, (m, n, k), out, True)
-
-    def _sum(self, step: Apply) -> None:
-        (x,) = step.parts
-        shape, axis = x.shape, step.attributes["axis"]
-        axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        summed = {a % len(shape) for a in axes}
-        out = self._allot(step.result)
-        kept = [i for i in range(len(shape)) if i not in summed]
-        to = contiguous([shape[i] for i in kept])
-        along = tuple(to[kept.index(i)] if i in kept else 0 for i in range(len(shape)))
-        count = math.prod(step.result.shape)
-        target = f"{out.buffer}[{out.offset} + i0]"
-        self._nest((count,), [f"{target} = 0.0"])
-        self._add(self._places[x], out, shape, along)
-        if step.op.name == "mean":
-            elements = math.prod(shape) // count
-            self._nest((count,), [f"{target} = {target} / {float(elements)!r}"])
-
-    def _add(self, x: Place, out: Place, shape: Sequence[int], along: Sequence[int]) -> None:
-        """Write the loops that add x to the places of a result with strides `along`."""
-        sizes, found = collapse(shape, {"x": x.strides, "out": along})
-        to = f"{out.buffer}[{index(out.offset, found['out'])}]"
-        if found["out"] and found["out"][-1] == 0:
-            n, stride = sizes[-1], found["x"][-1]
-            if stride < 0:  # from the other end
-                x, stride = x._replace(offset=x.offset + (n - 1) * stride), -stride
-            self._definitions[SUM.format(n=n, stride=stride)] = None
-            to = f"{out.buffer}[{index(out.offset, found['out'][:-1])}]"
-            start = index(x.offset, found["x"][:-1])
-            total = f"run_sum_{n}_{stride}({x.buffer}[{start}:])"
-            self._nest(sizes[:-1], [f"{to} += {total}"])
-        else:
-            self._nest(sizes, [f"{to} += {x.buffer}[{index(x.offset, found['x'])}]"])
+                loop(body, group, stored.__contains__)
+            for step in unit:
+                if not isinstance(step, Apply):
+                    write_commit(body, step)
+                elif not step.op.pointwise:
+                    found = _lowering(step)
+                    assert found is not None
+                    found.write(body, step)
+            body.now += 1
+        return body
 
     # ------------------------------------------------------------------------------ text
 
-    def _text(self) -> str:
-        names = [value.name for value in (*self.reads, *self.writes)]
-        body = "\n    ".join(self._lines)
-        return f"def segment({', '.join([*names, 'work'])}):\n    {body}\n"
+    def _buffers(self) -> dict[str, str]:
+        """Return the expression of every buffer that the body works on."""
+        dtypes = sorted({np.dtype(bool), np.dtype(self.dtype), *self._body.dtypes}, key=str)
+        found = {f"work_{d.name}": _view("table[0]", self.size // d.itemsize, d) for d in dtypes}
+        outside = self._outside
+        for i, (name, array) in enumerate(outside.items()):
+            found[name] = _view(f"table[{i + 1}]", _extent(array), array.dtype)
+        for value in self.arrays:
+            found[value.name] = _view(f"{value.name}.ctypes.data", value.size, value.dtype)
+        return found
 
-    def compile(self) -> Callable[..., None]:
-        """Return the function ``segment(*reads, *writes, workspace)``."""
+    @property
+    def _outside(self) -> dict[str, np.ndarray]:
+        return {v.name: content(v) for v in self.captured} | self._body.arrays
+
+    def _text(self) -> str:
+        body = "\n    ".join([*self._body.lines, "return int(0)"])
+        return f"@inline\ndef body({', '.join(self._buffers())}):\n    {body}\n"
+
+    def _entry(self) -> str:
+        """Return the text that unpacks the arguments; it is not in the body's types."""
+        names = ", ".join([*(v.name for v in self.arrays), "table"])
+        checks = [check for v in self.arrays for check in _lies_in_rows(v)]
+        refused = f"    if {' or '.join(checks)}:\n        return {BADLY_SHAPED}\n" * bool(checks)
+        given = ",\n        ".join(self._buffers().values())
+        return f"def segment({names}):\n{refused}    return body(\n        {given},\n    )\n"
+
+    def compile(self) -> Callable[..., int]:
+        """Return the function ``segment(*arrays, table)``."""
         if self._compiled is None:
-            types = [_type(value.dtype) for value in (*self.reads, *self.writes)]
-            signature = f"({', '.join([*types, f'{self.dtype}[::1]'])})"
-            definitions = "\n".join(self._definitions)
-            self._compiled = compile_loop(self.source, self.dtype, signature, definitions)
+            text = loop_text("\n".join([*self._body.functions, self.source]), self.dtype)
+            definitions = "\n".join(self._body.definitions)
+            source = f"import numpy as np\n{definitions}\n{text}\n{self._entry()}"
+            types = [_type(v) for v in self.arrays]
+            signature = f"({', '.join([*types, 'int64[::1]'])})"
+            self._compiled = compile_source("segment", source, signature)
         return self._compiled
 
+    def arena(self) -> Arena:
+        """Return memory for a run."""
+        places = (self._body.place(v) for v in self.results)
+        rooms = [
+            Room(place.offset * v.dtype.itemsize, v.shape, v.dtype)
+            for v, place in zip(self.results, places, strict=True)
+        ]
+        written = [self.captured.index(value) for value in self.written]
+        return Arena(self.size, list(self._outside.values()), rooms, written)
 
-WRITERS: dict[str, Callable[[Segment, Apply], None]] = {
-    **dict.fromkeys(VIEWS, Segment._view),
-    "linear": Segment._linear,
-    "matmul": Segment._matmul,
-    "mean": Segment._sum,
-    "sum": Segment._sum,
-}
+
+def _is_pointwise(step: Step) -> bool:
+    return isinstance(step, Apply) and step.op.pointwise
 
 
-def _type(dtype: np.dtype[Any]) -> str:
-    return f"{'boolean' if dtype.kind == 'b' else dtype.name}[::1]"
+def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:
+    """Return the values that not only the loop which makes them needs."""
+    found: set[Value] = set()
+    for unit in units:
+        registers = {step.result for step in unit if _is_pointwise(step)}  # type: ignore[attr-defined]
+        for step in unit:
+            found.update(x for x in step.reads if not (_is_pointwise(step) and x in registers))
+    return found
+
+
+def _view(start: str, size: int, dtype: np.dtype[Any]) -> str:
+    return f"view({start}, {size}, np.{'bool_' if dtype.kind == 'b' else dtype.name})"
+
+
+def _extent(array: np.ndarray) -> int:
+    """Return how many elements an array's memory spans."""
+    pairs = zip(array.shape, array.strides, strict=True)
+    return 1 + sum((size - 1) * stride // array.itemsize for size, stride in pairs)
+
+
+def _lies_in_rows(value: Value) -> list[str]:
+    """Return the conditions under which an array does not lie in row order."""
+    checks = []
+    for axis, (size, stride) in enumerate(zip(value.shape, contiguous(value.shape), strict=True)):
+        checks.append(f"{value.name}.shape[{axis}] != {size}")
+        if size > 1:
+            checks.append(f"{value.name}.strides[{axis}] != {stride * value.dtype.itemsize}")
+    return checks
+
+
+def _type(value: Value) -> str:
+    name = "boolean" if value.dtype.kind == "b" else value.dtype.name
+    return f"Array({name}, {len(value.shape)}, {'A' if value.shape else 'C'!r})"

@@ -8,12 +8,16 @@ gradients are handed to their leaves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from ..guard import Lent
 from .compare import content
-from .emit import emit
+from .emit import Stale, emit
+from .native import Segment
+from .partition import partition
 from .record import (
     Apply,
     Collect,
@@ -59,19 +63,15 @@ class Program:
 
     def __init__(self, trace: Trace, outputs: Sequence[Value], native: bool = True) -> None:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
-        self.forgotten = [leaf for leaf, value in final.items() if value is None]
-        collected = {leaf: value for leaf, value in final.items() if value is not None}
-        self.collecting = list(collected)
-        results = [*outputs, *collected.values()]
+        self.gradients: dict[Any, Value | None] = final
+        results = {*outputs, *(value for value in final.values() if value is not None)}
         self.steps = _live(trace.steps, results)
-        read = {x for step in self.steps for x in step.reads} | set(results)
+        read = {x for step in self.steps for x in step.reads} | results
         captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
         self.captured = captured
-        emitted = emit(trace.inputs, captured, self.steps, results, native)
-        self.source, self._function, self.segments = emitted
-        # What no step has made belongs to somebody else, and what goes to two places to both.
-        made = {step.result for step in self.steps if isinstance(step, Apply)}
-        self._shared = [v not in made or results.count(v) > 1 for v in results]
+        parts = partition(self.steps, results) if native else list(self.steps)
+        self.segments = [part for part in parts if isinstance(part, Segment)]
+        self.source, self.run = emit(trace.inputs, captured, parts, outputs, final)
 
     def holds(self) -> bool:
         """Whether updates and captured arrays are still of the kind that was recorded."""
@@ -86,26 +86,24 @@ class Program:
         applied = (step for step in self.steps if isinstance(step, Apply))
         return [step.op.name for step in applied if id(step) not in inside]
 
-    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def __call__(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        with np.errstate(all="ignore"):
-            found = self._function(*arrays)
-        own = [_own(a, shared) for a, shared in zip(found, self._shared, strict=True)]
-        count = len(own) - len(self.collecting)
-        for leaf in self.forgotten:
-            leaf.grad = None
-        for leaf, gradient in zip(self.collecting, own[count:], strict=True):
-            leaf.grad = gradient
-        return own[:count]
+        try:
+            with np.errstate(all="ignore"):
+                found: tuple[np.ndarray, ...] = self.run(*arrays)
+                return found
+        except Stale:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Forget gradients of the last run, if they may be overwritten: the function does, too."""
+        for leaf in self.gradients:
+            if leaf._grad.__class__ is Lent:
+                leaf._grad = None
 
 
-def _own(array: np.ndarray, shared: bool) -> np.ndarray:
-    """Return an array of which nobody else can see the memory."""
-    private = not shared and array.base is None and array.flags.writeable
-    return array if private else array.copy()
-
-
-def _live(steps: Sequence[Step], outputs: Sequence[Value]) -> list[Step]:
+def _live(steps: Sequence[Step], outputs: Iterable[Value]) -> list[Step]:
     """Return the steps without the applications whose results are not needed."""
     needed = set(outputs)
     kept: list[Step] = []

@@ -8,6 +8,7 @@ program could not repeat is a *refusal*, in words.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,11 @@ class Value:
     dtype: np.dtype[Any]
     holder: Any = None
     place: int = -1
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
 
     @property
     def name(self) -> str:
@@ -175,6 +181,7 @@ class Update(Step):
         self.attributes = attributes
         self.written = written
         self.source = source
+        self.recipe: Any = None  # how machine code does it
 
     @property
     def fixed(self) -> dict[str, Any]:

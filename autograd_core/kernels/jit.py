@@ -52,7 +52,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["compile_loop", "compile_source"]
+__all__ = ["compile_loop", "compile_source", "loop_text"]
 
 Kernel = Callable[..., Any]
 
@@ -97,7 +97,7 @@ def compile_source(name: str, source: str, signature: str | None = None) -> Kern
     return _COMPILED[key]
 
 
-def compile_loop(loop: str, dtype: str, signature: str, definitions: str = "") -> Kernel:
+def compile_loop(loop: str, dtype: str, signature: str) -> Kernel:
     """Compile the text of a loop together with the functions of `vector_math` that it calls.
 
     Parameters
@@ -107,15 +107,16 @@ def compile_loop(loop: str, dtype: str, signature: str, definitions: str = "") -
     dtype : {"float32", "float64"}
     signature : str
         Its argument types.
-    definitions : str
-        The text of what it calls besides, in its own types.
     """
     name = loop.split("(")[0].split()[-1]
+    return compile_source(name, loop_text(loop, dtype), signature)
+
+
+def loop_text(loops: str, dtype: str) -> str:
+    """Return the module text of functions for any float type, with what they call."""
     with _LOCK:
-        source = _building().text(loop, dtype)
-    if definitions:
-        source = f"import numpy as np\n{definitions}\n{source}"
-    return compile_source(name, source, signature)
+        text: str = _building().text(loops, dtype)
+    return text
 
 
 @functools.cache

@@ -172,14 +172,47 @@ def _distribution(
     )
 
 
-@ag.primitive(register=False, nondiff="labels are positions")
+def _distributions_kernel(_labels, *, shape, dtype, smoothing, ignore_index):  # type: ignore[no-untyped-def]
+    rest = smoothing / shape[-1]
+    return f"""
+def label_rows(labels, out):
+    n = out.size // labels.size
+    for i in range(labels.size):
+        label = labels[i]
+        kept = label != int({ignore_index})
+        if kept and (label < int(0) or label >= n):
+            return False
+        for j in range(n):
+            out[i * n + j] = {rest!r} if kept else 0.0
+        if kept:
+            out[i * n + label] = {1.0 - smoothing + rest!r}
+    return True
+"""
+
+
+def _label_counts_kernel(_labels, *, shape, dtype, scale, ignore_index):  # type: ignore[no-untyped-def]
+    if scale is not None:
+        return None
+    return f"""
+def label_ones(labels, out):
+    for i in range(labels.size):
+        label = labels[i]
+        kept = label != int({ignore_index})
+        if kept and (label < int(0) or label >= int({shape[-1]})):
+            return False
+        out[i] = 1.0 if kept else 0.0
+    return True
+"""
+
+
+@ag.primitive(register=False, nondiff="labels are positions", kernel=_distributions_kernel)
 def distributions(labels, *, shape, dtype, smoothing, ignore_index):  # type: ignore[no-untyped-def]
     """(1 - α) onehot + α/K for labels, zeros where they are ignored."""
     labels, kept = labels_of("cross_entropy", labels, shape, ignore_index)
     return _smoothed(labels, kept, shape, dtype, smoothing)
 
 
-@ag.primitive(register=False, nondiff="labels are positions")
+@ag.primitive(register=False, nondiff="labels are positions", kernel=_label_counts_kernel)
 def label_counts(labels, *, shape, dtype, scale, ignore_index):  # type: ignore[no-untyped-def]
     """What each sample counts in the mean: the weight of its label, 0 where it is ignored."""
     labels, kept = labels_of("cross_entropy", labels, shape, ignore_index)

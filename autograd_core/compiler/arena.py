@@ -1,0 +1,73 @@
+"""Arena: the workspace of a native segment, and the table of addresses that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..guard import Lent, Stamp
+from .layout import address
+from .memory import LINE
+
+__all__ = ["Arena", "Room"]
+
+
+class Room(NamedTuple):
+    """Where a result lies in the workspace."""
+
+    offset: int  # in bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Arena:
+    """Memory for one run at a time.
+
+    Attributes
+    ----------
+    table : ndarray of int64
+        The addresses of the workspace and of what lies outside.
+    held : list of ndarray
+        What lies outside: kept alive, and known where it is.
+    views : list of ndarray
+        The results, where a run leaves them.
+    lent : list of Lent
+        The same, for the leaves whose gradients they are.
+    stamp : Stamp
+        When the arrays outside that a run overwrites were overwritten.
+    """
+
+    __slots__ = ("held", "lent", "memory", "stamp", "table", "views", "written")
+
+    def __init__(
+        self,
+        size: int,
+        held: Sequence[np.ndarray],
+        rooms: Sequence[Room],
+        written: Sequence[int],
+    ) -> None:
+        raw = np.empty(size + LINE, np.uint8)
+        begin = -address(raw) % LINE
+        self.memory = raw[begin : begin + size]
+        self.held = list(held)
+        self.table = np.array([address(self.memory), *map(address, held)], np.int64)
+        self.views = [
+            np.ndarray(room.shape, room.dtype, self.memory, room.offset) for room in rooms
+        ]
+        self.lent = [Lent(view) for view in self.views]
+        self.written = written
+        self.stamp = Stamp([held[i] for i in written])
+
+    def rebind(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Take other arrays for the first of those outside; False if they do not fit."""
+        for i, (new, old) in enumerate(zip(arrays, self.held, strict=False)):
+            if new is old:
+                continue
+            if (new.shape, new.dtype, new.strides) != (old.shape, old.dtype, old.strides):
+                return False
+            self.held[i] = new
+            self.table[i + 1] = address(new)
+        self.stamp = Stamp([self.held[i] for i in self.written])
+        return True

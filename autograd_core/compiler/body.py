@@ -1,0 +1,143 @@
+"""The text of a native function under construction, and where its values lie.
+
+A lowering (`lowering/`) reads the places of a step's operands, asks for room for its result, and
+writes lines. Lines stand in a function that works in one float type, called F, where bare
+numbers are of this type: sizes and positions stand in ``range``, in brackets, or in ``int(...)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .layout import Place, collapse, contiguous, index, stretched
+from .memory import Block, rounded
+from .record import Value
+
+__all__ = ["Body"]
+
+
+class Body:
+    """Lines, definitions that they call, and memory.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        The float type.
+    outside : mapping of Value to Place
+        The values that are there before.
+    kept : collection of Value
+        Those that are needed afterwards; each lies in row order, in a block of its own.
+    offsets : sequence of int, optional
+        Where the blocks of the workspace lie, in bytes. Without, one after the other: a
+        rehearsal, after which `blocks` tells how long each is needed.
+    """
+
+    def __init__(
+        self,
+        dtype: str,
+        outside: Mapping[Value, Place],
+        kept: Collection[Value],
+        offsets: Sequence[int] | None = None,
+    ) -> None:
+        self.dtype = dtype
+        self.kept = kept
+        self.lines: list[str] = []
+        self.definitions: dict[str, None] = {}  # in the text's own types
+        self.functions: dict[str, None] = {}  # written for any float type
+        self.reasons: list[str] = []  # why a run may be given up
+        self.blocks: list[Block] = []
+        self.arrays: dict[str, np.ndarray] = {}  # that are neither values nor workspace
+        self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
+        self.now = 0
+        self._offsets = offsets
+        self._total = 0
+        self._places = dict(outside)
+
+    # ---------------------------------------------------------------------------- memory
+
+    def place(self, value: Value) -> Place:
+        """Return where a value is."""
+        place = self._places[value]
+        if place.block >= 0:
+            block = self.blocks[place.block]
+            block.last = max(block.last, self.now)
+        return place
+
+    def bind(self, value: Value, place: Place) -> None:
+        """Let a value be what is at a place: a view; one that is kept is copied."""
+        self._places[value] = place
+        if value in self.kept:
+            self.copy(place, value.shape, self.allot(value))
+
+    def allot(self, value: Value) -> Place:
+        """Give a result memory, in row order."""
+        place = self._places[value] = self.scratch(value.shape, value.dtype)
+        if value in self.kept:
+            self.blocks[place.block].last = math.inf
+        return place
+
+    def scratch(self, shape: Sequence[int], dtype: Any = None) -> Place:
+        """Return memory for this step alone, in row order."""
+        dtype = np.dtype(self.dtype if dtype is None else dtype)
+        self.dtypes.add(dtype)
+        size = rounded(math.prod(shape) * dtype.itemsize)
+        number = len(self.blocks)
+        begin = self._total if self._offsets is None else self._offsets[number]
+        self._total += size
+        self.blocks.append(Block(size, self.now, self.now))
+        return Place(f"work_{dtype.name}", begin // dtype.itemsize, contiguous(shape), number)
+
+    def rows(self, value: Value) -> Place:
+        """Return a place where a value lies in row order, copying it there if need be."""
+        place = self.place(value)
+        if place.strides == contiguous(value.shape):
+            return place
+        target = self.scratch(value.shape, value.dtype)
+        self.copy(place, value.shape, target)
+        return target
+
+    def outside(self, array: np.ndarray) -> str:
+        """Return the name of an array that is no value."""
+        for name, known in self.arrays.items():
+            if known is array:
+                return name
+        name = f"a{len(self.arrays)}"
+        self.arrays[name] = array
+        return name
+
+    # ------------------------------------------------------------------------------ text
+
+    def at(self, place: Place, strides: Sequence[int] | None = None) -> str:
+        """Return the text of an element; `i0`, `i1`, ... count along the strides."""
+        given = place.strides if strides is None else strides
+        return f"{place.buffer}[{index(place.offset, given)}]"
+
+    def flat(self, place: Place, size: int) -> str:
+        """Return the text of a place in row order as a flat array."""
+        return f"{place.buffer}[{place.offset}:{place.offset + size}]"
+
+    def nest(self, sizes: Sequence[int], body: Iterable[str]) -> None:
+        """Write loops over `i0`, `i1`, ... around lines."""
+        for depth, size in enumerate(sizes):
+            self.lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
+        self.lines += ["    " * len(sizes) + line for line in body]
+
+    def copy(self, source: Place, shape: Sequence[int], target: Place) -> None:
+        """Write a copy of a value from one place to another."""
+        strides = {"from": source.strides, "to": target.strides}
+        sizes, found = collapse(shape, strides)
+        self.nest(sizes, [f"{self.at(target, found['to'])} = {self.at(source, found['from'])}"])
+
+    def read(self, value: Value, shape: Sequence[int]) -> tuple[Place, tuple[int, ...]]:
+        """Return where a value is, and its strides as if it had another shape."""
+        place = self.place(value)
+        return place, stretched(place, value.shape, shape)
+
+    def give_up(self, condition: str, reason: str) -> None:
+        """Write that a run ends where a condition holds."""
+        self.reasons.append(reason)
+        self.lines += [f"if {condition}:", f"    return int({len(self.reasons)})"]

@@ -1,0 +1,76 @@
+"""The table of lowerings.
+
+A lowering writes one step: it asks the body where the operands are (`place`, `rows`), for memory
+for the result (`allot`) or lets it be a view (`bind`), and adds lines (`nest`, `lines`) and the
+functions that they call (`functions` for any float type, `definitions` as they are).
+
+    @lowering("flip")
+    def flip(body, step): ...
+
+Elementwise operations need none: their scalar expression stands in a loop (`loops`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ...declare import OPS
+from ..body import Body
+from ..record import Apply, Value
+
+__all__ = ["LOWERINGS", "Lowering", "lowering"]
+
+Write = Callable[[Body, Apply], None]
+
+
+class Lowering(NamedTuple):
+    """How a step is written, and which are.
+
+    `fits` is asked for steps whose values are of the body's float type or bool; for those with
+    integers, too, if `integers`. `moves` says that no line is written: a view.
+    """
+
+    write: Write
+    fits: Callable[[Apply], bool]
+    integers: bool = False
+    moves: bool = False
+
+    def takes(self, step: Apply, dtype: str) -> bool:
+        """Whether a step can be written in a body that works in `dtype`."""
+        allowed = "bfiu" if self.integers else "bf"
+        values = (*step.reads, step.result)
+        known = all(_native(v.dtype, dtype) and v.dtype.kind in allowed for v in values)
+        return known and all(v.size for v in values) and self.fits(step)
+
+
+def _native(dtype: np.dtype, working: str) -> bool:
+    return dtype.isnative and (dtype.kind != "f" or dtype.name == working)
+
+
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def arrays_only(step: Apply) -> bool:
+    """Whether all operands are arrays."""
+    return all(isinstance(x, Value) for x in step.parts)
+
+
+def lowering(
+    *names: str,
+    fits: Callable[[Apply], bool] = arrays_only,
+    integers: bool = False,
+    moves: bool = False,
+) -> Callable[[Write], Write]:
+    """Enter a function as the lowering of the ops of these names."""
+
+    def enter(write: Write) -> Write:
+        for name in names:
+            if name not in OPS:
+                raise LookupError(f"no op is called {name}")
+            LOWERINGS[name] = Lowering(write, fits, integers, moves)
+        return write
+
+    return enter

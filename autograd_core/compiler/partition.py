@@ -1,0 +1,61 @@
+"""Partition: which steps of a program run together as machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .native import Segment, lowers, moves
+from .record import Apply, Host, Step, Update, Value
+
+__all__ = ["partition"]
+
+FLOATS = ("float32", "float64")
+SHORTEST = 2  # operations that are worth a call
+
+
+def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
+    """Return the steps with those that can run natively gathered in segments."""
+    by_hand = _updates_by_hand(steps)
+    parts: list[Step | Segment] = []
+    position = 0
+    while position < len(steps):
+        run, dtype = _native_run(steps, position, by_hand)
+        end = position + len(run)
+        work = [s for s in run if isinstance(s, Apply) and not moves(s)]
+        if len(work) >= SHORTEST or any(isinstance(s, Update) for s in run):
+            outside = (x for step in (*steps[:position], *steps[end:]) for x in step.reads)
+            parts.append(Segment(run, results.union(outside), dtype))
+        else:
+            end = max(end, position + 1)
+            parts += steps[position:end]
+        position = end
+    return parts
+
+
+def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
+    """Return the hosts, with their updates, of which a part cannot run natively."""
+    updates = [step for step in steps if isinstance(step, Update)]
+    found: set[Step] = set()
+    for step in updates:
+        if step.source is None or not lowers(step, _float_type(step)):
+            found |= {step} if step.source is None else {step.source[0]}
+    return found | {step for step in updates if step.source and step.source[0] in found}
+
+
+def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[list[Step], str]:
+    """Return the steps from `start` on that one segment can take, and its float type."""
+    dtype = ""
+    run: list[Step] = []
+    for step in steps[start:]:
+        dtype = dtype or _float_type(step)
+        native = step not in by_hand and (isinstance(step, Host) or lowers(step, dtype))
+        if not native or (isinstance(step, Host) and not run):
+            break
+        run.append(step)
+    return run, dtype
+
+
+def _float_type(step: Step) -> str:
+    """Return the float type in which a step could work natively, or nothing."""
+    values = [*step.reads, step.result] if isinstance(step, Apply) else step.reads
+    return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")
