@@ -21,7 +21,7 @@ call of its forward function on arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from .compare import alike
 from .native import Segment
 from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
 
-__all__ = ["Stale", "emit"]
+__all__ = ["Emission", "Stale"]
 
 
 class Stale(Exception):  # noqa: N818
@@ -100,40 +100,70 @@ class _Text:
         return repr(x) if plain else self.named("number", x)
 
 
-def emit(
-    inputs: Sequence[Value],
-    captured: Sequence[Value],
-    parts: Sequence[Step | Segment],
-    outputs: Sequence[Value],
-    gradients: Mapping[Any, Value | None],
-) -> tuple[str, Callable[..., Any]]:
-    """Return the text of a function of the inputs, and it.
+class Emission:
+    """A program as text: all its parts, then the gradients for their leaves, then the outputs.
 
-    It does all the parts, returns the outputs and hands the gradients to their leaves.
+    Attributes
+    ----------
+    source : str
+        The text of ``run(*inputs)``.
+    run : callable
     """
-    text = _Text()
-    results = [*outputs, *(v for v in gradients.values() if v is not None)]
-    native = [part for part in parts if isinstance(part, Segment)]
-    alone = {x for part in parts if not isinstance(part, Segment) for x in part.reads}
-    alone |= {*results, *(x for segment in native for x in segment.arrays)}
-    for value in captured:
-        if value in alone:
-            text.lines += _captured(value, text)
-    for segment in native:
-        text.lines += _validated(segment, text)
-    for part in parts:
-        text.lines += _segment(part, text) if isinstance(part, Segment) else _step(part, text)
-    leaving = _Results(parts, results)
-    for leaf, gradient in gradients.items():
-        text.lines.append(f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}")
-    returned = map(leaving.own, outputs)
-    text.lines += [f"result = ({''.join(f'{x}, ' for x in returned)})"]
-    text.lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
-    text.lines.append("return result")
-    header = f"def run({', '.join(value.name for value in inputs)}):"
-    source = "\n    ".join([header, *text.lines]) + "\n"
-    exec(source, text.scope)
-    return source, text.scope["run"]
+
+    def __init__(
+        self,
+        inputs: Sequence[Value],
+        captured: Sequence[Value],
+        parts: Sequence[Step | Segment],
+        outputs: Sequence[Value],
+        gradients: Mapping[Any, Value | None],
+    ) -> None:
+        self.inputs = inputs
+        self.captured = captured
+        self.parts = parts
+        self.outputs = outputs
+        self.gradients = gradients
+        self.text = _Text()
+        lines = [*self.lines(), f"return ({''.join(f'{x}, ' for x in self.leaving)})"]
+        header = f"def run({', '.join(value.name for value in inputs)}):"
+        self.source = "\n    ".join([header, *lines]) + "\n"
+        exec(self.source, self.text.scope)
+        self.run: Callable[..., Any] = self.text.scope["run"]
+
+    def lines(self, trusting: bool = False) -> list[str]:
+        """Return the lines that do all the parts, and leave the outputs in `leaving`.
+
+        `trusting` that inputs lie in row order, which segments check, and do not copy.
+        """
+        text = self.text
+        results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
+        native = [part for part in self.parts if isinstance(part, Segment)]
+        lines: list[str] = []
+        for value in self.captured:
+            if value in self._alone(native, results):
+                lines += _captured(value, text)
+        for segment in native:
+            lines += _validated(segment, text)
+        trusted = set(self.inputs) if trusting else set()
+        for part in self.parts:
+            if isinstance(part, Segment):
+                lines += _segment(part, text, trusted)
+            else:
+                lines += _step(part, text)
+        leaving = _Results(self.parts, results)
+        for leaf, gradient in self.gradients.items():
+            lines.append(f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}")
+        self.leaving = [f"y{i}" for i in range(len(self.outputs))]
+        for name, value in zip(self.leaving, self.outputs, strict=True):
+            lines.append(f"{name} = {leaving.own(value)}")
+        lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
+        return lines
+
+    def _alone(self, native: Sequence[Segment], results: Sequence[Value]) -> set[Value]:
+        """Return the values that lines, not segments, need."""
+        steps = (part for part in self.parts if not isinstance(part, Segment))
+        read = {x for step in steps for x in step.reads}
+        return read | {*results, *(x for segment in native for x in segment.arrays)}
 
 
 def _arena(segment: Segment, text: _Text) -> str:
@@ -154,13 +184,15 @@ def _valid(step: Host, text: _Text) -> list[str]:
     ]
 
 
-def _segment(segment: Segment, text: _Text) -> list[str]:
+def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     function, arena = text.named("native", segment.compile()), _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
     lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
     found = [_found(value, text) for value in segment.captured]
     held = ", ".join(found)
+    nodes = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
+    lines += _same_nodes(nodes, text)
     moved = [
         f"{array} is not {arena}.held[{i}]"
         for i, array in enumerate(found)
@@ -168,9 +200,9 @@ def _segment(segment: Segment, text: _Text) -> list[str]:
     ]
     if moved:
         lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({held},))"]
-    arrays = "".join(f"in_rows({value.name}), " for value in segment.arrays)
-    lines.append(f"status = {function}({arrays}{arena}.table)")
-    if segment.reasons:
+    given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
+    lines.append(f"status = {function}({', '.join([*given, f'{arena}.table'])})")
+    if segment.reasons or trusted:
         reasons = text.named("reasons", ["", *segment.reasons])
         lines += ["if status:", f"    raise Stale({reasons}[status])"]
     if segment.written:
@@ -179,6 +211,17 @@ def _segment(segment: Segment, text: _Text) -> list[str]:
         names = "".join(f"{value.name}, " for value in segment.results)
         lines.append(f"{names[:-1]} = {arena}.views")
     return lines
+
+
+def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:
+    """Write the check that leaves are the same: that none was frozen or thawed."""
+    tests = []
+    for tensor in tensors:
+        node = "None" if tensor.node is None else text.named("node", tensor.node)
+        tests.append(f"{text.named('holder', tensor)}.node is not {node}")
+    reason = "a captured tensor was converted, frozen or thawed"
+    lasting = f"    raise Stale({reason!r}, lasting=True)"
+    return [f"if {' or '.join(tests)}:", lasting] if tests else []
 
 
 class _Results:

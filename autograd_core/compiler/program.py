@@ -15,7 +15,7 @@ import numpy as np
 
 from ..guard import Lent
 from .compare import content
-from .emit import Stale, emit
+from .emit import Emission, Stale
 from .native import Segment
 from .partition import partition
 from .record import (
@@ -71,7 +71,13 @@ class Program:
         self.captured = captured
         parts = partition(self.steps, results) if native else list(self.steps)
         self.segments = [part for part in parts if isinstance(part, Segment)]
-        self.source, self.run = emit(trace.inputs, captured, parts, outputs, final)
+        self.is_native = len(self.segments) == len(parts)
+        self.emission = Emission(trace.inputs, captured, parts, outputs, final)
+
+    @property
+    def source(self) -> str:
+        """The text of the function that runs."""
+        return self.emission.source
 
     def holds(self) -> bool:
         """Whether updates and captured arrays are still of the kind that was recorded."""
@@ -90,7 +96,7 @@ class Program:
         """Run on input arrays; return the outputs, which nobody else has."""
         try:
             with np.errstate(all="ignore"):
-                found: tuple[np.ndarray, ...] = self.run(*arrays)
+                found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
         except Stale:
             self._forget()
