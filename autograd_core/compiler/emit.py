@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..guard import wrote, wrote_all
+from ..kernels.threads import parallel
 from ..tape import clock
 from ..tensor import Tensor
 from .arena import Arena
@@ -77,6 +78,7 @@ class _Text:
             "in_rows": in_rows,
             "isfinite": math.isfinite,
             "own": own,
+            "parallel": parallel,
             "rebind": rebind,
             "vdot": np.vdot,
             "wrote": wrote,
@@ -186,7 +188,7 @@ def _valid(step: Host, text: _Text) -> list[str]:
 
 def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
-    function, arena = text.named("native", segment.compile()), _arena(segment, text)
+    arena = _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
     lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
     found = [_found(value, text) for value in segment.captured]
@@ -201,8 +203,13 @@ def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[
     if moved:
         lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({held},))"]
     given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
-    lines.append(f"status = {function}({', '.join([*given, f'{arena}.table'])})")
-    if segment.reasons or trusted:
+    for i, function in enumerate(segment.functions):
+        native, table = text.named("native", function.call), f"{arena}.table"
+        if function.extent:
+            rounds = f"lambda begin, end: {native}({table}, begin, end)"
+            lines.append(f"parallel({rounds}, {function.extent}, {function.grain})")
+            continue
+        lines.append(f"status = {native}({', '.join([*(given if i == 0 else ()), table])})")
         reasons = text.named("reasons", ["", *segment.reasons])
         lines += ["if status:", f"    raise Stale({reasons}[status])"]
     if segment.written:

@@ -26,8 +26,7 @@ import llvmlite.binding
 import numba as annotated_numba
 import numpy as np
 
-from . import blas
-from .exact import fma, select, view
+from . import blas, exact
 from .generate import text
 
 __all__ = ["build", "cache_directory", "survive_forks", "text"]
@@ -98,7 +97,7 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
 @functools.cache
 def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
-    plain = {"fma": fma, "select": select, "view": view, "external": blas.function}
+    plain = {name: getattr(exact, name) for name in exact.__all__} | {"external": blas.function}
     names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
     return {"inline": _inline, "inline_reordered": _inline_reordered, **names}
 
@@ -121,6 +120,11 @@ def _intrinsics() -> dict[str, Any]:
             *args
         )
 
+    def native_sum(context: Any, a: Any, b: Any) -> Any:
+        return a(a, a), lambda _, builder, signature, args: builder.fadd(
+            *args, flags=("reassoc", "nsz")
+        )
+
     def native_pointer(context: Any, address: Any, dtype: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
@@ -134,6 +138,7 @@ def _intrinsics() -> dict[str, Any]:
     return {
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
+        "sum_reordered": intrinsic(native_sum),
         "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),
     }
 

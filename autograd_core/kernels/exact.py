@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["fma", "select", "view"]
+__all__ = ["fma", "select", "sum_reordered", "view"]
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
@@ -23,6 +23,11 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 def select(condition: Any, a: Any, b: Any) -> Any:
     """Return `a` where the condition holds, `b` elsewhere; kernels have it without a branch."""
     return a if condition else b
+
+
+def sum_reordered(a: Any, b: Any) -> Any:
+    """Return a + b; in a kernel, a loop that does so may add in any order."""
+    return a + b
 
 
 def view(address: Any, n: Any, dtype: Any) -> Any:
