@@ -52,7 +52,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["compile_loop", "compile_source"]
+__all__ = ["compile_loop", "compile_source", "count"]
 
 Kernel = Callable[..., Any]
 
@@ -116,6 +116,11 @@ def compile_loop(loop: str, dtype: str, signature: str, definitions: str = "") -
     if definitions:
         source = f"import numpy as np\n{definitions}\n{source}"
     return compile_source(name, source, signature)
+
+
+def count() -> dict[str, int]:
+    """Return how many kernels this process has ``loaded`` from the cache, and ``compiled``."""
+    return dict(_building().count)
 
 
 @functools.cache
