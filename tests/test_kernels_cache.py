@@ -218,3 +218,12 @@ def test_many_processes_into_one_directory():
 def test_the_stress_notices_a_cache_that_mixes_programs_up():
     code, output = stress(processes=1, before=MIXED_UP)
     assert code == 1 and "no wrong result" in output and "but got 0 faults" not in output
+
+
+def test_a_second_process_compiles_nothing_on_its_way_to_a_compiled_step():
+    code = (
+        "from benchmarks.contenders.first_result import run; import json; print(json.dumps(run()))"
+    )
+    first, second = (json.loads(finish(start(code))) for _ in range(2))
+    assert [*first["seconds"]][-1].endswith("compiled")
+    assert second["kernels"]["compiled"] == 0 < second["kernels"]["loaded"]

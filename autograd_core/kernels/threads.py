@@ -27,9 +27,9 @@ __all__ = ["LARGE", "get_num_threads", "parallel", "set_num_threads", "spread"]
 
 Piece = Callable[[int, int], object]
 
-LARGE = 200_000  # elements: from here on the time saved is more than the time to wake a helper
-GRAIN = 1 << 14  # elements: a multiple of any vector, so that no element changes its machine code
-SHARE = 4  # pieces per thread: few, since each has to get the interpreter's lock
+LARGE = 1 << 18  # elements; sharing out fewer saves little, and costs on a busy machine
+GRAIN = 1 << 12  # elements: a multiple of any vector, so that no element changes its machine code
+SHARE = 2  # pieces per thread: few, since each has to get the interpreter's lock
 
 
 def parallel(function: Piece, n: int, grain: int) -> None:
@@ -57,7 +57,7 @@ def parallel(function: Piece, n: int, grain: int) -> None:
     threads, pool = min(get_num_threads(), grains), _pool
     if threads > 1 and pool.busy.acquire(blocking=False):
         try:
-            pool.run(_Job(function, n, grain * max(1, grains // (SHARE * threads))), threads)
+            pool.run(_Job(function, n, grain * -(-grains // (SHARE * threads))), threads)
         finally:
             pool.busy.release()
     elif n > 0:
