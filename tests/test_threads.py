@@ -20,6 +20,8 @@ from autograd_core.kernels import activations, blas, rows, special, threads
 from autograd_core.kernels.threads import GRAIN, LARGE, parallel, spread
 
 ROOT = Path(__file__).resolve().parent.parent
+JITTED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+compiled = pytest.mark.skipif(not JITTED, reason="nothing is compiled, large arrays take minutes")
 SIZES = [LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 17]
 
 
@@ -196,6 +198,7 @@ def test_without_further_threads_the_caller_does_all(monkeypatch):
 # ------------------------------------------------------------------------------------ same bits
 
 
+@compiled
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("name", ["silu", "gelu_tanh", "elu"])
@@ -209,6 +212,7 @@ def test_activations_have_the_same_bits(name, n, dtype):
         assert (bits(one) == bits(four)).all()
 
 
+@compiled
 @pytest.mark.parametrize("width", [3, 40])
 def test_rows_have_the_same_bits(width):
     x, ct = np.random.default_rng(0).normal(size=(2, LARGE // width + 100, width))
@@ -217,6 +221,7 @@ def test_rows_have_the_same_bits(width):
         assert (bits(one) == bits(four)).all()
 
 
+@compiled
 def test_special_functions_have_the_same_bits():
     x = np.random.default_rng(0).uniform(0.1, 9.0, LARGE + 3)
     one, four = (with_threads(n, lambda: special.kernel("gammaln")(x)) for n in (1, 4))
@@ -241,6 +246,7 @@ def test_an_optimizer_makes_the_same_steps(layout, dtype):
     assert (bits(with_threads(1, train)) == bits(with_threads(4, train))).all()
 
 
+@compiled
 def test_large_arrays_are_shared_out_and_small_ones_are_not(monkeypatch):
     calls = []
     monkeypatch.setattr(
