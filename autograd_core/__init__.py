@@ -21,6 +21,7 @@ from .errors import (
     ShapeError,
     UnknownNameError,
 )
+from .kernels.threads import get_num_threads, set_num_threads
 from .modes import no_grad
 from .op import Op
 from .ops import activations
@@ -47,6 +48,7 @@ __all__ = [
     "UnknownNameError",
     "compile",
     "defvjp",
+    "get_num_threads",
     "grad",
     "gradcheck",
     "hessian",
@@ -57,6 +59,7 @@ __all__ = [
     "no_grad",
     "numerical_gradient",
     "primitive",
+    "set_num_threads",
     "special",
     "swish",
     "tape",

@@ -7,7 +7,7 @@ Three readings of the same body:
 
 * called as it stands, on arrays: the textbook form (tests use it as the oracle);
 * specialised to an in-place update of whole arrays in NumPy (any floating dtype);
-* specialised to one fused loop, compiled for float32 or float64.
+* specialised to one fused loop, compiled for float32 or float64; large arrays on several threads.
 
 *Specialising* a body means two things. An ``if`` on hyperparameters is decided once, so that a
 branch that is not taken costs nothing, not even its state array. And whatever depends on
@@ -33,6 +33,7 @@ import numpy as np
 from autograd_core.errors import DTypeError, explain
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.literals import type_literals
+from autograd_core.kernels.threads import LARGE, spread
 from autograd_core.update import update_op
 
 __all__ = ["Program", "Recurrence"]
@@ -250,16 +251,18 @@ class Program:
         # holds is copied there and back.
         source = f"""
 def update({", ".join((*self.operands, *self.constants))}):
+    run = kernel if p.size < {LARGE} else in_parallel
     if p.flags.c_contiguous:
-        kernel(p.ravel(), g.ravel(), {rest})
+        run(p.ravel(), g.ravel(), {rest})
         return
     rows = p.T
     flat = rows.ravel()
-    kernel(flat, g.T.ravel(), {rest})
+    run(flat, g.T.ravel(), {rest})
     if not rows.flags.c_contiguous:
         rows[...] = flat.reshape(rows.shape)
 """
-        return _define("update", source, {"kernel": kernel})
+        in_parallel = spread(kernel, len(self.operands))
+        return _define("update", source, {"kernel": kernel, "in_parallel": in_parallel})
 
 
 class _Hoist(ast.NodeTransformer):

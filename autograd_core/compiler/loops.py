@@ -160,9 +160,7 @@ def _block(
     return lines
 
 
-def _stored(
-    targets: Iterable[str], sums: Sequence[Apply], totals: Sequence[str]
-) -> list[str]:
+def _stored(targets: Iterable[str], sums: Sequence[Apply], totals: Sequence[str]) -> list[str]:
     """Return lines that store sums, or means."""
     lines = []
     for target, step, total in zip(targets, sums, totals, strict=True):

@@ -12,8 +12,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..declare import OPS
 from ..tape import Leaf
 from .arena import Arena, Room

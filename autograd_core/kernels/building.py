@@ -29,7 +29,7 @@ import numpy as np
 from . import blas, exact
 from .generate import text
 
-__all__ = ["build", "cache_directory", "survive_forks", "text"]
+__all__ = ["build", "cache_directory", "count", "survive_forks", "text"]
 
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
@@ -43,6 +43,7 @@ NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 Kernel = Callable[..., Any]
 numba: Any = annotated_numba  # its annotations do not cover what is used here
+count = {"loaded": 0, "compiled": 0}  # kernels of this process, by where their code came from
 
 
 def build(name: str, source: str, signature: str | None) -> Kernel:
@@ -53,8 +54,7 @@ def build(name: str, source: str, signature: str | None) -> Kernel:
         # NumPy's scalars warn where the compiled loop is silent.
         return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
     kernel = numba.njit(**FLAGS)(getattr(module, name))
-    if directory is not None:
-        kernel._cache = _Store(directory, module.__name__)
+    kernel._cache = _Store(directory, module.__name__)
     return cast(Kernel, kernel if signature is None else kernel.compile(signature))
 
 
@@ -161,19 +161,23 @@ class _Store:
     Every failure means "not kept": the kernel is then compiled, as on the first day.
     """
 
-    def __init__(self, directory: Path, stem: str) -> None:
+    def __init__(self, directory: Path | None, stem: str) -> None:
         self.directory = directory
         self.stem = stem
-        self.cache_path = str(directory)  # for the dispatcher's statistics
+        self.cache_path = directory and str(directory)  # for the dispatcher's statistics
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         context.refresh()
         with suppress(Exception):
             payload = _unseal(self._path(signature, context).read_bytes())
-            return numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(payload))
+            parts = pickle.loads(payload)
+            kept = numba.core.compiler.CompileResult._rebuild(context, *parts)
+            count["loaded"] += 1
+            return kept
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
+        count["compiled"] += 1
         if result.library.has_dynamic_globals:  # addresses of this very process
             return
         with suppress(Exception):
@@ -181,6 +185,8 @@ class _Store:
             _write(self._path(signature, result.target_context), _seal(payload))
 
     def _path(self, signature: Any, context: Any) -> Path:
+        if self.directory is None:
+            raise FileNotFoundError("there is no place for compiled kernels")
         machine = repr((signature, context.codegen().magic_tuple()))
         return self.directory / f"{self.stem}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
 

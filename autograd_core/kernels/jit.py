@@ -52,7 +52,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["compile_loop", "compile_source", "loop_text"]
+__all__ = ["compile_loop", "compile_source", "count", "loop_text"]
 
 Kernel = Callable[..., Any]
 
@@ -117,6 +117,11 @@ def loop_text(loops: str, dtype: str) -> str:
     with _LOCK:
         text: str = _building().text(loops, dtype)
     return text
+
+
+def count() -> dict[str, int]:
+    """Return how many kernels this process has ``loaded`` from the cache, and ``compiled``."""
+    return dict(_building().count)
 
 
 @functools.cache
