@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,49 @@ from .modes import current
 from .tape import Leaf, clock
 from .tensor import Tensor
 
-__all__ = ["collected", "hosted", "update_op"]
+__all__ = ["BoundRecipe", "Recipe", "collected", "hosted", "update_op"]
 
 Numbers = Sequence[Mapping[str, float]]
+
+
+class Recipe(NamedTuple):
+    """How machine code does an update, and counts it: text for a generated module.
+
+    Attributes
+    ----------
+    definitions : str
+        The text. Equal texts define the same names, different ones do not.
+    scalars : str
+        The name of ``scalars(cell, settings)``, which advances the step count ``cell[0]`` and the
+        numbers after it, and returns a tuple of what the loop takes.
+    loop : str
+        The name of ``loop(p, g, *state, begin, end, *constants)``, which updates a range of the
+        elements of flat arrays.
+    constants : tuple of str
+        The names of what ``scalars`` returns.
+    """
+
+    definitions: str
+    scalars: str
+    loop: str
+    constants: tuple[str, ...]
+
+
+class BoundRecipe(NamedTuple):
+    """A recipe with the arrays, of float64, that its scalars are made from.
+
+    The parameter's memory is in one piece. Gradient and state are flat, in the order of it.
+    """
+
+    definitions: str
+    scalars: str
+    loop: str
+    constants: tuple[str, ...]
+    cell: np.ndarray
+    settings: np.ndarray
+
+
+Recipes = Sequence[BoundRecipe | None]
 
 
 def collected(parameter: Tensor) -> np.ndarray | None:
@@ -22,16 +62,21 @@ def collected(parameter: Tensor) -> np.ndarray | None:
     return parameter.node.grad if isinstance(parameter.node, Leaf) else None
 
 
-def hosted(function: Callable[[], Numbers], witness: Callable[[], Callable[[], bool]]) -> Numbers:
+def hosted(
+    function: Callable[[], Numbers],
+    witness: Callable[[], Callable[[], bool]],
+    recipes: Callable[[], Recipes],
+) -> Numbers:
     """Return numbers that depend on more than arrays, such as a rate that a schedule sets.
 
     A compiled program calls `function` again at each of its runs, as long as what ``witness()``
-    returned after the first call is true.
+    returned after the first call is true. It need not call where ``recipes()`` say, for each of
+    the updates that follow, how machine code does the same.
     """
     numbers = function()
     trace = current().trace
     if trace is not None:
-        trace.host(function, witness(), numbers)
+        trace.host(function, witness(), numbers, recipes())
     return numbers
 
 

@@ -27,7 +27,8 @@ Rules for the text:
   are ``fma(a, b, c)``, the multiply-add with one rounding, and ``select(condition, a, b)``, a
   conditional expression that never becomes a branch: loops with branches do not vectorize.
 * ``@inline_reordered`` is ``@inline`` for functions whose sums may be taken in any order: else a
-  sum over a loop does not vectorize.
+  sum over a loop does not vectorize. ``@inline_exact`` is ``@inline`` for functions that round as
+  Python does, every operation by itself.
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
   ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
 * It works in one float type, called ``F`` by convention. A bare ``0.5`` is a float64 and drags a
