@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .guard import wrote
-from .modes import current
+from .guard import set_gradient, wrote
+from .modes import current, no_grad
 from .tape import Leaf, clock
-from .tensor import Tensor
+from .tensor import Tensor, wrap
 
-__all__ = ["BoundRecipe", "Recipe", "collected", "hosted", "update_op"]
+__all__ = ["BoundRecipe", "Recipe", "collected", "hosted", "noted", "regrade", "update_op"]
 
 Numbers = Sequence[Mapping[str, float]]
 
@@ -60,6 +60,26 @@ Recipes = Sequence[BoundRecipe | None]
 def collected(parameter: Tensor) -> np.ndarray | None:
     """Return the gradient of a leaf, not to be changed: what an optimizer hands to an update."""
     return parameter.node.grad if isinstance(parameter.node, Leaf) else None
+
+
+def noted() -> bool:
+    """Whether a compiler notes what is computed: what is not an op would be lost on it."""
+    return current().trace is not None
+
+
+def regrade(
+    parameters: Sequence[Tensor], change: Callable[[list[Tensor]], Sequence[Tensor]]
+) -> None:
+    """Replace the gradients of leaves by what ops make of them, in a way that can be noted."""
+    leaves = [parameter.node for parameter in parameters if isinstance(parameter.node, Leaf)]
+    trace = current().trace
+    gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        trace.value(gradient, leaf)  # one from outside is looked up at every run
+    with no_grad(), np.errstate(all="ignore"):
+        changed = change([wrap(gradient, None) for gradient in gradients])
+    for leaf, result in zip(leaves, changed, strict=True):
+        set_gradient(leaf, result._value)
 
 
 def hosted(
