@@ -521,6 +521,26 @@ def test_clipping_of_weights_of_two_dtypes():
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_gradients_from_outside_are_clipped_anew():
+    def run(compiled):
+        p = ag.tensor([3.0, 4.0], requires_grad=True)
+        optimizer = optim.SGD([p], lr=0.1)
+
+        def step(x):
+            optim.clip_grad_value_([p], 1.0)
+            optimizer.step()
+            return x + 1.0
+
+        step = ag.compile(step) if compiled else step
+        for i in range(8):
+            p.grad = [0.3 * i, -0.4 * i]
+            step(np.array([1.0 * i]))
+        assert not compiled or "a program" in step.explain(), step.explain()
+        return p.numpy()
+
+    np.testing.assert_allclose(run(True), run(False), rtol=1e-14)
+
+
 def test_clipping_raises_in_a_program_as_it_does_without():
     p = ag.tensor([1.0, 2.0], requires_grad=True)
 

@@ -40,6 +40,16 @@ CASES = [*VARIANTS, *EXTREMES]
 IDS = [f"{cls.__name__}-{'-'.join(map(str, hyper)) or 'plain'}" for cls, hyper in CASES]
 
 
+@rule(numbers={"rate": 1.0, "last": 0.0})
+def Powers(p, g, rate, last, t, *, lr=0.1, betas=(0.9, 0.5), sharp=True):
+    """Scalars that a compiler would compute in ways of its own."""
+    square = betas[0] ** 2
+    some = np.where(g > 0, (t * 0.3) ** 0.5, (t * 0.7) ** 2) + np.where(g > 1, (t * 0.3) ** 3, 1.0)
+    more = np.where(g > 0, 0.5 ** (t * 0.37), (t * 0.3) ** -1) + g * 10.0 ** (-t / 7)
+    other = max(lr, 1 / t) if sharp and not t < 3 else min(math.exp(-t), abs(math.sin(t)))
+    return p - (lr * square + other + last) * g + some * more, rate * square, rate + math.log(t)
+
+
 def noted(optimizer):
     """Return what a recording notes of a step."""
     trace = Trace([])
@@ -139,7 +149,7 @@ def test_machine_code_and_python_may_take_turns(cls, hyper):
 
 def test_many_steps_give_the_same_scalars():
     # Powers of the step count go through the same function of the C library.
-    for cls in (optim.Adam, optim.NAdam, optim.RAdam, optim.ASGD, optim.Adan):
+    for cls in (optim.Adam, optim.NAdam, optim.RAdam, optim.ASGD, optim.Adan, Powers):
         optimizer, _, other, _ = pair(cls, {}, "float64", (1,))
         slot, group = other.param_groups[0].slots[0], other.param_groups[0]
         recipe = slot.recipe(group.settings)
@@ -176,20 +186,13 @@ def test_several_recipes_live_in_one_module():
 
 # --- rules of the user's own --------------------------------------------------------------------
 
-HALF = 0.5
-
-
-@rule(numbers={"rate": 1.0, "last": 0.0})
-def Powers(p, g, rate, last, t, *, lr=0.1, betas=(0.9, 0.5), sharp=True):
-    """Scalars that a compiler would compute in ways of its own."""
-    square = betas[0] ** 2 + 0.5**t - (t * 0.3) ** 0.5 + 10.0 ** (-t / 7) + (1.1**t) ** -1
-    other = max(lr, 1 / t) if sharp and not t < 3 else min(math.exp(-t), abs(math.sin(t)))
-    return p - (lr * square + other + last) * g, rate * square, rate + math.log(t)
-
 
 def test_constant_bases_and_exponents_round_as_in_python():
     one, x, two, y = pair(Powers, {}, "float64", (4,))
     follow(one, x, two, y)
+
+
+HALF = 0.5
 
 
 @rule()
