@@ -34,7 +34,9 @@ from autograd_core.errors import DTypeError, explain
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.literals import type_literals
 from autograd_core.kernels.threads import LARGE, spread
-from autograd_core.update import update_op
+from autograd_core.update import Recipe, update_op
+
+from .native import make_recipe
 
 __all__ = ["Program", "Recurrence"]
 
@@ -167,11 +169,14 @@ class Program:
         loop = [ast.unparse(node) for node in map(hoist.statement, assignments) if node]
         results = dict(zip(names, value.elts, strict=True))
         self.numbers = recurrence.numbers
-        advance = [f"numbers[{n!r}] = {hoist.scalar(results[n])}" for n in self.numbers]
+        self._prologue = hoist.prologue
+        self._next = {name: hoist.scalar(results[name]) for name in self.numbers}
+        self._hyper = recurrence.hyper
         self._loop = "\n".join(loop)
         self._results = {n: ast.unparse(hoist.visit(results[n])) for n in ("p", *self.state)}
         self.constants = tuple(hoist.constants)
         floats = ", ".join(f"{name!r}: float({name})" for name in self.constants)
+        advance = [f"numbers[{name!r}] = {value}" for name, value in self._next.items()]
         prologue = [*hoist.prologue, *advance]
         self.scalars = recurrence.evaluator("t, hyper, numbers={}", prologue, f"{{{floats}}}")
 
@@ -200,21 +205,36 @@ class Program:
                 g = lr * g
                 ps[i] = p - g
         """
+        loop = self._fused(self._header(self.name, *self.constants), "range(ps.size)")
+        return f"{HEAD.format(dtype=dtype)}{loop}"
+
+    @functools.cache  # noqa: B019  programs live as long as their recurrence
+    def native(self, dtype: np.dtype[Any]) -> Recipe | None:
+        """Return how machine code does the whole update, scalars and all, where it can."""
+        if dtype.char not in JITTED:
+            return None
+        loop = self._fused(
+            self._header("loop", "begin", "end", *self.constants), "range(begin, end)"
+        )
+        text = f"{HEAD.format(dtype=dtype)}@inline\n{loop}"
+        scalars = self._prologue, self._next, self.constants, self._hyper
+        return make_recipe(self.name, text, *scalars)
+
+    def _fused(self, header: str, span: str) -> str:
         casts = "".join(f"    {name} = F({name})\n" for name in self.constants)
         flushed = {n: f"normal({value})" for n, value in self._results.items() if n != "p"}
         body = type_literals(_selections(self._text("i", self._results | flushed)))
-        loop = f"    for i in range(ps.size):\n{textwrap.indent(body, ' ' * 8)}"
-        return f"{HEAD.format(dtype=dtype)}{self._header}\n{casts}{loop}"
+        return f"{header}\n{casts}    for i in {span}:\n{textwrap.indent(body, ' ' * 8)}"
 
     @property
     def array_source(self) -> str:
         """The text of the update as NumPy expressions on whole arrays."""
-        return f"{self._header}\n{textwrap.indent(self._text(':', self._results), '    ')}"
+        header = self._header(self.name, *self.constants)
+        return f"{header}\n{textwrap.indent(self._text(':', self._results), '    ')}"
 
-    @property
-    def _header(self) -> str:
-        arrays = (f"{name}s" for name in self.operands)
-        return f"def {self.name}({', '.join((*arrays, *self.constants))}):"
+    def _header(self, name: str, *scalars: str) -> str:
+        arrays = (f"{operand}s" for operand in self.operands)
+        return f"def {name}({', '.join((*arrays, *scalars))}):"
 
     def _text(self, index: str, results: Mapping[str, str]) -> str:
         # All results are evaluated before the first is stored: in the whole-array reading the
@@ -224,7 +244,7 @@ class Program:
         stores = f"{', '.join(at[name] for name in results)} = ({', '.join(results.values())})"
         return "\n".join(filter(None, (loads, self._loop, stores)))
 
-    @functools.cache  # noqa: B019  programs live as long as their recurrence
+    @functools.cache  # noqa: B019
     def function(self, dtype: np.dtype[Any]) -> Callable[..., None]:
         """Return ``function(p, g, *state, **scalars)``, which overwrites all arrays but `g`.
 

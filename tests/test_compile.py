@@ -1,6 +1,7 @@
 """Compiled functions do what the functions do: all ops, optimizers, and every trap."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -453,22 +454,106 @@ def test_gradients_accumulate_where_nobody_forgets_them():
                 model.zero_grad()
 
 
-def test_clipping_by_the_host_is_not_lost():
+def changing_gradients(change):
+    """Return a maker of optimizers that change the gradients first."""
+
     def make(params):
         params = list(params)
         optimizer = optim.SGD(params, lr=0.1)
         plain = optimizer.step
 
-        def clipped():
-            optim.clip_grad_norm_(params, 0.01)
+        def changed():
+            change(params)
             plain()
 
-        optimizer.step = clipped
+        optimizer.step = changed
         return optimizer
 
-    one, two = twins(make)
+    return make
+
+
+def test_gradients_changed_by_the_host_are_not_lost():
+    def halve(params):
+        for p in params:
+            p.grad *= 0.5
+
+    one, two = twins(changing_gradients(halve))
     same_training(one, two, batches())
     assert "hold of a gradient" in one[0].explain()
+
+
+CLIPPINGS = {
+    "norm": lambda p: optim.clip_grad_norm_(p, 0.01),
+    "large norm": lambda p: optim.clip_grad_norm_(p, 1e3),
+    "largest": lambda p: optim.clip_grad_norm_(p, 0.01, norm_type=math.inf),
+    "order 3": lambda p: optim.clip_grad_norm_(p, 0.01, norm_type=3.0, eps=0.0),
+    "finite": lambda p: optim.clip_grad_norm_(p, 0.01, error_if_nonfinite=True),
+    "value": lambda p: optim.clip_grad_value_(p, 0.01),
+    "both": lambda p: (optim.clip_grad_value_(p, 0.02), optim.clip_grad_norm_(p, 0.01)),
+}
+
+
+@pytest.mark.parametrize("clip", CLIPPINGS.values(), ids=CLIPPINGS)
+def test_clipping_is_part_of_the_program(clip):
+    one, two = twins(changing_gradients(clip))
+    same_training(one, two, batches())
+    assert "a program" in one[0].explain(), one[0].explain()
+
+
+def test_clipping_of_weights_of_two_dtypes():
+    def run(compiled):
+        p, q = ag.tensor([3.0, 4.0], requires_grad=True), nn.Parameter(np.float32([2.0]))
+        optimizer = optim.SGD([p, q], lr=0.1)
+
+        def step(x):
+            loss = (p * x).sum() + (q * 2.0).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            norm = optim.clip_grad_norm_([p, q], 1.0)
+            optimizer.step()
+            return ag.multiply(norm, 1.0)
+
+        step = ag.compile(step) if compiled else step
+        norms = [float(step(np.array([1.0, i]))) for i in range(6)]
+        return norms, p.numpy(), q.numpy()
+
+    for found, expected in zip(run(True), run(False), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_gradients_from_outside_are_clipped_anew():
+    def run(compiled):
+        p = ag.tensor([3.0, 4.0], requires_grad=True)
+        optimizer = optim.SGD([p], lr=0.1)
+
+        def step(x):
+            optim.clip_grad_value_([p], 1.0)
+            optimizer.step()
+            return x + 1.0
+
+        step = ag.compile(step) if compiled else step
+        for i in range(8):
+            p.grad = [0.3 * i, -0.4 * i]
+            step(np.array([1.0 * i]))
+        assert not compiled or "a program" in step.explain(), step.explain()
+        return p.numpy()
+
+    np.testing.assert_allclose(run(True), run(False), rtol=1e-14)
+
+
+def test_clipping_raises_in_a_program_as_it_does_without():
+    p = ag.tensor([1.0, 2.0], requires_grad=True)
+
+    @ag.compile
+    def step(x):
+        p.grad = None
+        (p * x).sum().backward()
+        optim.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
+
+    for i in range(5):
+        step(np.array([1.0, 2.0 + i]))
+    with pytest.raises(ValueError, match="clip_grad_norm_: finite gradients, but got inf"):
+        step(np.array([1.0, np.inf]))
 
 
 def test_an_overwritten_parameter_is_seen():

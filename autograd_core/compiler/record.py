@@ -22,6 +22,7 @@ from ..declare import OPS
 from ..errors import OURS, line_of
 from ..modes import no_grad
 from ..tensor import Tensor, wrap
+from ..update import BoundRecipe
 
 __all__ = [
     "Apply",
@@ -165,7 +166,10 @@ class Host(Step):
 
 
 class Update(Step):
-    """Captured arrays were overwritten by an update op, with numbers from a `Host` if `source`."""
+    """Captured arrays were overwritten by an update op, with numbers from a `Host` if `source`.
+
+    `recipe` says how machine code does it, numbers and all; None where the host has to.
+    """
 
     def __init__(
         self,
@@ -174,6 +178,7 @@ class Update(Step):
         attributes: dict[str, Any],
         written: tuple[int, ...],
         source: tuple[Host, int] | None,
+        recipe: BoundRecipe | None = None,
     ) -> None:
         super().__init__()
         self.function = function
@@ -181,7 +186,7 @@ class Update(Step):
         self.attributes = attributes
         self.written = written
         self.source = source
-        self.recipe: Any = None  # how machine code does it
+        self.recipe = recipe
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -226,7 +231,7 @@ class Trace:
         self.refusal: str | None = None
         self._known: dict[int, Value] = {}
         self._alive: list[Any] = []  # ids stay theirs
-        self._pending: deque[tuple[Host, int, Mapping[str, float]]] = deque()
+        self._pending: deque[tuple[Host, int, Mapping[str, float], BoundRecipe | None]] = deque()
         self._plain: set[int] = set()
         self.inputs = [self._new(array, place=i) for i, array in enumerate(inputs)]
 
@@ -312,11 +317,13 @@ class Trace:
         function: Callable[[], Sequence[Mapping[str, float]]],
         valid: Callable[[], bool],
         numbers: Sequence[Mapping[str, float]],
+        recipes: Sequence[BoundRecipe | None],
     ) -> None:
         """Note numbers that the host computes anew at every call, for the updates to come."""
         step = Host(function, valid)
         self.steps.append(step)
-        self._pending.extend((step, i, chosen) for i, chosen in enumerate(numbers))
+        pairs = zip(numbers, recipes, strict=True)
+        self._pending.extend((step, i, *pair) for i, pair in enumerate(pairs))
 
     def update(
         self,
@@ -326,13 +333,13 @@ class Trace:
         written: tuple[int, ...],
     ) -> None:
         """Note an update op."""
-        source = None
+        source = recipe = None
         if self._pending and self._pending[0][2] == attributes:
-            host, i, _ = self._pending.popleft()
+            host, i, _, recipe = self._pending.popleft()
             source = host, i
         operands = tuple(map(self._operand, values))
         marked = tuple(i for i in written if isinstance(values[i], Tensor))
-        self.steps.append(Update(function, operands, attributes, marked, source))
+        self.steps.append(Update(function, operands, attributes, marked, source, recipe))
 
     def assigned(self, tensor: Tensor, value: np.ndarray) -> None:
         """Note that a tensor is overwritten."""

@@ -38,6 +38,9 @@ FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
 # Sums may be taken in any order, or they would not vectorize; NaN and inf stay what they are.
 REORDERED = {**FLAGS, "fastmath": {"contract", "reassoc", "nsz"}}
 
+# What is computed once, not once an element, may be asked to round as Python does.
+EXACT = {**FLAGS, "fastmath": False}
+
 # Only Python would call the helpers through these; compiling them takes as long as the helper.
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
@@ -99,7 +102,12 @@ def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
     plain = {name: getattr(exact, name) for name in exact.__all__} | {"external": blas.function}
     names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
-    return {"inline": _inline, "inline_reordered": _inline_reordered, **names}
+    inlined = {
+        "inline": _inline,
+        "inline_exact": _inline_exact,
+        "inline_reordered": _inline_reordered,
+    }
+    return {**inlined, **names}
 
 
 def _inline(function: Kernel, flags: dict[str, Any] = FLAGS) -> Kernel:
@@ -109,6 +117,10 @@ def _inline(function: Kernel, flags: dict[str, Any] = FLAGS) -> Kernel:
 
 def _inline_reordered(function: Kernel) -> Kernel:
     return _inline(function, REORDERED)
+
+
+def _inline_exact(function: Kernel) -> Kernel:
+    return _inline(function, EXACT)
 
 
 def _intrinsics() -> dict[str, Any]:
