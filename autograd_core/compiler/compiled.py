@@ -18,7 +18,7 @@ from ..errors import GraphError, explain
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
-from .compare import alike, difference, unproven
+from .compare import alike, difference, fresh, unproven
 from .emit import Stale
 from .environment import Surroundings
 from .program import Program, objection
@@ -107,7 +107,8 @@ class Kind:
         elif self.program is None and before.leaves_open(recording):
             self.reason = "recorded with equal inputs only, which proves no constant"
         elif self.program is None:
-            self.program = Program(recording.trace, recording.outputs, self.native)
+            constants = fresh(before.trace, recording.trace)
+            self.program = Program(recording.trace, recording.outputs, self.native, constants)
             recording.before.clear()  # they have proved what they could
 
     def leave(self, stale: Stale) -> None:

@@ -8,7 +8,7 @@ gradients are handed to their leaves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -21,11 +21,11 @@ from .record import (
     Guard,
     Host,
     Overwrite,
-    Step,
     Trace,
     Update,
     Value,
 )
+from .simplify import simplify
 
 __all__ = ["Program", "objection"]
 
@@ -50,22 +50,30 @@ class Program:
     Attributes
     ----------
     steps : list of Step
-        What a run does, in order; results that nobody needs are left out.
+        What a run does, in order, after `simplify`.
+    removed : dict
+        How many recorded applications `simplify` has left out, by the reason for it.
     source : str
         The text of the function that runs.
     segments : list of Segment
         The parts of it that are machine code; each has a `source`, too.
     """
 
-    def __init__(self, trace: Trace, outputs: Sequence[Value], native: bool = True) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        outputs: Sequence[Value],
+        native: bool = True,
+        fresh: Collection[Value] = (),
+    ) -> None:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
         self.forgotten = [leaf for leaf, value in final.items() if value is None]
         collected = {leaf: value for leaf, value in final.items() if value is not None}
         self.collecting = list(collected)
-        results = [*outputs, *collected.values()]
-        self.steps = _live(trace.steps, results)
-        read = {x for step in self.steps for x in step.reads} | set(results)
-        captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
+        recorded = [*outputs, *collected.values()]
+        self.steps, results, self.removed = simplify(trace.steps, recorded, fresh)
+        read = dict.fromkeys([*(x for step in self.steps for x in step.reads), *results])
+        captured = [v for v in read if v.holder is not None and v.place < 0]
         self.captured = captured
         emitted = emit(trace.inputs, captured, self.steps, results, native)
         self.source, self._function, self.segments = emitted
@@ -103,15 +111,3 @@ def _own(array: np.ndarray, shared: bool) -> np.ndarray:
     """Return an array of which nobody else can see the memory."""
     private = not shared and array.base is None and array.flags.writeable
     return array if private else array.copy()
-
-
-def _live(steps: Sequence[Step], outputs: Sequence[Value]) -> list[Step]:
-    """Return the steps without the applications whose results are not needed."""
-    needed = set(outputs)
-    kept: list[Step] = []
-    for step in reversed(steps):
-        if isinstance(step, Collect) or (isinstance(step, Apply) and step.result not in needed):
-            continue
-        kept.append(step)
-        needed.update(step.reads)
-    return kept[::-1]
