@@ -2,8 +2,7 @@
 
 Numbers are constants, and so are arrays that every recording made anew, with the same content:
 the seed of a sweep. What is computed of constants alone is one, too. If all its elements are
-equal, it is kept as one number, broadcast, so that who computes with it elementwise can have the
-number itself.
+equal, who computes with it elementwise gets the number itself.
 """
 
 from __future__ import annotations
@@ -45,10 +44,12 @@ def fold(step: Step, made: Made, facts: Facts) -> Step | Value:
     out = _computed(step, operands)
     if out is None or (out.shape, out.dtype) != (step.result.shape, step.result.dtype):
         return step
-    if out.size > 1 and out.tobytes() == out.flat[0].tobytes() * out.size:
-        given = (facts.constant(out.flat[0]),)
-        return changed(step, op=OPS["broadcast_to"], parts=given, attributes={"shape": out.shape})
-    return facts.constant(out) if out.size <= LARGEST else step
+    if out.size <= LARGEST:
+        return facts.constant(out)
+    if not _uniform(out):
+        return step
+    number, shape = facts.constant(out.flat[0]), {"shape": out.shape}
+    return changed(step, op=OPS["broadcast_to"], parts=(number,), attributes=shape)
 
 
 def _small(step: Apply) -> bool:
@@ -96,9 +97,15 @@ def _number(x: Value, made: Made, facts: Facts) -> bool | int | float | None:
     array = _content(x, made, facts)
     if array is None or array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         return None
-    alike = array.size == 1 or (array.size > 1 and not any(array.strides))
-    number: bool | int | float | None = array.flat[0].item() if alike else None
+    number: bool | int | float | None = array.flat[0].item() if _uniform(array) else None
     return number
+
+
+def _uniform(array: np.ndarray) -> bool:
+    """Whether all elements are the same, bit by bit."""
+    if array.size <= 1 or not any(array.strides):  # a number, broadcast
+        return array.size > 0
+    return array.size <= LARGEST_LOOK and array.tobytes() == array.flat[0].tobytes() * array.size
 
 
 def _fits(step: Apply, x: Value, parts: tuple[Any, ...]) -> bool:
