@@ -141,8 +141,8 @@ def follow(moves, pool):
             op = ONE.get(name) or TWO.get(name) or OPS[name]
             try:
                 pool.append(op(*given))
-            except (ag.ShapeError, ag.DTypeError):
-                continue
+            except (ValueError, TypeError, IndexError):
+                continue  # they do not fit together
     return pool
 
 

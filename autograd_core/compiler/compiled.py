@@ -75,7 +75,7 @@ def compile(
     np.float64(13.0)
     >>> print(norm.explain())
     1 kind of call
-      float64(2,): a program of 10 steps, run 1 time
+      float64(2,): a program of 7 steps, run 1 time
     """
     if function is None:
         return functools.partial(compile, audit=audit, native=native)
