@@ -157,6 +157,7 @@ def follow(moves, pool):
 @example([("transpose", 0), ("flat", 5), ("write", 0), ("column", 6)])
 @example([("stretched", 1), ("write", 1), ("add", 0, 5)])
 @example([("stretched", 1), ("add", 5, 1.0)])
+@example([("ones",), ("alias",), ("square", 5)])
 @example([("subtract", 0, 1), ("subtract", 1, 0)])
 @example([("factor",), ("multiply", 5, 1.0), ("write", 5), ("square", 6), ("write", 6)])
 @example([("negative", 0), ("negative", 0), ("write", 5), ("add", 6, 6)])
@@ -448,7 +449,7 @@ def test_each_pass_can_be_looked_at():
         ),
         V,
     )
-    facts = Facts(trace.steps, captured(trace))
+    facts = Facts(trace.steps, results, captured(trace))
     passes = (constants, identities, repeats)
     names = [[s.name for s in one(trace.steps, results, facts)[0]] for one in passes]
     assert [len(trace.steps) - len(left) for left in names] == [1, 1, 1]

@@ -36,14 +36,16 @@ class Facts:
         All that may look at memory into which a step writes.
     """
 
-    def __init__(self, steps: Sequence[Step], constants: Collection[Value] = ()) -> None:
+    def __init__(
+        self, steps: Sequence[Step], results: Sequence[Value], constants: Collection[Value] = ()
+    ) -> None:
         self.overwritten = overwritten(steps, constants)
         self.constants = set(constants)
         if self.constants & self.overwritten:  # and others may be views of the same array
             self.constants = set()
-        known = [x.index for step in steps for x in step.reads]
-        made = [step.result.index for step in steps if isinstance(step, Apply)]
-        self._indices = itertools.count(max([*known, *made], default=0) + 1)
+        made = [step.result for step in steps if isinstance(step, Apply)]
+        known = [*results, *made, *(x for step in steps for x in step.reads)]
+        self._indices = itertools.count(1 + max((x.index for x in known), default=0))
 
     def constant(self, array: np.ndarray) -> Value:
         """Return a new value that is a copy of an array at every run."""

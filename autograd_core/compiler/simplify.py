@@ -52,7 +52,7 @@ def simplify(
     fresh : collection of Value
         Captured arrays that are constants; other captured arrays are read at every run.
     """
-    facts = Facts(steps, fresh)
+    facts = Facts(steps, results, fresh)
     left, wanted = live(steps, results), list(results)
     removed = {"unused": _applied(steps) - _applied(left)}
     before = None
