@@ -302,6 +302,16 @@ def test_an_array_that_is_captured_is_read_at_every_run():
         close(compiled(x).numpy(), function(x))
 
 
+def test_a_constant_that_is_assigned_and_then_read():
+    state = ag.tensor(np.zeros(4))
+
+    def function(x):
+        state.data = x * 2.0
+        return state + 1.0
+
+    check(function, VECTORS)
+
+
 def test_a_closure_that_changes():
     factor = 1.0
 

@@ -17,7 +17,7 @@ from .layout import Place, collapse, contiguous, index, stretched
 from .memory import Block, rounded
 from .record import Value
 
-__all__ = ["Body", "Part"]
+__all__ = ["GRAIN", "PARALLEL", "Body", "Part"]
 
 PARALLEL = 1 << 17  # elements from which threads share a loop
 GRAIN = 1 << 15  # elements that one of them takes at a time
@@ -62,6 +62,7 @@ class Body:
         self.reasons: list[str] = []  # why a run may be given up
         self.blocks: list[Block] = []
         self.arrays: dict[str, np.ndarray] = {}  # that are neither values nor workspace
+        self.scalars: dict[tuple[str, str], tuple[str, str]] = {}  # of updates: cell and name
         self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
         self.now = 0
         self._offsets = offsets

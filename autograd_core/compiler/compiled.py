@@ -19,7 +19,7 @@ from ..errors import GraphError, explain
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
-from .compare import alike, difference, unproven
+from .compare import alike, difference, fresh, unproven
 from .emit import Stale
 from .environment import Surroundings
 from .program import Program, objection
@@ -78,7 +78,7 @@ def compile(
     np.float64(13.0)
     >>> print(norm.explain())
     1 kind of call
-      float64(2,): a program of 10 steps, run 1 time
+      float64(2,): a program of 7 steps, run 1 time
     """
     if function is None:
         return functools.partial(compile, audit=audit, native=native)
@@ -114,7 +114,8 @@ class Kind:
         elif self.program is None and before.leaves_open(recording):
             self.reason = "recorded with equal inputs only, which proves no constant"
         elif self.program is None:
-            self.program = Program(recording.trace, recording.outputs, self.native)
+            constants = fresh(before.trace, recording.trace)
+            self.program = Program(recording.trace, recording.outputs, self.native, constants)
             self.quick, self.quick_ways = None, 0
             recording.before.clear()  # they have proved what they could
 

@@ -44,7 +44,8 @@ class Value:
     """An array of a program.
 
     `holder` is where a captured one is found: the tensor that has it, the array itself, or the
-    leaf whose gradient it is. `place` is the position of an input, or -1.
+    leaf whose gradient it is. `place` is the position of an input, or -1. `view` says of a
+    computed one whether it may look at an operand's memory.
     """
 
     index: int
@@ -52,6 +53,7 @@ class Value:
     dtype: np.dtype[Any]
     holder: Any = None
     place: int = -1
+    view: bool = False
 
     @property
     def size(self) -> int:
@@ -293,7 +295,9 @@ class Trace:
             if not self.knows(out):  # else the op returned an operand as it is
                 pairs = zip(operands, arrays, strict=True)
                 given = tuple(self._operand(x if isinstance(x, Tensor) else a) for x, a in pairs)
-                self.steps.append(Apply(op, given, attributes, self._new(out)))
+                result = self._new(out)
+                result.view = any(np.may_share_memory(out, array) for array in arrays)
+                self.steps.append(Apply(op, given, attributes, result))
             return out
 
         return applied
