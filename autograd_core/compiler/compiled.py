@@ -302,7 +302,7 @@ class Compiled:
 
     def _run(self, kind: Kind, leaves: Sequence[Any], args: tuple[Any, ...]) -> Any:
         assert kind.program is not None and kind.recording is not None
-        results = kind.program([_array(x) for x in leaves if _is_array(x)])
+        results = kind.program.run([_array(x) for x in leaves if _is_array(x)])
         kind.runs += 1
         if len(args) == len(leaves):
             kind.pave(args, self._surroundings.test)

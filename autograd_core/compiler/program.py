@@ -106,7 +106,7 @@ class Program:
         applied = (step for step in self.steps if isinstance(step, Apply))
         return [step.op.name for step in applied if id(step) not in inside]
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
         try:
             with np.errstate(all="ignore"):
