@@ -6,7 +6,7 @@ figures, and goes on, without Python in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -43,7 +43,10 @@ class Batches:
         self._before, self._after = program.emission.stages()
 
     def run(
-        self, arrays: Sequence[np.ndarray], order: np.ndarray, settings: np.ndarray | None
+        self,
+        arrays: Sequence[np.ndarray],
+        order: np.ndarray,
+        settings: Callable[[Sequence[np.ndarray], int], np.ndarray] | None,
     ) -> tuple[int, np.ndarray]:
         """Run on the rows of `order`, a line for each step.
 
@@ -52,8 +55,8 @@ class Batches:
         arrays : sequence of ndarray
             One for each input, of its dtype, with the rows of all examples.
         order : ndarray of int64, shape (steps, rows)
-        settings : ndarray of float64, shape (steps, ...), optional
-            The settings of the optimizers for each step.
+        settings : callable, optional
+            Returns the settings of the optimizers for so many steps.
 
         Returns
         -------
@@ -72,16 +75,21 @@ class Batches:
         order = in_rows(order)
         if order.min() < 0 or order.max() >= min(map(len, arrays)):
             raise IndexError("an order of rows that the arrays do not have")
-        arena: Arena = self._before()
         steps = len(order)
         figures = np.empty((steps, max(len(self.segment.figures), 1)))
-        rows = 0 if settings is None else address(settings)
-        control = [steps, address(order), rows, address(figures), *map(address, arrays)]
+        known = self.segment.settings
+        rows = in_rows(settings(known, steps)) if settings is not None and known else None
+        afterwards = [array.copy() for array in known]
+        arena: Arena = self._before()
+        start = 0 if rows is None else address(rows)
+        control = [steps, address(order), start, address(figures), *map(address, arrays)]
         begin = self.segment.control
         arena.table[begin : begin + len(CONTROL) + len(arrays)] = control
         status = self.segment.functions[0].call(*buffers, arena.table)
         done = int(arena.table[begin]) if status else steps
         arena.table[begin] = 0
+        for array, values in zip(known, afterwards, strict=True):
+            array[:] = values
         if done:
             self._after(arena)
         chosen = [self.segment.figures.index(v) for v in self.program.emission.outputs]

@@ -326,7 +326,10 @@ class Compiled:
         return recording.results()
 
     def over(
-        self, arrays: Sequence[np.ndarray], order: np.ndarray, settings: np.ndarray | None = None
+        self,
+        arrays: Sequence[np.ndarray],
+        order: np.ndarray,
+        settings: Callable[[Sequence[np.ndarray], int], np.ndarray] | None = None,
     ) -> tuple[int, np.ndarray]:
         """Call the function on many batches of rows, natively, as far as that goes.
 
@@ -336,8 +339,9 @@ class Compiled:
             One for each argument, with the rows of all examples.
         order : ndarray of int64, shape (calls, rows)
             Which rows make a batch.
-        settings : ndarray of float64, shape (calls, n), optional
-            For each call, what `settings` shows.
+        settings : callable, optional
+            Given the arrays of float64 that hold the settings of the optimizers, and a number of
+            calls, returns what they are to hold at each, in a row.
 
         Returns
         -------
@@ -352,8 +356,7 @@ class Compiled:
         if kind is None or steps <= 0 or kind.batches is None:
             return 0, np.empty((0, 0))
         try:
-            rows = None if settings is None else settings[:steps]
-            done, figures = kind.batches.run(arrays, order[:steps], rows)
+            done, figures = kind.batches.run(arrays, order[:steps], settings)
         except Stale as stale:
             kind.leave(stale)
             return 0, np.empty((0, 0))
