@@ -26,7 +26,7 @@ import llvmlite.binding
 import numba as annotated_numba
 import numpy as np
 
-from . import blas
+from . import blas, wide
 from .exact import fma, select, view
 from .generate import text
 
@@ -34,10 +34,20 @@ __all__ = ["build", "cache_directory", "survive_forks", "text"]
 
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
-FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+FLAGS = {
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "nogil": True,
+    "pipeline_class": wide.Pipeline,
+}
 
 # Sums may be taken in any order, or they would not vectorize; NaN and inf stay what they are.
-REORDERED = {**FLAGS, "fastmath": {"contract", "reassoc", "nsz"}}
+# LLVM knows best how many vectors a sum needs side by side.
+REORDERED = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz"},
+    "nogil": True,
+}
 
 # Only Python would call the helpers through these; compiling them takes as long as the helper.
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -233,8 +243,10 @@ def _cache_root() -> Path:
 
 @functools.cache
 def _versions() -> str:
-    # This file's flags and intrinsics go into every kernel: with another text, other kernels.
-    own = hashlib.sha256(Path(__file__).read_text(encoding="utf-8").encode()).hexdigest()[:8]
+    # Their flags and intrinsics go into every kernel: with another text, other kernels.
+    files = (Path(__file__), Path(wide.__file__))
+    texts = "".join(file.read_text(encoding="utf-8") for file in files)
+    own = hashlib.sha256(texts.encode()).hexdigest()[:8]
     python = ".".join(map(str, sys.version_info[:3]))
     return f"python{python}-numba{numba.__version__}-numpy{np.__version__}-{own}"
 
