@@ -26,7 +26,7 @@ ALLOWED = {
     "checking": {"core", "errors"},
     "diagnostics": {"core", "errors"},
     "compiler": {"core", "kernels", "errors"},
-    "nn": {"facade", "errors"},
+    "nn": {"facade", "errors", "draws"},
     "optim": {"facade", "errors", "update", "kernels"},
     "facade": {"core", "ops", "kernels", "checking", "diagnostics", "compiler", "errors"},
 }

@@ -23,7 +23,7 @@ from ..tape import clock
 from ..tensor import Tensor
 from .compare import alike
 from .native import FLOATS, SHORTEST, VIEWS, Segment, lowers
-from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
 
 __all__ = ["Stale", "emit"]
 
@@ -186,6 +186,11 @@ def _apply(step: Apply, text: _Text) -> list[str]:
     return [f"{step.result.name} = {call}"]
 
 
+def _draw(step: Draw, text: _Text) -> list[str]:
+    result, draw = step.result, text.named("draw", step.rng.random)
+    return [f"{result.name} = {draw}({result.shape}, {text.named('dtype', result.dtype)})"]
+
+
 def _guard(step: Guard, text: _Text) -> list[str]:
     seen = text.named("seen", step.content)
     reason = f"what the host read at {step.line} is another value now"
@@ -228,6 +233,7 @@ def _overwrite(step: Overwrite, text: _Text) -> list[str]:
 
 WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
     Apply: _apply,
+    Draw: _draw,
     Guard: _guard,
     Finite: _finite,
     Host: _host,

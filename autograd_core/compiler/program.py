@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from .compare import content
-from .emit import emit
+from .emit import Stale, emit
 from .record import (
     Apply,
     Collect,
+    Draw,
     Finite,
     Guard,
     Host,
@@ -70,8 +71,11 @@ class Program:
         emitted = emit(trace.inputs, captured, self.steps, results, native)
         self.source, self._function, self.segments = emitted
         # What no step has made belongs to somebody else, and what goes to two places to both.
-        made = {step.result for step in self.steps if isinstance(step, Apply)}
+        made = {step.result for step in self.steps if isinstance(step, Apply | Draw)}
         self._shared = [v not in made or results.count(v) > 1 for v in results]
+
+        drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
+        self._random = [rng.bit_generator for rng in drawn.values()]
 
     def holds(self) -> bool:
         """Whether updates and captured arrays are still of the kind that was recorded."""
@@ -88,8 +92,14 @@ class Program:
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        with np.errstate(all="ignore"):
-            found = self._function(*arrays)
+        states = [source.state for source in self._random]
+        try:
+            with np.errstate(all="ignore"):
+                found = self._function(*arrays)
+        except Stale:  # the ordinary call that follows draws the same numbers
+            for source, state in zip(self._random, states, strict=True):
+                source.state = state
+            raise
         own = [_own(a, shared) for a, shared in zip(found, self._shared, strict=True)]
         count = len(own) - len(self.collecting)
         for leaf in self.forgotten:
