@@ -22,7 +22,7 @@ from autograd_core.ops.pointwise import strong_divide, strong_multiply
 POINTWISE = {op.name: op for op in OPS.values() if op.pointwise}
 POINTWISE |= {"strong_multiply": strong_multiply, "strong_divide": strong_divide}
 DTYPES = ("float32", "float64")
-LIBRARY = set(generate._library())
+LIBRARY = set(generate._library(1))
 # Plain Python takes a thousand times as long; then a few points have to do.
 THIN = 1 if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" else 150
 
