@@ -25,9 +25,10 @@ from typing import Any, cast
 import llvmlite.binding
 import numba as annotated_numba
 import numpy as np
+from llvmlite import ir
 
 from . import blas, wide
-from .exact import fma, select, view
+from .exact import called, fma, select, view
 from .generate import text
 
 __all__ = ["build", "cache_directory", "survive_forks", "text"]
@@ -108,7 +109,8 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
 @functools.cache
 def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
-    plain = {"fma": fma, "select": select, "view": view, "external": blas.function}
+    plain: dict[str, Any] = {"called": called, "fma": fma, "select": select, "view": view}
+    plain["external"] = blas.function
     names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
     return {"inline": _inline, "inline_reordered": _inline_reordered, **names}
 
@@ -139,9 +141,20 @@ def _intrinsics() -> dict[str, Any]:
             return None  # a mistake in the text, not a number to be cut off
         return numba.types.CPointer(dtype.dtype)(numba.types.intp, dtype), emit
 
+    def native_call(context: Any, address: Any, state: Any, dtype: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            result = context.get_value_type(signature.return_type)
+            pointer = context.get_value_type(numba.types.voidptr)
+            function = ir.FunctionType(result, [pointer]).as_pointer()
+            given = builder.inttoptr(args[1], pointer)
+            return builder.call(builder.inttoptr(args[0], function), [given])
+
+        return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
+
     intrinsic, carray = numba.extending.intrinsic, numba.carray
     pointer = intrinsic(native_pointer)
     return {
+        "called": intrinsic(native_call),
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
         "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),

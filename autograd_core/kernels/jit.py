@@ -28,6 +28,7 @@ Rules for the text:
   conditional expression that never becomes a branch: loops with branches do not vectorize.
 * ``@inline_reordered`` is ``@inline`` for functions whose sums may be taken in any order: else a
   sum over a loop does not vectorize.
+* ``called(address, pointer, np.uint32)`` is what a C function makes of a pointer (`streams`).
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
   ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
 * It works in one float type, called ``F`` by convention. A bare ``0.5`` is a float64 and drags a
