@@ -137,7 +137,7 @@ def sigmoid_slope(x):
 def tanh_slope(x):
     """1 / cosh² x = 4 z / (1 + z)² with z = e**-2|x|.
 
-    The sum 1 + z is that of tanh, 2 - m.
+    The sum 1 + z is that of tanh, 2 - m; 2.4 ulp.
     """
     e, s, m = decay(-2.0 * abs(x), -0.0)
     d, d_low = fast_sum(2.0, -m)
