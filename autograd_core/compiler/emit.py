@@ -33,7 +33,7 @@ from ..tensor import Tensor
 from .arena import Arena
 from .compare import alike
 from .native import Segment
-from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
 
 __all__ = ["Emission", "Stale"]
 
@@ -272,7 +272,7 @@ class _Results:
 
     def __init__(self, parts: Sequence[Step | Segment], results: Sequence[Value]) -> None:
         self.results = results
-        self.made = {step.result for step in parts if isinstance(step, Apply)}
+        self.made = {step.result for step in parts if isinstance(step, Apply | Draw)}
         self.lends = not any(isinstance(part, Guard) for part in parts)
         segments = [part for part in parts if isinstance(part, Segment)]
         self.segment_of = {value: segment for segment in segments for value in segment.results}
@@ -328,6 +328,11 @@ def _apply(step: Apply, text: _Text) -> list[str]:
     return [f"{step.result.name} = {call}"]
 
 
+def _draw(step: Draw, text: _Text) -> list[str]:
+    result, draw = step.result, text.named("draw", step.rng.random)
+    return [f"{result.name} = {draw}({result.shape}, {text.named('dtype', result.dtype)})"]
+
+
 def _guard(step: Guard, text: _Text) -> list[str]:
     seen = text.named("seen", step.content)
     reason = f"what the host read at {step.line} is another value now"
@@ -365,6 +370,7 @@ def _overwrite(step: Overwrite, text: _Text) -> list[str]:
 
 WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
     Apply: _apply,
+    Draw: _draw,
     Guard: _guard,
     Finite: _finite,
     Host: _host,
