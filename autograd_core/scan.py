@@ -12,9 +12,11 @@ from .declare import OPS
 from .errors import DTypeError, ShapeError, explain
 from .modes import no_grad
 from .tensor import Tensor
-from .tree import flatten
+from .tree import flatten, leaves, leaves_like
 
 __all__ = ["scan"]
+
+CAME_IN = "that came in"
 
 
 def scan(
@@ -69,15 +71,17 @@ def scan(
         return init, _no_results(f, init, build([_one(x, _zeros) for x in entries]))
     columns = [[None] * count if x is None else _pieces(x, count) for x in entries]
     body = checkpoint(f) if recompute else f
-    carry, kind = init, _Kind(init, "carry")
+    carry, kind = init, _Kind(init, "carry", CAME_IN)
     results: list[Any] = [None] * count
     like: _Kind | None = None
     for i in reversed(range(count)) if reverse else range(count):
         carry, y = _pair(body(carry, build([column[i] for column in columns])))
         kind.check(carry)
-        like = like or _Kind(y, "result")
+        like = like or _Kind(y, "result", "of the first iteration")
         results[i] = like.check(y)
-    return carry, flatten(y)[1]([_stacked(list(parts)) for parts in zip(*results, strict=True)])
+    assert like is not None
+    ys = [_stacked(list(parts)) for parts in zip(*results, strict=True)]
+    return carry, flatten(like.tree)[1](ys)
 
 
 def _length(entries: Sequence[Any], length: int | None) -> int:
@@ -140,47 +144,32 @@ def _pair(returned: Any) -> tuple[Any, Any]:
 class _Kind:
     """The containers, shapes and dtypes that an iteration's carry or result has to have."""
 
-    def __init__(self, tree: Any, role: str) -> None:
-        self.role = role
-        self.containers = _containers(tree)
-        self.kinds = [_kind(x) for x in flatten(tree)[0]]
+    def __init__(self, tree: Any, role: str, of: str) -> None:
+        self.what = f"scan: a {role} like the one {of}"
+        self.do = f"Return a {role} of one kind at every iteration"
+        self.tree = tree
+        self.kinds = [_kind(x) for x in leaves(tree)]
 
     def check(self, tree: Any) -> list[Any]:
         """Return the leaves if they are of this kind; raise if they are not."""
-        values, containers = flatten(tree)[0], _containers(tree)
-        if containers != self.containers:
-            raise ShapeError(self.complaint("containers", self.containers, containers))
+        values = leaves_like(tree, self.tree, self.what)
         for i, value in enumerate(values):
             known, kind = self.kinds[i], _kind(value)
             if kind[0] != known[0]:
-                raise ShapeError(self.complaint("shape", known[0], kind[0]))
-            if None not in (kind[1], known[1]) and kind[1] != known[1]:
-                raise DTypeError(self.complaint("dtype", known[1], kind[1]))
-            self.kinds[i] = known if known[1] is not None else kind
+                what = f"{self.what}, {known[0]}"
+                raise ShapeError(explain(what, kind[0], self.do))
+            if known[1] is None:  # not found by ==: a dtype equals None if it is the default
+                self.kinds[i] = kind
+            elif kind[1] is not None and kind[1] != known[1]:
+                raise DTypeError(explain(f"{self.what}, {known[1]}", kind[1], self.do))
         return values
 
-    def complaint(self, word: str, known: Any, got: Any) -> str:
-        """Say what differs."""
-        of = "that came in" if self.role == "carry" else "of the first iteration"
-        what = f"scan: a {self.role} in the {word} of the one {of}, {known}"
-        return explain(what, got, f"Return the {self.role} in one kind at every iteration")
 
-
-def _kind(x: Any) -> tuple[Any, Any]:
-    """Return shape and dtype; a Python number takes the dtype of what it meets."""
-    return (None if x is None else np.shape(x)), getattr(x, "dtype", None)
-
-
-def _containers(tree: Any) -> str:
-    """Return how a tree is nested, to be compared and to be read."""
-    if isinstance(tree, dict):
-        parts = ", ".join(f"{key!r}: {_containers(part)}" for key, part in tree.items())
-        return f"{{{parts}}}"
-    if isinstance(tree, (tuple, list)):
-        name = "" if type(tree) in (tuple, list) else type(tree).__name__
-        inside = ", ".join(map(_containers, tree))
-        return f"{name}[{inside}]" if isinstance(tree, list) else f"{name}({inside})"
-    return "None" if tree is None else "*"
+def _kind(x: Any) -> tuple[str, Any]:
+    """Return a leaf's shape in words, and its dtype; a Python number takes that of the others."""
+    if x is None or isinstance(x, (tuple, list, dict)):
+        return f"{'None' if x is None else type(x).__name__}", None
+    return f"an array of shape {np.shape(x)}", getattr(x, "dtype", None)
 
 
 def _stacked(parts: list[Any]) -> Any:
@@ -204,6 +193,6 @@ def _no_results(f: Callable[..., Any], init: Any, x: Any) -> Any:
     """Return the results of no iterations."""
     with no_grad(), np.errstate(all="ignore"):
         carry, y = _pair(f(init, x))
-    _Kind(init, "carry").check(carry)
+    _Kind(init, "carry", CAME_IN).check(carry)
     values, build = flatten(y)
     return build([_one(value, _empty) for value in values])
