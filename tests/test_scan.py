@@ -182,10 +182,10 @@ def test_strong_zeros_hold_within_what_is_computed_again():
 
 
 @both
-def test_compiled(recompute):
-    program = ag.compile(
-        ag.value_and_grad(lambda b, h: by_scan(W, U, b, h, XS, recompute=recompute))
-    )
+@pytest.mark.parametrize("native", [False, True])
+def test_compiled(recompute, native):
+    differentiate = ag.value_and_grad(lambda b, h: by_scan(W, U, b, h, XS, recompute=recompute))
+    program = ag.compile(differentiate, native=native)
     for scale in (0.9, 1.1, 1.0, 0.7):
         value, gradient = program(scale * B, H)
         want, wanted = ag.value_and_grad(lambda b: by_loop(W, U, b, H, XS))(scale * B)
