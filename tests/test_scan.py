@@ -181,6 +181,31 @@ def test_strong_zeros_hold_within_what_is_computed_again():
         np.testing.assert_array_equal(found(np.array([4.0, 0.0, 1.0])), [0.25, 0.0, 0.5])
 
 
+def test_the_careful_sweep_computes_the_same_again():
+    def step(c, x):
+        return c + x * x, x * (1.0 / x)  # not a number at 0, whatever mode the sweep is in
+
+    found = ag.grad(lambda x: ag.scan(step, 0.0, x, recompute=True)[0])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(found(np.array([3.0, 0.0])), [6.0, 0.0])
+
+
+@both
+def test_dtypes_of_several_results(recompute):
+    def step(c, x):
+        return c * x, c.astype(np.float32)
+
+    init, xs = np.float64(1.0) / 3, np.array([2.0, 3.0])
+
+    def f(xs):
+        return ag.scan(step, ag.tensor(init), xs, recompute=recompute)
+
+    carry, ys = f(ag.tensor(xs, requires_grad=True))
+    assert (carry.dtype, ys.dtype) == (np.float64, np.float32)
+    assert carry == init * 6
+    np.testing.assert_allclose(ag.grad(lambda xs: ag.sum(f(xs)[1]))(xs), [init, 0.0], rtol=1e-6)
+
+
 @both
 @pytest.mark.parametrize("native", [False, True])
 def test_compiled(recompute, native):
