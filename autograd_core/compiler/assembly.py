@@ -95,7 +95,7 @@ class Assembly:
         self.parts = [first, *(part for part in others if part.lines)]
         self.figures = figures
         self.control = self.slots
-        self.repeats = len(self.parts) == 1 and bool(arrays)
+        self.repeats = len(self.parts) == 1 and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
 
     @property
