@@ -94,3 +94,43 @@ def test_many_steps_run_in_one_call(monkeypatch):
     monkeypatch.setattr(optim.learner.CompiledSteps, "_natively", watched)
     train(True, epochs=30)
     assert max(seen) >= 4 and sum(seen) > 60
+
+
+def training(seed, **options):
+    model = nn.MLP([6, 4, 3], activation="tanh", rng=np.random.default_rng(seed))
+    optimizer = optim.Adam(model.parameters(), lr=0.02)
+    return {"model": model, "optimizer": optimizer, "rng": seed, **options}
+
+
+def test_trainings_side_by_side_are_the_same_trainings():
+    common = {"data": (X, Y), "loss": nn.CrossEntropyLoss(), "validation": (X, Y), "epochs": 12}
+    for options in ({}, {"compile": False}):
+        together = [training(seed) for seed in range(5)]
+        alone = [training(seed) for seed in range(5)]
+        histories = optim.fit_many(together, workers=3, progress=False, **common, **options)
+        for mine, other, history in zip(together, alone, histories, strict=True):
+            expected = optim.fit(**{**common, "compile": True, **options, **other}, progress=False)
+            assert history == expected and history.stopped_by == "epochs"
+            pairs = zip(mine["model"].parameters(), other["model"].parameters(), strict=True)
+            assert all(np.array_equal(p.numpy(), q.numpy()) for p, q in pairs)
+
+
+def test_each_training_stops_by_itself():
+    jobs = [training(s, early_stopping=optim.EarlyStopping(patience=s)) for s in (1, 2, 4)]
+    common = {"data": (X[:20], Y[:20]), "loss": nn.CrossEntropyLoss(), "validation": (X, Y)}
+    histories = optim.fit_many(jobs, epochs=300, progress=False, **common)
+    assert all(history.stopped_by == "early stopping" for history in histories)
+    assert len({len(history["epoch"]) for history in histories}) > 1
+
+
+def test_what_side_by_side_refuses():
+    jobs = [training(0), training(1)]
+    common = {"data": (X, Y), "loss": nn.CrossEntropyLoss(), "progress": False}
+    with pytest.raises(optim.many.GraphError, match="an optimizer for each|optimizer for each"):
+        optim.fit_many([jobs[0], {**jobs[1], "optimizer": jobs[0]["optimizer"]}], **common)
+    with pytest.raises(TypeError, match="a list of dictionaries"):
+        optim.fit_many(jobs[0], **common)
+    with pytest.raises(ValueError, match="a model in each training"):
+        optim.fit_many([{"optimizer": jobs[0]["optimizer"]}], **common)
+    with pytest.raises(ValueError, match="as many inputs as targets"):
+        optim.fit_many(jobs, **{**common, "data": (X, Y[:3])})

@@ -45,6 +45,12 @@ def gather(x, rows, order, first, width):
         row = order[first + i] * width
         for j in range(width):
             x[i * width + j] = rows[row + j]
+
+
+@inline
+def copy(x, y):  # numba's own compiles a second's worth of error messages
+    for i in range(x.size):
+        x[i] = y[i]
 """
 
 
@@ -168,7 +174,7 @@ class Assembly:
             lines.append(f"        if {settings} != 0:")
         for name, array in self.body.settings.items():
             entries = f"view({begin}), {array.size}, np.float64)"
-            lines.append(f"            {self._buffers[name]}[:] = {entries}")
+            lines.append(f"            copy({self._buffers[name]}, {entries})")
             begin = f"{begin} + {array.size}"
         lines += [f"    status = {call}", "    if status != 0:"]
         lines += [f"        {count} = k", "        return status", f"    if {count} > 0:"]
