@@ -151,7 +151,7 @@ class Passes:
         self._write(self.outer, f"for start in range(0, {n}, {size}):")
         self._across(f"{part} = {ADDED.start}", 1)
         self._write(self.outer, f"    for {i} in range(start, min(start + {size}, {n})):")
-        self._loops(inside, [f"{part} = {part} + {self._text(term)}"], 1)
+        self._loops(inside, [f"{part} = {part} + {self._text(term)}"], 2)
         self._across(f"{found} = {found} + {part}", 1)
 
     def _parts(self, term: str, join: Join) -> str:
