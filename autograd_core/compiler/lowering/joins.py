@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from zlib import crc32
@@ -47,18 +48,20 @@ def extreme(name: str, integers: bool) -> Join:
     return Join(start, f"{name}({{}}, {{}})")
 
 
-# The term stands apart: sums may be reordered, but not what is added.
 LINE = """
-@inline
-def {name}_term({names}):
-    return {term}
 {decorator}
 def {name}({parameters}, n):
     found = {start}
     for j in range(n):
-        y = {name}_term({elements})
+        new = {element}
         found = {joined}
     return found
+"""
+# Where sums are reordered, differences that are added stand apart: they are not to be.
+TERM = """
+@inline
+def {name}({names}):
+    return {term}
 """
 
 
@@ -68,18 +71,31 @@ def line(body: Body, term: str, elements: Mapping[str, str], join: Join) -> str:
     `elements` tells for each name in the term what it is at place j: an element such as
     ``x[x_0 + j * 4]``, of an array and the place where the line begins, or the name itself.
     """
-    parameters = [t for x, e in elements.items() for t in ([x] if x == e else [x, f"{x}_0"])]
+    if join.reordered and " - " in term:
+        called = _defined(
+            body, "term", TERM.format(name="{name}", names=", ".join(elements), term=term)
+        )
+        element = f"{called}({', '.join(elements.values())})"
+    else:
+        element = re.sub(r"\b\w+\b", lambda found: elements.get(found[0], found[0]), term)
     text = LINE.format(
         name="{name}",
-        names=", ".join(elements),
-        parameters=", ".join(parameters),
-        term=term,
         decorator="@inline_reordered" if join.reordered else "@inline",
-        elements=", ".join(elements.values()),
+        parameters=", ".join(t for x, e in elements.items() for t in _parameters(x, e)),
         start=join.start,
-        joined=join.joined.format("found", "y"),
+        element=element,
+        joined=join.joined.format("found", "new"),
     )
-    name = f"line_{crc32(text.encode()):08x}"
+    return _defined(body, "line", text)
+
+
+def _parameters(name: str, element: str) -> list[str]:
+    return [name] if name == element else [name, f"{name}_0"]
+
+
+def _defined(body: Body, kind: str, text: str) -> str:
+    """Define a function, named after its text so that equal ones are one."""
+    name = f"{kind}_{crc32(text.encode()):08x}"
     body.functions[text.replace("{name}", name)] = None
     return name
 

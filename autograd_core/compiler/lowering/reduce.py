@@ -74,7 +74,7 @@ def spread(body: Body, step: Apply) -> None:
     passes.store("out", "found")
 
 
-@lowering("logsumexp", fits=_is_float, integers=True)
+@lowering("logsumexp", fits=_is_float)
 def logsumexp(body: Body, step: Apply) -> None:
     """log Σ eˣ, shifted by the largest element where it is finite."""
     passes, _ = reduction(body, step)
