@@ -6,6 +6,7 @@ from test_lowering import close, recorded, run
 
 import autograd_core as ag
 from autograd_core.compiler.native import lowers
+from autograd_core.compiler.record import Apply
 
 SPECIAL = np.array(
     [
@@ -110,3 +111,20 @@ def test_bins_that_are_not_monotonic_are_left_to_the_operation():
 
 def test_a_long_convolution():
     same("convolve", [((uniform(n), uniform(m)), {}) for n, m in ((1300, 1200), (3, 1100))])
+
+
+def test_a_program_of_truths_alone():
+    compiled = ag.compile(lambda x: ag.all(ag.logical_not(x), axis=1))
+    for seed in range(4):
+        x = np.random.default_rng(seed).random((5, 2)) < 0.4
+        np.testing.assert_array_equal(compiled(x), ~x.any(axis=1))
+    assert "a program of 2 steps, run 1 time" in compiled.explain()
+
+
+def test_the_pullback_of_an_extreme_stays_in_single_precision():
+    gradient = ag.compile(ag.grad(lambda x: ag.sum(ag.max(x, axis=1) * 2.0)))
+    for seed in range(4):
+        gradient(np.random.default_rng(seed).normal(size=(4, 5)).astype(np.float32))
+    (program,) = gradient.programs
+    applied = [step for step in program.steps if isinstance(step, Apply)]
+    assert {step.result.dtype.name for step in applied} == {"float32", "bool"}
