@@ -65,7 +65,7 @@ def _lowering(step: Apply) -> Lowering | None:
 def moves(step: Step) -> bool:
     """Whether a step is a view."""
     found = _lowering(step) if isinstance(step, Apply) else None
-    return found is not None and found.moves
+    return found is not None and found.moves(step)
 
 
 def lies_still(value: Value) -> bool:
