@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .body import Body
+from .integers import expression, register
 from .layout import collapse
 from .record import Apply, Value
-from .scalars import inlined
 
 __all__ = ["loop"]
 
@@ -26,8 +26,8 @@ def loop(body: Body, group: Sequence[Apply], needed: Callable[[Value], bool]) ->
         places[value] = body.allot(value)
         strides[value] = places[value].strides
     sizes, collapsed = collapse(shape, strides)
-    lines = [f"{x.name}_ = F({body.at(places[x], collapsed[x])})" for x in outer]
-    lines += [f"{step.result.name}_ = {inlined(step)}" for step in group]
+    lines = [f"{x.name}_ = {register(x)}({body.at(places[x], collapsed[x])})" for x in outer]
+    lines += [f"{step.result.name}_ = {expression(step)}" for step in group]
     for value in kept:
         stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
         lines.append(f"{body.at(places[value], collapsed[value])} = {stored}")

@@ -9,7 +9,7 @@ from .record import Apply, Host, Step, Update, Value
 
 __all__ = ["partition"]
 
-FLOATS = ("float32", "float64")
+FLOATS = ("float32", "float64")  # either will do for steps without floats
 SHORTEST = 2  # operations that are worth a call
 
 
@@ -52,7 +52,7 @@ def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[
         if not native or (isinstance(step, Host) and not run):
             break
         run.append(step)
-    return run, dtype
+    return run, dtype or FLOATS[0]
 
 
 def _float_type(step: Step) -> str:

@@ -32,6 +32,8 @@ RULES = {
     "clip": "k = min(max(k, 0), size - 1)",
 }
 
+ARRAYS = (bool, np.bool_, list, tuple, np.ndarray)  # what makes a copy, in an index
+
 
 # ----------------------------------------------------------- positions that are an attribute
 
@@ -41,8 +43,7 @@ def _parts(index: Any) -> tuple[Any, ...]:
 
 
 def _is_basic(step: Apply) -> bool:
-    selecting = bool | np.bool_ | list | tuple | np.ndarray
-    return not any(isinstance(part, selecting) for part in _parts(step.attributes["index"]))
+    return not any(isinstance(part, ARRAYS) for part in _parts(step.attributes["index"]))
 
 
 def _coordinates(shape: tuple[int, ...], index: Any) -> list[np.ndarray]:

@@ -13,7 +13,6 @@ from ..record import Apply
 from .registry import lowering
 
 
-@lowering("flip", "take_diagonal", "transpose", integers=True, moves=True)
 def view(body: Body, step: Apply, **instead: Any) -> None:
     """Do to the strides what the operation does to an array of them."""
     (x,) = step.parts
@@ -22,6 +21,9 @@ def view(body: Body, step: Apply, **instead: Any) -> None:
     moved = step.op.forward(seen, **(step.attributes | instead))
     shift = address(moved) - address(seen)
     body.bind(step.result, place._replace(offset=place.offset + shift, strides=moved.strides))
+
+
+lowering("flip", "take_diagonal", "transpose", integers=True, moves=True)(view)
 
 
 @lowering("broadcast_to", integers=True, moves=True)
