@@ -138,6 +138,22 @@ def test_lines_that_repeat():
     compiled(along, rows, places, dtype="float64")
 
 
+def test_a_program_sees_that_positions_have_changed():
+    rows, chosen, columns = np.array([0, 1]), X[:, 0, 0] > 0, np.array([0, 1, 2, 3])
+
+    @ag.compile
+    def taken(x, columns):
+        return x[rows] * 2.0, x[chosen] * 2.0, x[np.arange(4), columns] * 2.0
+
+    for _ in range(4):
+        taken(ag.tensor(RNG.normal(size=(4, 5))), ag.tensor(columns))
+    rows[:], chosen[:], columns[:] = [3, 2], ~chosen, [4, 4, 0, -1]
+    x = RNG.normal(size=(4, 5))
+    wanted = 2.0 * x[rows], 2.0 * x[chosen], 2.0 * x[np.arange(4), columns]
+    for got, want in zip(taken(ag.tensor(x), ag.tensor(columns)), wanted, strict=True):
+        np.testing.assert_array_equal(got.numpy(), want)
+
+
 # ------------------------------------------------------------------------- joining, moving
 
 

@@ -63,7 +63,7 @@ def test_integers_and_floats_share_a_loop():
 
 def test_narrow_integers_and_float32_are_float32():
     x = np.array([-7, 100], np.int16)
-    compiled(lambda x, y: (x * y, x < y), x, np.array([0.1, 200.0], np.float32))
+    compiled(lambda x, y: (x * y * y, x < y), x, np.array([0.1, 200.0], np.float32))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,13 @@ def test_narrow_integers_and_float32_are_float32():
 def test_what_another_type_computes_runs_by_itself(function, x):
     trace, _ = traces(function, x)
     assert not lowers(trace.steps[-1], "float32")
+
+
+def test_signed_and_unsigned_numbers_are_not_compared_as_floats():
+    x = np.array([2**62 + 1, 5])
+    trace, (found,) = traces(lambda x: ag.equal(x, np.uint64([2**62, 5])), x)
+    assert found.numpy().tolist() == [False, True]
+    assert not lowers(trace.steps[-1], "float64")
 
 
 def test_a_program_without_floats():
