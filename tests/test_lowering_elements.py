@@ -27,6 +27,7 @@ INDICES = {
     "new axes": (None, 1, ..., None),
     "an array": TWO,
     "evenly spaced": np.array([0, 1]),
+    "twice the same": np.array([1, 1]),
     "one element": (0, [1], 2),
     "an array at the end": (..., TWO),
     "arrays together": (TWO, TWO[:, :1]),

@@ -46,6 +46,11 @@ def _is_basic(step: Apply) -> bool:
     return not any(isinstance(part, ARRAYS) for part in _parts(step.attributes["index"]))
 
 
+def _may_repeat(index: Any) -> bool:
+    arrays = (np.asarray(part) for part in _parts(index) if isinstance(part, ARRAYS))
+    return any(array.dtype != bool for array in arrays)
+
+
 def _coordinates(shape: tuple[int, ...], index: Any) -> list[np.ndarray]:
     """Return for each axis where the selected elements are."""
     axes = np.indices(shape, np.int64, sparse=True)
@@ -77,14 +82,14 @@ def _is_like_its_places(step: Apply) -> bool:
 
 @lowering("scatter", fits=_is_like_its_places, integers=True)
 def scatter(body: Body, step: Apply) -> None:
-    """Add to zeros; where no array is in the index, no place is meant twice."""
+    """Add to zeros, or assign where no place can be meant twice."""
     (x,) = step.parts
     coordinates = _coordinates(step.result.shape, step.attributes["index"])
     shape = np.shape(coordinates[0]) if coordinates else ()
     out = zeros(body, body.allot(step.result), step.result.size)
     source, strides = body.read(x, shape)
     target = listed(body, out, coordinates)
-    sign = "=" if target.table is None and 0 not in target.place.strides else "+="
+    sign = "+=" if _may_repeat(step.attributes["index"]) else "="
     move(body, shape, Elements(source._replace(strides=strides)), target, sign)
 
 
