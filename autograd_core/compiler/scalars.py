@@ -8,7 +8,7 @@ from typing import Any
 
 from .record import Apply, Value
 
-__all__ = ["POWERS", "inlined", "scalar_text"]
+__all__ = ["POWERS", "inlined", "scalar_text", "substituted"]
 
 # Powers whose exponent is known, within 2 ulp, with the zeros and infinities of NumPy's: there
 # (-inf) ** 0.5 is NaN, as the root is, but (-inf) ** -0.5 is 0.
@@ -43,13 +43,19 @@ def inlined(step: Apply) -> str:
     assert text is not None
     operands = dict(zip(step.op.operands, map(_operand, step.parts), strict=True))
     numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
-    tree = _Renamed(operands | numbers).visit(ast.parse(text, mode="eval"))
-    inlined = ast.unparse(tree)
+    inlined = substituted(text, operands | numbers)
     return f"select({inlined}, 1.0, 0.0)" if step.result.dtype == bool else inlined
 
 
+def substituted(text: str, names: dict[str, str]) -> str:
+    """Return an expression with others for some of its names."""
+    return ast.unparse(_Renamed(names).visit(ast.parse(text, mode="eval")))
+
+
 def _operand(x: Any) -> str:
-    return f"{x.name}_" if isinstance(x, Value) else _number(x)
+    if not isinstance(x, Value):
+        return _number(x)
+    return f"F({x.name}_)" if x.dtype.kind in "iu" else f"{x.name}_"
 
 
 def _number(x: Any) -> str:

@@ -1,6 +1,8 @@
 """How each operation becomes lines of a native function: one file for each family."""
 
 from . import (  # noqa: F401  they enter what they lower
+    index,
+    joining,
     losses,
     normalize,
     order,
