@@ -70,8 +70,8 @@ def integer() -> str:
     return "intp" if found is None else found.integer
 
 
-def declaration(*names: str) -> str:
-    """Return the module text that defines routines: ``info = dgesv(n, ..., ldb, memory)``.
+def declaration(name: str) -> str:
+    """Return the module text that defines a routine: ``failure = dgesv(n, ..., ldb, memory)``.
 
     The arguments are LAPACK's: arrays as addresses, letters as their codes. `memory` is the
     address of an integer of LAPACK's for each argument, which goes by address there.
@@ -80,7 +80,7 @@ def declaration(*names: str) -> str:
     if spelling is None:
         what = "declaration: compiled code needs a LAPACK"
         raise UnknownNameError(explain(what, describe(), "Leave the operation to NumPy"))
-    return "\n".join(_written(name, spelling.format(name)) for name in names)
+    return _written(name, spelling.format(name))
 
 
 def workspace(name: str, **given: str | int) -> list[int]:

@@ -12,7 +12,7 @@ from ..record import Apply, Value
 from .registry import arrays_only
 
 __all__ = ["address", "by_columns", "columns", "deliver", "deliver_parts", "invoke", "is_real"]
-__all__ += ["numbers", "symmetric"]
+__all__ += ["numbers", "symmetric", "turned"]
 
 
 def is_real(step: Apply) -> bool:
@@ -36,12 +36,16 @@ def columns(body: Body, place: Place, shape: Sequence[int]) -> Place:
     return copied
 
 
+def turned(place: Place) -> Place:
+    """Return where the transposed matrices are."""
+    return place._replace(strides=(*place.strides[:-2], *place.strides[:-3:-1]))
+
+
 def symmetric(body: Body, value: Value) -> Place:
     """Write (a + aᵀ)/2 for LAPACK; return where it is."""
     place, shape = body.place(value), value.shape
-    turned = (*place.strides[:-2], *place.strides[:-3:-1])
     out = body.scratch(shape, "float64")
-    halves = f"({body.at(place)} + {body.at(place, turned)}) / 2.0"
+    halves = f"({body.at(place)} + {body.at(turned(place))}) / 2.0"
     body.nest(shape, [f"{body.at(out)} = {halves}"])
     return out
 
@@ -73,15 +77,22 @@ def numbers(body: Body, count: int) -> Place:
     return body.scratch((count,), lapack.integer())
 
 
-def invoke(body: Body, text: str, *arguments: Place | int, needs: Sequence[str]) -> str:
-    """Return the call of a text's function with places and integers.
+def invoke(
+    body: Body, text: str, *arguments: Place | int | float, needs: Sequence[str] = ()
+) -> str:
+    """Return the call of a text's function with places and numbers.
 
-    `needs` are the routines of LAPACK that it calls. As its last argument it gets the memory for
-    their arguments.
+    `needs` are the routines of LAPACK that it calls; then it gets as its last argument the memory
+    for their arguments.
     """
-    body.definitions[lapack.declaration(*needs)] = None
+    memory = [numbers(body, 16)] if needs else []
+    body.definitions.update(dict.fromkeys(lapack.declaration(name) for name in needs))
     body.definitions[text] = None
     name = text.split("(")[0].split()[-1]
-    places = [*arguments, numbers(body, 16)]
-    given = [f"int({x})" if isinstance(x, int) else address(x) for x in places]
-    return f"{name}({', '.join(given)})"
+    return f"{name}({', '.join(map(_argument, (*arguments, *memory)))})"
+
+
+def _argument(x: Place | int | float) -> str:
+    if isinstance(x, Place):
+        return address(x)
+    return f"int({x})" if isinstance(x, int) else f"np.float64({x!r})"
