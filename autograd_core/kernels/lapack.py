@@ -11,7 +11,6 @@ matrices stored by columns. Nothing is checked there, as in `blas`.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from typing import Any
 

@@ -1,6 +1,16 @@
 """How each operation becomes lines of a native function: one file for each family."""
 
-from . import contractions, decompositions, losses, products, reduce, systems, views  # noqa: F401  they enter what they lower
+from . import (  # noqa: F401  they enter what they lower
+    contractions,
+    decompositions,
+    determinants,
+    exponentials,
+    losses,
+    products,
+    reduce,
+    systems,
+    views,
+)
 from .registry import LOWERINGS, Lowering, lowering
 
 __all__ = ["LOWERINGS", "Lowering", "lowering"]

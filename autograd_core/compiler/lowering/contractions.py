@@ -82,9 +82,7 @@ def _in_order(
     return copied._replace(strides=contiguous((*lengths[: len(stack)], *shape)))
 
 
-def _joined(
-    strides: Sequence[int], lengths: Sequence[int], rows: int
-) -> tuple[int, int] | None:
+def _joined(strides: Sequence[int], lengths: Sequence[int], rows: int) -> tuple[int, int] | None:
     """Return the strides of a matrix whose rows are the first axes; None if these do not join."""
     found = []
     for part in slice(rows), slice(rows, None):

@@ -21,9 +21,7 @@ SMALL_PRODUCT = 1_000_000  # up to here OpenBLAS has kernels of their own
 FIRST_CACHE = 32768  # bytes
 
 
-def product(
-    body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False
-) -> None:
+def product(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False) -> None:
     """Write out ← x y, or out ← out + x y, for matrices of sizes m×k and k×n.
 
     Rows by rows, x yᵀ as in a layer, are what the BLAS is slowest at. With y copied by columns,
@@ -77,9 +75,7 @@ def products(
         sizes = (stack[-1] * sizes[0], *sizes[1:])
         matrices[0], matrices[2] = (rows[0], matrices[0][1]), (rows[1], matrices[2][1])
         stack, strides = stack[:-1], {i: s[:-1] for i, s in strides.items()}
-    x, y, out = (
-        p._replace(strides=(*strides[i], *matrices[i])) for i, p in enumerate(places)
-    )
+    x, y, out = (p._replace(strides=(*strides[i], *matrices[i])) for i, p in enumerate(places))
     if stack or dtype:
         body.nest(stack, [_line(body, x, y, sizes, out, dtype=dtype)])
     else:
@@ -201,7 +197,7 @@ def _rows_of(body: Body, x: Value) -> Place:
     """Return a place where vectors along the last axis are the rows of one matrix."""
     place, shape = body.place(x), (math.prod(x.shape[:-1]), x.shape[-1])
     sizes, found = collapse(x.shape[:-1], {0: place.strides[:-1]})
-    strides = (found[0][0] if sizes else x.shape[-1], place.strides[-1])
+    strides: tuple[int, ...] = (found[0][0] if sizes else shape[1], place.strides[-1])
     if len(sizes) > 1 or leading(strides, shape) is None:
         place, strides = body.rows(x), contiguous(shape)
     return place._replace(strides=strides)

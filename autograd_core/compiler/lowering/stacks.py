@@ -17,7 +17,9 @@ __all__ += ["numbers", "symmetric", "turned"]
 
 def is_real(step: Apply) -> bool:
     """Whether LAPACK can compute with a step's operands."""
-    return lapack.available() and arrays_only(step) and all(x.dtype.kind == "f" for x in step.parts)
+    return (
+        lapack.available() and arrays_only(step) and all(x.dtype.kind == "f" for x in step.parts)
+    )
 
 
 def by_columns(stack: Sequence[int], rows: int, columns: int) -> tuple[int, ...]:
@@ -78,16 +80,20 @@ def numbers(body: Body, count: int) -> Place:
 
 
 def invoke(
-    body: Body, text: str, *arguments: Place | int | float, needs: Sequence[str] = ()
+    body: Body,
+    text: str,
+    *arguments: Place | int | float,
+    needs: Sequence[str] = (),
+    calls: Sequence[str] = (),
 ) -> str:
     """Return the call of a text's function with places and numbers.
 
     `needs` are the routines of LAPACK that it calls; then it gets as its last argument the memory
-    for their arguments.
+    for their arguments. `calls` are other texts that it calls.
     """
     memory = [numbers(body, 16)] if needs else []
     body.definitions.update(dict.fromkeys(lapack.declaration(name) for name in needs))
-    body.definitions[text] = None
+    body.definitions.update(dict.fromkeys((*calls, text)))
     name = text.split("(")[0].split()[-1]
     return f"{name}({', '.join(map(_argument, (*arguments, *memory)))})"
 
