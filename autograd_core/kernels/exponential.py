@@ -89,6 +89,7 @@ def exponential(n, a, room, pivots, memory):
     failure = dgesv(n, n, even_, n, pivots, a, n, memory)
     for _ in range(squarings):
         times(n, a, a, part_)
-        x[:] = part
+        for i in range(size):
+            x[i] = part[i]
     return failure
 """

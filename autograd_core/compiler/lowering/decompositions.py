@@ -38,7 +38,8 @@ def cholesky_all(count, n, a, memory):
             return failure
         factor = view(a + 8 * i * n * n, n * n, np.float64)
         for j in range(n):
-            factor[j * n : j * n + j] = 0.0
+            for p in range(j):
+                factor[j * n + p] = 0.0
     return failure
 """.replace("ord_L", str(ord("L")))
 EIGENVALUES = """
@@ -75,9 +76,11 @@ def qr_all(count, m, n, a, q, tau, work, lwork, memory):
         begin, first = a + 8 * i * m * n, q + 8 * i * m * k
         dgeqrf(m, n, begin, m, tau, work, lwork, memory)
         r, vectors = view(begin, m * n, np.float64), view(first, m * k, np.float64)
-        vectors[:] = r[: m * k]
         for j in range(k):
-            r[j * m + j + 1 : j * m + m] = 0.0
+            for p in range(m):
+                vectors[j * m + p] = r[j * m + p]
+            for p in range(j + 1, m):
+                r[j * m + p] = 0.0
         dorgqr(m, k, k, first, m, tau, work, lwork, memory)
 """
 RANKS = """

@@ -36,7 +36,8 @@ def exponential_pull_all(count, n, ct, a, block, room, pivots, memory):
                 size = abs(direction[j])
         if not 0.0 < size < np.inf:
             size = 1.0
-        whole[:] = 0.0
+        for j in range(wide * wide):
+            whole[j] = 0.0
         for p in range(n):
             for q in range(n):
                 whole[p * wide + q] = x[q * n + p]

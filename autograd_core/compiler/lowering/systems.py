@@ -34,7 +34,8 @@ def invert_all(count, n, a, b, pivots, memory):
         failure = dgesv(n, n, a + 8 * i * n * n, n, pivots, b + 8 * i * n * n, n, memory)
         if failure != 0:
             worst = 1
-            inverse[:] = np.inf
+            for j in range(n * n):
+                inverse[j] = np.inf
     return worst
 """
 
