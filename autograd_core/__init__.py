@@ -21,11 +21,13 @@ from .errors import (
     ShapeError,
     UnknownNameError,
 )
+from .kernels.threads import get_num_threads, set_num_threads
 from .modes import no_grad
 from .op import Op
 from .ops import activations
 from .ops.conversions import tensor
 from .ops.operators import PUBLIC
+from .scan import scan
 from .tensor import Tensor
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
@@ -47,6 +49,7 @@ __all__ = [
     "UnknownNameError",
     "compile",
     "defvjp",
+    "get_num_threads",
     "grad",
     "gradcheck",
     "hessian",
@@ -57,6 +60,8 @@ __all__ = [
     "no_grad",
     "numerical_gradient",
     "primitive",
+    "scan",
+    "set_num_threads",
     "special",
     "swish",
     "tape",

@@ -150,11 +150,11 @@ def set_gradient(leaf: Any, value: np.ndarray | None) -> None:
 
 
 def written(tensor: Any, value: np.ndarray) -> np.ndarray:
-    """Return what is about to overwrite a tensor; who traces what is computed is told."""
+    """Return what a tensor is assigned, for a constant a copy; who traces is told."""
     trace = current().trace
     if trace is not None:
         trace.assigned(tensor, value)
-    return value
+    return copied(value) if tensor.node is None else value
 
 
 def _counted(table: dict[Any, Any], key: Any) -> tuple[Any, int]:

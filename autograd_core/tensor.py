@@ -64,7 +64,7 @@ class Tensor(Attached):  # type: ignore[misc]
             raise GraphError(explain(what, repr(self.node), do))
         value = written(self, fitting("assignment", value, self._value))
         if self.node is None:  # its memory may be that of a result it was detached from
-            self._value = value.copy()
+            self._value = value
             return
         self._value[...] = value
         wrote(self._value, next(clock))

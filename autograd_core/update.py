@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .guard import wrote
-from .modes import current
+from .guard import set_gradient, wrote
+from .modes import current, no_grad
 from .tape import Leaf, clock
-from .tensor import Tensor
+from .tensor import Tensor, wrap
 
-__all__ = ["collected", "hosted", "update_op"]
+__all__ = ["BoundRecipe", "Recipe", "collected", "hosted", "noted", "regrade", "update_op"]
 
 Numbers = Sequence[Mapping[str, float]]
+
+
+class Recipe(NamedTuple):
+    """How machine code does an update, and counts it: text for a generated module.
+
+    Attributes
+    ----------
+    definitions : str
+        The text. Equal texts define the same names, different ones do not.
+    scalars : str
+        The name of ``scalars(cell, settings)``, which advances the step count ``cell[0]`` and the
+        numbers after it, and returns a tuple of what the loop takes.
+    loop : str
+        The name of ``loop(p, g, *state, begin, end, *constants)``, which updates a range of the
+        elements of flat arrays.
+    constants : tuple of str
+        The names of what ``scalars`` returns.
+    """
+
+    definitions: str
+    scalars: str
+    loop: str
+    constants: tuple[str, ...]
+
+
+class BoundRecipe(NamedTuple):
+    """A recipe with the arrays, of float64, that its scalars are made from.
+
+    The parameter's memory is in one piece. Gradient and state are flat, in the order of it.
+    """
+
+    definitions: str
+    scalars: str
+    loop: str
+    constants: tuple[str, ...]
+    cell: np.ndarray
+    settings: np.ndarray
+
+
+Recipes = Sequence[BoundRecipe | None]
 
 
 def collected(parameter: Tensor) -> np.ndarray | None:
@@ -22,16 +62,41 @@ def collected(parameter: Tensor) -> np.ndarray | None:
     return parameter.node.grad if isinstance(parameter.node, Leaf) else None
 
 
-def hosted(function: Callable[[], Numbers], witness: Callable[[], Callable[[], bool]]) -> Numbers:
+def noted() -> bool:
+    """Whether a compiler notes what is computed: what is not an op would be lost on it."""
+    return current().trace is not None
+
+
+def regrade(
+    parameters: Sequence[Tensor], change: Callable[[list[Tensor]], Sequence[Tensor]]
+) -> None:
+    """Replace the gradients of leaves by what ops make of them, in a way that can be noted."""
+    leaves = [parameter.node for parameter in parameters if isinstance(parameter.node, Leaf)]
+    trace = current().trace
+    gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        trace.value(gradient, leaf)  # one from outside is looked up at every run
+    with no_grad(), np.errstate(all="ignore"):
+        changed = change([wrap(gradient, None) for gradient in gradients])
+    for leaf, result in zip(leaves, changed, strict=True):
+        set_gradient(leaf, result._value)
+
+
+def hosted(
+    function: Callable[[], Numbers],
+    witness: Callable[[], Callable[[], bool]],
+    recipes: Callable[[], Recipes],
+) -> Numbers:
     """Return numbers that depend on more than arrays, such as a rate that a schedule sets.
 
     A compiled program calls `function` again at each of its runs, as long as what ``witness()``
-    returned after the first call is true.
+    returned after the first call is true. It need not call where ``recipes()`` say, for each of
+    the updates that follow, how machine code does the same.
     """
     numbers = function()
     trace = current().trace
     if trace is not None:
-        trace.host(function, witness(), numbers)
+        trace.host(function, witness(), numbers, recipes())
     return numbers
 
 

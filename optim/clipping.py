@@ -1,19 +1,23 @@
 """Gradient clipping: keep one bad batch from throwing the parameters far away.
 
 Called between ``backward()`` and ``optimizer.step()``. Like the optimizers' updates, the clipping
-of gradients goes through update ops, which write their operands.
+of gradients goes through update ops, which write their operands; within a compiled function it is
+made of ops that any derivative is made of, so that the program has it.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+import autograd_core as ag
 from autograd_core import Tensor
 from autograd_core.errors import DTypeError, explain
-from autograd_core.update import update_op
+from autograd_core.update import collected, noted, regrade, update_op
 
 from .hyperparameters import POSITIVE, HyperparameterError, number
 
@@ -84,7 +88,7 @@ def clip_grad_norm_(
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
     eps: float = 1e-6,
-) -> float:
+) -> float | Tensor:
     r"""Scale the gradients so that their joint norm is at most `max_norm`.
 
     All gradients are taken as one vector and multiplied by
@@ -106,7 +110,7 @@ def clip_grad_norm_(
     Returns
     -------
     float
-        The norm before clipping.
+        The norm before clipping; within a function that is compiled, a tensor that holds it.
 
     Examples
     --------
@@ -122,14 +126,55 @@ def clip_grad_norm_(
     order = norm_type
     if order != math.inf:
         order = number("clip_grad_norm_", "norm_type", norm_type, POSITIVE, 2.0)
-    gradients = _gradients("clip_grad_norm_", parameters)
+    tensors = _with_gradients("clip_grad_norm_", parameters)
+    if noted() and (some := [tensor for tensor in tensors if tensor.size]):
+        return _clip_by_ops(some, limit, order, error_if_nonfinite, eps)
+    gradients = _gradients(tensors)
     norm = _joint_norm(gradients, order)
-    if error_if_nonfinite and not math.isfinite(norm):
-        do = "Lower the learning rate, or look for the operation that overflowed"
-        raise HyperparameterError(explain("clip_grad_norm_: finite gradients", norm, do))
+    _check_finite(error_if_nonfinite, norm)
     if not norm + eps <= limit:  # so worded, NaN spreads instead of passing unseen
         scale_gradients(*gradients, factor=limit / (norm + eps))
     return norm
+
+
+def _check_finite(wanted: bool, norm: float | Tensor) -> None:
+    if wanted and not ag.isfinite(norm):
+        do = "Lower the learning rate, or look for the operation that overflowed"
+        raise HyperparameterError(explain("clip_grad_norm_: finite gradients", float(norm), do))
+
+
+def _clip_by_ops(
+    tensors: Sequence[Tensor], limit: float, order: float, error_if_nonfinite: bool, eps: float
+) -> Tensor:
+    norms: list[Tensor] = []
+
+    def scaled(gradients: list[Tensor]) -> list[Tensor]:
+        norm = _norm_by_ops(gradients, order)
+        _check_finite(error_if_nonfinite, norm)
+        norms.append(norm)
+        factor = ag.minimum(limit / (norm + eps), 1.0)  # NaN spreads
+        return [g * _of_dtype(factor, g.dtype) for g in gradients]
+
+    regrade(tensors, scaled)
+    return norms[0]
+
+
+def _norm_by_ops(gradients: Sequence[Tensor], order: float) -> Tensor:
+    """Return what `_joint_norm` does; squares that overflow have stopped a program before."""
+    if order == 2.0:
+        return ag.sqrt(_total([flat @ flat for flat in map(ag.ravel, gradients)]))
+    if math.isinf(order):
+        return functools.reduce(ag.maximum, [ag.max(ag.abs(g)) for g in gradients])
+    wide = [_of_dtype(g, np.dtype(np.float64)) for g in gradients]
+    return ag.power(_total([ag.sum(ag.abs(g) ** order) for g in wide]), 1.0 / order)
+
+
+def _of_dtype(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    return x if x.dtype == dtype else ag.astype(x, dtype=dtype)
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    return functools.reduce(ag.add, parts)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -152,7 +197,11 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     array([ 0.1, -0.5])
     """
     limit = number("clip_grad_value_", "clip_value", clip_value, POSITIVE, 1.0)
-    clip_gradients(*_gradients("clip_grad_value_", parameters), limit=limit)
+    tensors = _with_gradients("clip_grad_value_", parameters)
+    if noted():
+        regrade(tensors, lambda gradients: [ag.clip(g, -limit, limit) for g in gradients])
+    else:
+        clip_gradients(*_gradients(tensors), limit=limit)
 
 
 def clip_grad_adaptive_(
@@ -197,9 +246,13 @@ def clip_grad_adaptive_(
             limit_rows(tensor, tensor.grad, factor=factor, eps=floor)
 
 
-def _gradients(owner: str, parameters: Tensor | Iterable[Tensor]) -> list[np.ndarray]:
+def _with_gradients(owner: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     tensors = _tensors(owner, parameters)
-    return [gradient for tensor in tensors if (gradient := tensor.grad) is not None]
+    return [tensor for tensor in tensors if collected(tensor) is not None]
+
+
+def _gradients(tensors: Iterable[Tensor]) -> list[np.ndarray]:
+    return [gradient for tensor in tensors if (gradient := collected(tensor)) is not None]
 
 
 def _tensors(owner: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

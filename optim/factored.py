@@ -314,3 +314,6 @@ class WholePlan:
 
         operands = ("p", "g", *self.state)
         return update_op(self.function.__name__, run, operands, ("p", *self.state))
+
+    def native(self, dtype: np.dtype[Any]) -> None:
+        """Return nothing: only the host can do this."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
+from autograd_core.update import BoundRecipe, Recipe
 
-from .hyperparameters import REALS, check, number
+from .hyperparameters import REALS, check, number, places
 
 __all__ = ["ParamGroup", "Plan", "Shape", "Slot", "gather_groups"]
 
@@ -41,23 +42,59 @@ class Plan(Protocol):
     def update(self, dtype: np.dtype[Any]) -> Callable[..., None]:
         """Return the op ``update(p, g, *state, **scalars)``."""
 
+    def native(self, dtype: np.dtype[Any]) -> Recipe | None:
+        """Return how machine code does all of it, or None if only the host can."""
+
+
+class Numbers(MutableMapping[str, float]):
+    """The numbers of a slot by name: a view of what follows the step count in its cell."""
+
+    def __init__(self, cell: np.ndarray, names: Iterable[str]) -> None:
+        self._cell = cell
+        self._places = {name: i for i, name in enumerate(names, start=1)}
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._cell.item(self._places[name]))
+
+    def __setitem__(self, name: str, value: float) -> None:
+        self._cell[self._places[name]] = value
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(explain("numbers of a fixed set", f"del {name!r}", "Set it to a value"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
 
 class Slot:
     """One parameter: how often it was updated, and the state kept for it.
 
     The state arrays are of the parameter's dtype; flat, in its memory order, unless the plan gives
-    them shapes of their own.
+    them shapes of their own. The step count and the plan's numbers are in one array, `cell`, where
+    machine code can advance them.
     """
 
-    __slots__ = ("arrays", "dtype", "numbers", "parameter", "plan", "step", "update")
+    __slots__ = ("arrays", "cell", "dtype", "numbers", "parameter", "plan", "update")
 
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
-        self.step = 0
+        self.cell = np.zeros(1)
+        self.numbers = Numbers(self.cell, ())
         self.arrays: tuple[np.ndarray, ...] = ()
-        self.numbers: dict[str, float] = {}
         self.plan: Plan | None = None
         self.dtype: np.dtype[Any] | None = None
+
+    @property
+    def step(self) -> int:
+        """How often the parameter was updated."""
+        return int(self.cell[0])
+
+    @step.setter
+    def step(self, count: int) -> None:
+        self.cell[0] = count
 
     @property
     def state(self) -> dict[str, np.ndarray]:
@@ -77,8 +114,20 @@ class Slot:
             else np.zeros(shapes.get(name, size), dtype)
             for name in plan.state
         )
-        self.numbers = {name: numbers.get(name, start) for name, start in plan.numbers.items()}
+        own = [numbers.get(name, start) for name, start in plan.numbers.items()]
+        if len(self.cell) != 1 + len(own):
+            self.cell = np.array([self.cell[0], *own])
+        self.cell[1:] = own
+        self.numbers = Numbers(self.cell, plan.numbers)
         self.plan, self.dtype, self.update = plan, dtype, plan.update(dtype)
+
+    def recipe(self, settings: np.ndarray) -> BoundRecipe | None:
+        """Return how machine code updates the parameter, or None if only the host can."""
+        assert self.plan is not None
+        assert self.dtype is not None
+        recipe = self.plan.native(self.dtype)
+        whole = self.parameter._value.flags.forc  # else the host copies it there and back
+        return BoundRecipe(*recipe, self.cell, settings) if recipe and whole else None
 
     def export(self) -> dict[str, Any]:
         """Return the step count and copies of the state, in the parameter's shape."""
@@ -134,7 +183,8 @@ def _step_count(saved: Mapping[str, Any], where: str) -> int:
 class ParamGroup(dict[str, Any]):
     """Hyperparameters shared by some parameters: a dictionary that checks what is put into it.
 
-    ``group["params"]`` are the parameters. Every other entry is a hyperparameter.
+    ``group["params"]`` are the parameters. Every other entry is a hyperparameter. All their values
+    are in one flat array, too: `settings`, in the order of the defaults, None as NaN.
     """
 
     def __init__(
@@ -145,6 +195,8 @@ class ParamGroup(dict[str, Any]):
         self.defaults = defaults
         self.plan: Plan | None = None
         self.slots: list[Slot] = []
+        self._places = places(defaults)
+        self.settings = np.empty(max(place.stop for place in self._places.values()))
         self.update({**defaults, **entries})
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -160,11 +212,17 @@ class ParamGroup(dict[str, Any]):
             raise UnknownNameError(explain(what, repr(name), "Correct the name"))
         self.plan = None  # it depends on them
         super().__setitem__(name, value)
+        if name in self._places:
+            self.settings[self._places[name]] = value
 
     def update(self, entries: Mapping[str, Any]) -> None:  # type: ignore[override]
         """Set several entries, each of them checked."""
         for name, value in entries.items():
             self[name] = value
+
+    def __ior__(self, entries: Mapping[str, Any]) -> ParamGroup:  # type: ignore[override,misc]
+        self.update(entries)
+        return self
 
 
 def gather_groups(owner: str, params: Any) -> list[dict[str, Any]]:

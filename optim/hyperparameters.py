@@ -21,6 +21,7 @@ __all__ = [
     "check",
     "choice",
     "number",
+    "places",
     "whole",
 ]
 
@@ -118,6 +119,22 @@ def number(owner: str, name: str, value: Any, domain: Domain, suggestion: object
         raise DTypeError(explain(what, f"{value!r:.60}", do)) from None
     if found not in domain:
         raise HyperparameterError(explain(what, found, do))
+    return found
+
+
+def places(defaults: Mapping[str, Any]) -> dict[str, slice]:
+    """Return where the values of hyperparameters are in a flat array; tuples take several places.
+
+    Examples
+    --------
+    >>> places({"lr": 0.001, "betas": (0.9, 0.999)})
+    {'lr': slice(0, 1, None), 'betas': slice(1, 3, None)}
+    """
+    found: dict[str, slice] = {}
+    end = 0
+    for name, default in defaults.items():
+        begin, end = end, end + (len(default) if isinstance(default, tuple) else 1)
+        found[name] = slice(begin, end)
     return found
 
 

@@ -14,7 +14,7 @@ from operator import is_
 from typing import Any, ClassVar
 
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
-from autograd_core.update import collected, hosted
+from autograd_core.update import BoundRecipe, collected, hosted
 
 from .groups import ParamGroup, Plan, Slot, gather_groups
 from .hyperparameters import HyperparameterError
@@ -112,25 +112,34 @@ class Optimizer:
             for slot in group.slots
             if collected(slot.parameter) is not None
         ]
-        numbers = hosted(partial(self._advance, chosen), partial(self._witness, chosen))
+        numbers = hosted(
+            partial(self._advance, chosen), self._witness, partial(self._recipes, chosen)
+        )
         for (slot, _), scalars in zip(chosen, numbers, strict=True):
             slot.update(slot.parameter, collected(slot.parameter), *slot.arrays, **scalars)
 
     def _advance(self, chosen: Sequence[tuple[Slot, ParamGroup]]) -> list[dict[str, float]]:
         """Count a step of some parameters; return what it takes besides arrays."""
         numbers: list[dict[str, float]] = []
-        now, last = 0, None
+        now, last = 0.0, None
         for slot, group in chosen:
             plan = group.plan or self._plan(group)
             dtype = slot.parameter.dtype
             if slot.plan is not plan or dtype is not slot.dtype:
                 slot.bind(plan, slot.state, slot.numbers)
-            slot.step += 1
-            if slot.step != now or group is not last or slot.numbers:  # mostly the same for all
-                now, last = slot.step, group
-                scalars = plan.scalars(now, group, slot.numbers)
+                group.slots = list(group.slots)  # `_witness` takes the list for its contents
+            cell = slot.cell
+            step = cell.item(0) + 1.0
+            cell[0] = step
+            if step != now or group is not last or plan.numbers:  # mostly the same for all
+                now, last = step, group
+                scalars = plan.scalars(int(step), group, slot.numbers)
             numbers.append(scalars)
         return numbers
+
+    def _recipes(self, chosen: Sequence[tuple[Slot, ParamGroup]]) -> list[BoundRecipe | None]:
+        """Return how machine code does what `_advance` prepares, and the updates themselves."""
+        return [slot.recipe(group.settings) for slot, group in chosen]
 
     def _plan(self, group: ParamGroup) -> Plan:
         """Make the plan of a group anew."""
@@ -138,19 +147,21 @@ class Optimizer:
         group.plan = self.make_plan(group)
         return group.plan
 
-    def _witness(self, chosen: Sequence[tuple[Slot, ParamGroup]]) -> Callable[[], bool]:
+    def _witness(self) -> Callable[[], bool]:
         """Return the function that says whether the next step will be one of the same kind."""
-        arrays = [slot.arrays for slot, _ in chosen]
         groups = list(self.param_groups)
+        known = [(group, group.plan, group.slots) for group in groups]
 
         def unchanged() -> bool:
-            same = len(groups) == len(self.param_groups) and all(
+            # Groups are compared as objects: as dictionaries, they hold tensors.
+            if len(groups) != len(self.param_groups) or not all(
                 map(is_, groups, self.param_groups)
-            )
-            return same and all(
-                (group.plan or self._plan(group)) is slot.plan and slot.arrays is held
-                for (slot, group), held in zip(chosen, arrays, strict=True)
-            )
+            ):
+                return False
+            for group, plan, slots in known:
+                if (group.plan or self._plan(group)) is not plan or group.slots is not slots:
+                    return False
+            return True
 
         return unchanged
 

@@ -7,7 +7,7 @@ Three readings of the same body:
 
 * called as it stands, on arrays: the textbook form (tests use it as the oracle);
 * specialised to an in-place update of whole arrays in NumPy (any floating dtype);
-* specialised to one fused loop, compiled for float32 or float64.
+* specialised to one fused loop, compiled for float32 or float64; large arrays on several threads.
 
 *Specialising* a body means two things. An ``if`` on hyperparameters is decided once, so that a
 branch that is not taken costs nothing, not even its state array. And whatever depends on
@@ -33,7 +33,10 @@ import numpy as np
 from autograd_core.errors import DTypeError, explain
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.literals import type_literals
-from autograd_core.update import update_op
+from autograd_core.kernels.threads import LARGE, spread
+from autograd_core.update import Recipe, update_op
+
+from .native import make_recipe
 
 __all__ = ["Program", "Recurrence"]
 
@@ -166,11 +169,14 @@ class Program:
         loop = [ast.unparse(node) for node in map(hoist.statement, assignments) if node]
         results = dict(zip(names, value.elts, strict=True))
         self.numbers = recurrence.numbers
-        advance = [f"numbers[{n!r}] = {hoist.scalar(results[n])}" for n in self.numbers]
+        self._prologue = hoist.prologue
+        self._next = {name: hoist.scalar(results[name]) for name in self.numbers}
+        self._hyper = recurrence.hyper
         self._loop = "\n".join(loop)
         self._results = {n: ast.unparse(hoist.visit(results[n])) for n in ("p", *self.state)}
         self.constants = tuple(hoist.constants)
         floats = ", ".join(f"{name!r}: float({name})" for name in self.constants)
+        advance = [f"numbers[{name!r}] = {value}" for name, value in self._next.items()]
         prologue = [*hoist.prologue, *advance]
         self.scalars = recurrence.evaluator("t, hyper, numbers={}", prologue, f"{{{floats}}}")
 
@@ -199,21 +205,36 @@ class Program:
                 g = lr * g
                 ps[i] = p - g
         """
+        loop = self._fused(self._header(self.name, *self.constants), "range(ps.size)")
+        return f"{HEAD.format(dtype=dtype)}{loop}"
+
+    @functools.cache  # noqa: B019  programs live as long as their recurrence
+    def native(self, dtype: np.dtype[Any]) -> Recipe | None:
+        """Return how machine code does the whole update, scalars and all, where it can."""
+        if dtype.char not in JITTED:
+            return None
+        loop = self._fused(
+            self._header("loop", "begin", "end", *self.constants), "range(begin, end)"
+        )
+        text = f"{HEAD.format(dtype=dtype)}@inline\n{loop}"
+        scalars = self._prologue, self._next, self.constants, self._hyper
+        return make_recipe(self.name, text, *scalars)
+
+    def _fused(self, header: str, span: str) -> str:
         casts = "".join(f"    {name} = F({name})\n" for name in self.constants)
         flushed = {n: f"normal({value})" for n, value in self._results.items() if n != "p"}
         body = type_literals(_selections(self._text("i", self._results | flushed)))
-        loop = f"    for i in range(ps.size):\n{textwrap.indent(body, ' ' * 8)}"
-        return f"{HEAD.format(dtype=dtype)}{self._header}\n{casts}{loop}"
+        return f"{header}\n{casts}    for i in {span}:\n{textwrap.indent(body, ' ' * 8)}"
 
     @property
     def array_source(self) -> str:
         """The text of the update as NumPy expressions on whole arrays."""
-        return f"{self._header}\n{textwrap.indent(self._text(':', self._results), '    ')}"
+        header = self._header(self.name, *self.constants)
+        return f"{header}\n{textwrap.indent(self._text(':', self._results), '    ')}"
 
-    @property
-    def _header(self) -> str:
-        arrays = (f"{name}s" for name in self.operands)
-        return f"def {self.name}({', '.join((*arrays, *self.constants))}):"
+    def _header(self, name: str, *scalars: str) -> str:
+        arrays = (f"{operand}s" for operand in self.operands)
+        return f"def {name}({', '.join((*arrays, *scalars))}):"
 
     def _text(self, index: str, results: Mapping[str, str]) -> str:
         # All results are evaluated before the first is stored: in the whole-array reading the
@@ -223,7 +244,7 @@ class Program:
         stores = f"{', '.join(at[name] for name in results)} = ({', '.join(results.values())})"
         return "\n".join(filter(None, (loads, self._loop, stores)))
 
-    @functools.cache  # noqa: B019  programs live as long as their recurrence
+    @functools.cache  # noqa: B019
     def function(self, dtype: np.dtype[Any]) -> Callable[..., None]:
         """Return ``function(p, g, *state, **scalars)``, which overwrites all arrays but `g`.
 
@@ -250,16 +271,18 @@ class Program:
         # holds is copied there and back.
         source = f"""
 def update({", ".join((*self.operands, *self.constants))}):
+    run = kernel if p.size < {LARGE} else in_parallel
     if p.flags.c_contiguous:
-        kernel(p.ravel(), g.ravel(), {rest})
+        run(p.ravel(), g.ravel(), {rest})
         return
     rows = p.T
     flat = rows.ravel()
-    kernel(flat, g.T.ravel(), {rest})
+    run(flat, g.T.ravel(), {rest})
     if not rows.flags.c_contiguous:
         rows[...] = flat.reshape(rows.shape)
 """
-        return _define("update", source, {"kernel": kernel})
+        in_parallel = spread(kernel, len(self.operands))
+        return _define("update", source, {"kernel": kernel, "in_parallel": in_parallel})
 
 
 class _Hoist(ast.NodeTransformer):

@@ -309,5 +309,8 @@ class ScaledStep:
         operands = ("p", "g", *self.state)
         return update_op("scaled_step", scaled_step, operands, ("p", *self.state))
 
+    def native(self, dtype: np.dtype[Any]) -> None:
+        """Return nothing: only the host can do the norms between the two."""
+
 
 scaled_step = functools.cache(ScaledStep)

@@ -1,6 +1,7 @@
 """Compiled functions do what the functions do: all ops, optimizers, and every trap."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -301,6 +302,16 @@ def test_an_array_that_is_captured_is_read_at_every_run():
         close(compiled(x).numpy(), function(x))
 
 
+def test_a_constant_that_is_assigned_and_then_read():
+    state = ag.tensor(np.zeros(4))
+
+    def function(x):
+        state.data = x * 2.0
+        return state + 1.0
+
+    check(function, VECTORS)
+
+
 def test_a_closure_that_changes():
     factor = 1.0
 
@@ -453,22 +464,106 @@ def test_gradients_accumulate_where_nobody_forgets_them():
                 model.zero_grad()
 
 
-def test_clipping_by_the_host_is_not_lost():
+def changing_gradients(change):
+    """Return a maker of optimizers that change the gradients first."""
+
     def make(params):
         params = list(params)
         optimizer = optim.SGD(params, lr=0.1)
         plain = optimizer.step
 
-        def clipped():
-            optim.clip_grad_norm_(params, 0.01)
+        def changed():
+            change(params)
             plain()
 
-        optimizer.step = clipped
+        optimizer.step = changed
         return optimizer
 
-    one, two = twins(make)
+    return make
+
+
+def test_gradients_changed_by_the_host_are_not_lost():
+    def halve(params):
+        for p in params:
+            p.grad *= 0.5
+
+    one, two = twins(changing_gradients(halve))
     same_training(one, two, batches())
     assert "hold of a gradient" in one[0].explain()
+
+
+CLIPPINGS = {
+    "norm": lambda p: optim.clip_grad_norm_(p, 0.01),
+    "large norm": lambda p: optim.clip_grad_norm_(p, 1e3),
+    "largest": lambda p: optim.clip_grad_norm_(p, 0.01, norm_type=math.inf),
+    "order 3": lambda p: optim.clip_grad_norm_(p, 0.01, norm_type=3.0, eps=0.0),
+    "finite": lambda p: optim.clip_grad_norm_(p, 0.01, error_if_nonfinite=True),
+    "value": lambda p: optim.clip_grad_value_(p, 0.01),
+    "both": lambda p: (optim.clip_grad_value_(p, 0.02), optim.clip_grad_norm_(p, 0.01)),
+}
+
+
+@pytest.mark.parametrize("clip", CLIPPINGS.values(), ids=CLIPPINGS)
+def test_clipping_is_part_of_the_program(clip):
+    one, two = twins(changing_gradients(clip))
+    same_training(one, two, batches())
+    assert "a program" in one[0].explain(), one[0].explain()
+
+
+def test_clipping_of_weights_of_two_dtypes():
+    def run(compiled):
+        p, q = ag.tensor([3.0, 4.0], requires_grad=True), nn.Parameter(np.float32([2.0]))
+        optimizer = optim.SGD([p, q], lr=0.1)
+
+        def step(x):
+            loss = (p * x).sum() + (q * 2.0).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            norm = optim.clip_grad_norm_([p, q], 1.0)
+            optimizer.step()
+            return ag.multiply(norm, 1.0)
+
+        step = ag.compile(step) if compiled else step
+        norms = [float(step(np.array([1.0, i]))) for i in range(6)]
+        return norms, p.numpy(), q.numpy()
+
+    for found, expected in zip(run(True), run(False), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_gradients_from_outside_are_clipped_anew():
+    def run(compiled):
+        p = ag.tensor([3.0, 4.0], requires_grad=True)
+        optimizer = optim.SGD([p], lr=0.1)
+
+        def step(x):
+            optim.clip_grad_value_([p], 1.0)
+            optimizer.step()
+            return x + 1.0
+
+        step = ag.compile(step) if compiled else step
+        for i in range(8):
+            p.grad = [0.3 * i, -0.4 * i]
+            step(np.array([1.0 * i]))
+        assert not compiled or "a program" in step.explain(), step.explain()
+        return p.numpy()
+
+    np.testing.assert_allclose(run(True), run(False), rtol=1e-14)
+
+
+def test_clipping_raises_in_a_program_as_it_does_without():
+    p = ag.tensor([1.0, 2.0], requires_grad=True)
+
+    @ag.compile
+    def step(x):
+        p.grad = None
+        (p * x).sum().backward()
+        optim.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
+
+    for i in range(5):
+        step(np.array([1.0, 2.0 + i]))
+    with pytest.raises(ValueError, match="clip_grad_norm_: finite gradients, but got inf"):
+        step(np.array([1.0, np.inf]))
 
 
 def test_an_overwritten_parameter_is_seen():
@@ -509,7 +604,7 @@ def test_a_converted_model_is_seen():
                     model.astype(np.float64 if i == 5 else np.float32)
             x = rng.normal(size=(2, 5)).astype(np.float32)
             close(compiled(x).numpy(), ag.tanh(models[1](x)).numpy())
-    assert "another shape, dtype or layout" in compiled.explain()
+    assert "a captured tensor was converted" in compiled.explain()
 
 
 def test_a_captured_array_that_is_resized_is_seen():

@@ -89,6 +89,7 @@ def test_two_processes_at_once_then_damage(tmp_path):
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="nothing is compiled")
 def test_kept_code_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOGRAD_CORE_CACHE", str(tmp_path))
+    before = jit.count()
     kernel = building.build("halve_all", HALVE.format(factor=0.125), None)
     x, out = np.ones(2, np.float32), np.empty(2, np.float32)
     kernel(x, out)
@@ -97,11 +98,13 @@ def test_kept_code_is_used(tmp_path, monkeypatch):
     again(x, out)
     assert out.tolist() == [0.125, 0.125]
     assert sum(again.stats.cache_hits.values()) == 1 == sum(kernel.stats.cache_misses.values())
+    assert jit.count() == {name: times + 1 for name, times in before.items()}
 
 
 @pytest.mark.parametrize("place", ["/proc/no/such", "/dev/null/x"])
 def test_without_a_cache_directory(place):
-    assert "None" in finish(start(USE, AUTOGRAD_CORE_CACHE=place))
+    output = finish(start(f"{USE}\nprint(jit.count())", AUTOGRAD_CORE_CACHE=place))
+    assert "None" in output and "{'loaded': 0, 'compiled': 2}" in output
 
 
 def test_a_directory_open_to_others_is_not_used(tmp_path, monkeypatch):
@@ -119,7 +122,9 @@ def test_a_directory_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch)
         raise PermissionError("read-only file system")
 
     monkeypatch.setattr(building.tempfile, "mkstemp", refuse)
+    before = jit.count()
     assert halve_with(0.0625) == 0.0625
+    assert jit.count()["loaded"] == before["loaded"]
     assert not list(tmp_path.rglob("k_*"))
 
 
@@ -184,3 +189,41 @@ def test_threads_share_one_kernel():
     for thread in threads:
         thread.join()
     assert len(found) == 8 and len({id(kernel) for kernel in found}) == 1
+
+
+MIXED_UP = """
+from autograd_core.kernels import building
+building._Store._path = lambda store, signature, context: store.directory / f"one-{signature}"
+"""
+
+
+def stress(processes, before=""):
+    options = ["cache_stress", "--programs", "20", "--processes", str(processes)]
+    call = f"import sys; sys.argv = {options}; from benchmarks.cache_stress import main; main()"
+    process = start(f"{before}\n{call}")
+    output, _ = process.communicate(timeout=240)
+    return process.returncode, output
+
+
+def test_many_processes_into_one_directory():
+    code, output = stress(processes=3)
+    assert code == 0, output
+    *_, second = output.splitlines()
+    assert [cell.strip() for cell in second.split("|")[1:7]] == "second 0 0 60 0 100.0 %".split(
+        maxsplit=5
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only a forked process has the mistake, too")
+def test_the_stress_notices_a_cache_that_mixes_programs_up():
+    code, output = stress(processes=1, before=MIXED_UP)
+    assert code == 1 and "no wrong result" in output and "but got 0 faults" not in output
+
+
+def test_a_second_process_compiles_nothing_on_its_way_to_a_compiled_step():
+    code = (
+        "from benchmarks.contenders.first_result import run; import json; print(json.dumps(run()))"
+    )
+    first, second = (json.loads(finish(start(code))) for _ in range(2))
+    assert [*first["seconds"]][-1].endswith("compiled")
+    assert second["kernels"]["compiled"] == 0 < second["kernels"]["loaded"]

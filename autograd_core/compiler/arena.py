@@ -28,7 +28,7 @@ class Arena:
     Attributes
     ----------
     table : ndarray of int64
-        The addresses of the workspace and of what lies outside.
+        The addresses of the workspace, of what lies outside, and of what comes with a call.
     held : list of ndarray
         What lies outside: kept alive, and known where it is.
     views : list of ndarray
@@ -45,6 +45,7 @@ class Arena:
         self,
         size: int,
         held: Sequence[np.ndarray],
+        slots: int,
         rooms: Sequence[Room],
         written: Sequence[int],
     ) -> None:
@@ -52,7 +53,8 @@ class Arena:
         begin = -address(raw) % LINE
         self.memory = raw[begin : begin + size]
         self.held = list(held)
-        self.table = np.array([address(self.memory), *map(address, held)], np.int64)
+        self.table = np.zeros(slots, np.int64)
+        self.table[: 1 + len(held)] = [address(self.memory), *map(address, held)]
         self.views = [
             np.ndarray(room.shape, room.dtype, self.memory, room.offset) for room in rooms
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,18 @@ from .layout import Place, collapse, contiguous, index, stretched
 from .memory import Block, rounded
 from .record import Value
 
-__all__ = ["Body"]
+__all__ = ["GRAIN", "PARALLEL", "Body", "Part"]
+
+PARALLEL = 1 << 17  # elements from which threads share a loop
+GRAIN = 1 << 15  # elements that one of them takes at a time
+
+
+class Part(NamedTuple):
+    """Lines that run at once; those of a loop of `extent` rounds that threads share if not 0."""
+
+    lines: list[str]
+    extent: int = 0
+    grain: int = 0
 
 
 class Body:
@@ -45,17 +56,28 @@ class Body:
     ) -> None:
         self.dtype = dtype
         self.kept = kept
-        self.lines: list[str] = []
+        self.parts = [Part([])]
         self.definitions: dict[str, None] = {}  # in the text's own types
         self.functions: dict[str, None] = {}  # written for any float type
         self.reasons: list[str] = []  # why a run may be given up
         self.blocks: list[Block] = []
         self.arrays: dict[str, np.ndarray] = {}  # that are neither values nor workspace
+        self.scalars: dict[tuple[str, str], tuple[str, str]] = {}  # of updates: cell and name
         self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
+        self.settings: dict[str, np.ndarray] = {}  # of optimizers, by the arrays' names
         self.now = 0
         self._offsets = offsets
         self._total = 0
         self._places = dict(outside)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the part that is being written."""
+        return self.parts[-1].lines
+
+    @lines.setter
+    def lines(self, lines: list[str]) -> None:
+        self.parts[-1].lines[:] = lines
 
     # ---------------------------------------------------------------------------- memory
 
@@ -125,6 +147,19 @@ class Body:
         for depth, size in enumerate(sizes):
             self.lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
         self.lines += ["    " * len(sizes) + line for line in body]
+
+    def shared(self, sizes: Sequence[int], body: Iterable[str], elements: int) -> None:
+        """Write loops; one over many elements is a part of its own, which threads share."""
+        if elements < PARALLEL or not sizes or sizes[0] == 1:
+            self.nest(sizes, body)
+            return
+        grain = max(1, GRAIN * sizes[0] // elements)
+        self.parts.append(Part(["for i0 in range(begin, end):"], sizes[0], grain))
+        inner = [f"    {line}" for line in body]
+        for depth, size in enumerate(sizes[1:], 1):
+            self.lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
+        self.lines += ["    " * (len(sizes) - 1) + line for line in inner]
+        self.parts.append(Part([]))
 
     def copy(self, source: Place, shape: Sequence[int], target: Place) -> None:
         """Write a copy of a value from one place to another."""

@@ -14,7 +14,7 @@ from ..tape import Leaf
 from ..tensor import Tensor
 from .record import Step, Trace, Value
 
-__all__ = ["difference", "unproven"]
+__all__ = ["difference", "fresh", "unproven"]
 
 
 def difference(one: Trace, two: Trace) -> str | None:
@@ -77,6 +77,19 @@ def unproven(one: Trace, two: Trace) -> bool:
     """Whether two recordings have captured equal arrays that are not one and the same."""
     pairs = zip(one.values, two.values, strict=False)
     return any(x.holder is not y.holder for x, y in pairs if x.holder is not None)
+
+
+def fresh(one: Trace, two: Trace) -> set[Value]:
+    """Return the captured values of the second of two equal recordings that are constants.
+
+    Both made an array of their own for them, with the same content: nobody can change it.
+    """
+    pairs = zip(one.values, two.values, strict=False)
+    return {y for x, y in pairs if x.holder is not y.holder and _apart(content(x), content(y))}
+
+
+def _apart(x: Any, y: Any) -> bool:
+    return alike(x, y) and not np.may_share_memory(x, y)
 
 
 def alike(x: Any, y: Any) -> bool:

@@ -9,6 +9,7 @@ recorded again and compared (the audit). What cannot be a program runs as it alw
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -18,14 +19,17 @@ from ..errors import GraphError, explain
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
-from .compare import alike, difference, unproven
+from .batches import Batches, fits
+from .compare import alike, difference, fresh, unproven
 from .emit import Stale
 from .environment import Surroundings
 from .program import Program, objection
+from .quick import MISS, Quick, quick
 from .record import Trace, Value
 
 __all__ = ["Compiled", "compile"]
 
+MOST_QUICK_WAYS = 4  # of one kind; where surroundings change all the time it is not worth while
 MOST_KINDS = 64  # of calls with different shapes or settings; more of them run as they always did
 
 
@@ -75,7 +79,7 @@ def compile(
     np.float64(13.0)
     >>> print(norm.explain())
     1 kind of call
-      float64(2,): a program of 10 steps, run 1 time
+      float64(2,): a program of 7 steps, run 1 time
     """
     if function is None:
         return functools.partial(compile, audit=audit, native=native)
@@ -85,10 +89,15 @@ def compile(
 class Kind:
     """The calls of one kind: what was recorded of them, and the program."""
 
-    def __init__(self, native: bool) -> None:
+    def __init__(self, native: bool, audit: bool) -> None:
         self.native = native
-        self.calls = 0
-        self.runs = 0
+        self.audit = audit
+        self.runs = 0  # calls that the program took
+        self.others = 0
+        self.limit = 0.0  # the number of runs before which a recording is due
+        self.quick: Quick | None = None
+        self.quick_ways = 0  # that were made
+        self.batches: Batches | None = None
         self.left: dict[str, int] = {}  # why runs were given up, and how often
         self.reason: str | None = "recorded once"  # why there is no program
         self.hopeless = False
@@ -107,23 +116,41 @@ class Kind:
         elif self.program is None and before.leaves_open(recording):
             self.reason = "recorded with equal inputs only, which proves no constant"
         elif self.program is None:
-            self.program = Program(recording.trace, recording.outputs, self.native)
+            constants = fresh(before.trace, recording.trace)
+            self.program = Program(recording.trace, recording.outputs, self.native, constants)
+            self.quick, self.quick_ways, self.batches = None, 0, None
             recording.before.clear()  # they have proved what they could
 
     def leave(self, stale: Stale) -> None:
         """Note that a run was given up; start anew if the program is no longer right."""
         self.left[str(stale)] = self.left.get(str(stale), 0) + 1
         if stale.lasting:
-            self.recording = self.program = None
+            self.recording = self.program = self.quick = self.batches = None
 
     def worth_recording(self) -> bool:
         """Whether to try again to make a program; ever more rarely, because it takes its time."""
         return self.calls <= 4 or self.recording is None or self.calls & (self.calls - 1) == 0
 
+    @property
+    def calls(self) -> int:
+        """How often the function was called."""
+        return self.runs + self.others
+
     def due(self) -> bool:
-        """Whether the audit wants this call recorded again."""
-        digits = str(self.calls)
-        return self.calls == 3 or (digits[0] == "1" and self.calls >= 10 and not int(digits[1:]))
+        """Whether the audit wants the next call recorded again: 3, 10, 100, 1000, ..."""
+        after = self.calls + 1
+        power = 10 ** (len(str(after)) - (str(after).strip("0") == "1" and after > 1))
+        due = 3 if after <= 3 else max(power, 10)
+        self.limit = due - self.others if self.audit else math.inf
+        return self.audit and after == due
+
+    def pave(self, leaves: Sequence[Any], unchanged: Callable[[], Callable[[], bool]]) -> None:
+        """Make the quick way for calls like this one, but not again and again."""
+        assert self.program is not None and self.recording is not None
+        if self.quick_ways < MOST_QUICK_WAYS and self.program.is_native and _is_flat(leaves):
+            self.quick_ways += 1
+            way = quick(self.program.emission, leaves, self, unchanged(), self.recording)
+            self.quick = way
 
 
 class Recording:
@@ -168,6 +195,16 @@ class Recording:
         same = all(map(alike, self.before, other.before))
         return same and unproven(self.trace, other.trace)
 
+    def text(self, names: Sequence[str], named: Callable[[str, Any], str]) -> str:
+        """Return an expression for the result, of the names of arrays."""
+        left = iter(names)
+        flat = [
+            _handed_text(next(left), x, p) if isinstance(x, Value) else named("leaf", x)
+            for x, p in zip(self.flat, self.plain, strict=True)
+        ]
+        alone = self.build([0]) == 0 if len(flat) == 1 else False
+        return flat[0] if alone else f"{named('build', self.build)}([{', '.join(flat)}])"
+
     def results(self, arrays: Sequence[np.ndarray] | None = None) -> Any:
         """Return the results, of this call or of another, in the function's containers."""
         if arrays is None:
@@ -182,8 +219,18 @@ class Recording:
         )
 
 
+def _is_flat(leaves: Sequence[Any]) -> bool:
+    return all(isinstance(x, Tensor) or type(x) is np.ndarray for x in leaves)
+
+
 def _handed(array: np.ndarray, plain: bool) -> Any:
-    return array[()] if plain else wrap(array, None)
+    return (array if array.shape else array[()]) if plain else wrap(array, None)
+
+
+def _handed_text(name: str, value: Value, plain: bool) -> str:
+    if not plain:
+        return f"wrap({name}, None)"
+    return name if value.shape else f"{name}[()]"
 
 
 def _can_be_differentiated(x: Any) -> bool:
@@ -214,22 +261,32 @@ class Compiled:
         self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
         self._surroundings = Surroundings(function)
+        self._quick: Quick | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, by a program where there is one."""
+        if self._quick is not None and not kwargs:
+            result = self._quick(args)
+            if result is not MISS:
+                return result
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, build = flatten((args, kwargs))
         kind = self._kind(leaves, args, kwargs)
         if kind is None:
             self.strangers += 1
             return self.function(*args, **kwargs)
-        kind.calls += 1
-        if kind.program is not None and not (self.audit and kind.due()):
+        due = kind.due()
+        if kind.program is not None and not due:
             try:
-                return self._run(kind, leaves)
+                return self._run(kind, leaves, args)
             except Stale as stale:
                 kind.leave(stale)
                 if not stale.lasting:
+                    kind.others += 1
                     return self.function(*args, **kwargs)
+        kind.others += 1
         if kind.hopeless or not (kind.program or kind.worth_recording()):
             return self.function(*args, **kwargs)
         return self._record(kind, leaves, build)
@@ -243,12 +300,15 @@ class Compiled:
         key = (given, shapes, current().recording, self._surroundings.key())
         if key not in self.kinds and len(self.kinds) >= MOST_KINDS:
             return None
-        return self.kinds.setdefault(key, Kind(self.native))
+        return self.kinds.setdefault(key, Kind(self.native, self.audit))
 
-    def _run(self, kind: Kind, leaves: Sequence[Any]) -> Any:
+    def _run(self, kind: Kind, leaves: Sequence[Any], args: tuple[Any, ...]) -> Any:
         assert kind.program is not None and kind.recording is not None
-        results = kind.program([_array(x) for x in leaves if _is_array(x)])
+        results = kind.program.run([_array(x) for x in leaves if _is_array(x)])
         kind.runs += 1
+        if len(args) == len(leaves):
+            kind.pave(args, self._surroundings.test)
+            self._quick = kind.quick
         return kind.recording.results(results)
 
     def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
@@ -264,6 +324,54 @@ class Compiled:
             do = "Pass what changes as an argument, or call it without compile"
             raise GraphError(explain(what, kind.reason, do))
         return recording.results()
+
+    def over(
+        self,
+        arrays: Sequence[np.ndarray],
+        order: np.ndarray,
+        settings: Callable[[Sequence[np.ndarray], int], np.ndarray] | None = None,
+    ) -> tuple[int, np.ndarray]:
+        """Call the function on many batches of rows, natively, as far as that goes.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+            One for each argument, with the rows of all examples.
+        order : ndarray of int64, shape (calls, rows)
+            Which rows make a batch.
+        settings : callable, optional
+            Given the arrays of float64 that hold the settings of the optimizers, and a number of
+            calls, returns what they are to hold at each, in a row.
+
+        Returns
+        -------
+        int
+            How many calls were done. The next batch has to be passed to the function itself: there
+            is no program yet, a recording is due, or it was given up.
+        ndarray of float64, shape (calls, outputs)
+            The numbers that the function returned.
+        """
+        kind = self._kind_of_rows(arrays, order)
+        steps = 0 if kind is None else int(min(len(order), kind.limit - kind.runs - 1))
+        if kind is None or steps <= 0 or kind.batches is None:
+            return 0, np.empty((0, 0))
+        try:
+            done, figures = kind.batches.run(arrays, order[:steps], settings)
+        except Stale as stale:
+            kind.leave(stale)
+            return 0, np.empty((0, 0))
+        kind.runs += done
+        return done, figures
+
+    def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
+        """Return the kind of calls on rows of arrays, if its program can do many of them."""
+        batch = [array[order[0]] for array in arrays]
+        kind = self._kind(batch, tuple(batch), {}) if len(order) else None
+        if kind is None or kind.program is None or kind.recording is None or kind.due():
+            return None
+        if kind.batches is None and fits(kind.program):
+            kind.batches = Batches(kind.program)
+        return kind
 
     @property
     def programs(self) -> list[Program]:

@@ -21,20 +21,21 @@ call of its forward function on arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..guard import wrote, wrote_all
+from ..kernels.threads import parallel
 from ..tape import clock
 from ..tensor import Tensor
 from .arena import Arena
 from .compare import alike
 from .native import Segment
-from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
 
-__all__ = ["Stale", "emit"]
+__all__ = ["Emission", "Stale"]
 
 
 class Stale(Exception):  # noqa: N818
@@ -77,6 +78,7 @@ class _Text:
             "in_rows": in_rows,
             "isfinite": math.isfinite,
             "own": own,
+            "parallel": parallel,
             "rebind": rebind,
             "vdot": np.vdot,
             "wrote": wrote,
@@ -100,40 +102,97 @@ class _Text:
         return repr(x) if plain else self.named("number", x)
 
 
-def emit(
-    inputs: Sequence[Value],
-    captured: Sequence[Value],
-    parts: Sequence[Step | Segment],
-    outputs: Sequence[Value],
-    gradients: Mapping[Any, Value | None],
-) -> tuple[str, Callable[..., Any]]:
-    """Return the text of a function of the inputs, and it.
+class Emission:
+    """A program as text: all its parts, then the gradients for their leaves, then the outputs.
 
-    It does all the parts, returns the outputs and hands the gradients to their leaves.
+    Attributes
+    ----------
+    source : str
+        The text of ``run(*inputs)``.
+    run : callable
     """
-    text = _Text()
-    results = [*outputs, *(v for v in gradients.values() if v is not None)]
-    native = [part for part in parts if isinstance(part, Segment)]
-    alone = {x for part in parts if not isinstance(part, Segment) for x in part.reads}
-    alone |= {*results, *(x for segment in native for x in segment.arrays)}
-    for value in captured:
-        if value in alone:
-            text.lines += _captured(value, text)
-    for segment in native:
-        text.lines += _validated(segment, text)
-    for part in parts:
-        text.lines += _segment(part, text) if isinstance(part, Segment) else _step(part, text)
-    leaving = _Results(parts, results)
-    for leaf, gradient in gradients.items():
-        text.lines.append(f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}")
-    returned = map(leaving.own, outputs)
-    text.lines += [f"result = ({''.join(f'{x}, ' for x in returned)})"]
-    text.lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
-    text.lines.append("return result")
-    header = f"def run({', '.join(value.name for value in inputs)}):"
-    source = "\n    ".join([header, *text.lines]) + "\n"
-    exec(source, text.scope)
-    return source, text.scope["run"]
+
+    def __init__(
+        self,
+        inputs: Sequence[Value],
+        captured: Sequence[Value],
+        parts: Sequence[Step | Segment],
+        outputs: Sequence[Value],
+        gradients: Mapping[Any, Value | None],
+    ) -> None:
+        self.inputs = inputs
+        self.captured = captured
+        self.parts = parts
+        self.outputs = outputs
+        self.gradients = gradients
+        self.text = _Text()
+        lines = [*self.lines(), f"return ({''.join(f'{x}, ' for x in self.leaving)})"]
+        header = f"def run({', '.join(value.name for value in inputs)}):"
+        self.source = "\n    ".join([header, *lines]) + "\n"
+        exec(self.source, self.text.scope)
+        self.run: Callable[..., Any] = self.text.scope["run"]
+
+    def lines(self, trusting: bool = False) -> list[str]:
+        """Return the lines that do all the parts, and leave the outputs in `leaving`.
+
+        `trusting` that inputs lie in row order, which segments check, and do not copy.
+        """
+        text = self.text
+        results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
+        native = self.segments
+        lines: list[str] = []
+        for value in self.captured:
+            if value in self._alone(native, results):
+                lines += _captured(value, text)
+        for segment in native:
+            lines += _validated(segment, text)
+        trusted = set(self.inputs) if trusting else set()
+        for part in self.parts:
+            if isinstance(part, Segment):
+                lines += _segment(part, text, trusted)
+            else:
+                lines += _step(part, text)
+        leaving = _Results(self.parts, results)
+        lines += self._handed(leaving)
+        self.leaving = [f"y{i}" for i in range(len(self.outputs))]
+        for name, value in zip(self.leaving, self.outputs, strict=True):
+            lines.append(f"{name} = {leaving.own(value)}")
+        lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
+        return lines
+
+    def stages(self) -> tuple[Callable[[], Arena], Callable[[Arena], None]]:
+        """Return what a program that is one segment does before and after its machine code runs.
+
+        The first function returns the arena, or raises `Stale`; the second hands over gradients.
+        """
+        (segment,) = self.segments
+        text, arena = self.text, _arena(segment, self.text)
+        before = [*_validated(segment, text), *_ready(segment, text), f"return {arena}"]
+        results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
+        after = _written(segment, text) + self._handed(_Results(self.parts, results))
+        after.append(f"{text.named('pool', segment.pool)}.append({arena})")
+        exec("\n    ".join(["def before():", *before]), text.scope)
+        exec("\n    ".join([f"def after({arena}):", *after]), text.scope)
+        return text.scope["before"], text.scope["after"]
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The parts that are machine code."""
+        return [part for part in self.parts if isinstance(part, Segment)]
+
+    def _handed(self, leaving: _Results) -> list[str]:
+        """Write how leaves get their gradients."""
+        text = self.text
+        return [
+            f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}"
+            for leaf, gradient in self.gradients.items()
+        ]
+
+    def _alone(self, native: Sequence[Segment], results: Sequence[Value]) -> set[Value]:
+        """Return the values that lines, not segments, need."""
+        steps = (part for part in self.parts if not isinstance(part, Segment))
+        read = {x for step in steps for x in step.reads}
+        return read | {*results, *(x for segment in native for x in segment.arrays)}
 
 
 def _arena(segment: Segment, text: _Text) -> str:
@@ -154,31 +213,58 @@ def _valid(step: Host, text: _Text) -> list[str]:
     ]
 
 
-def _segment(segment: Segment, text: _Text) -> list[str]:
+def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
-    function, arena = text.named("native", segment.compile()), _arena(segment, text)
+    arena = _arena(segment, text)
+    lines = _ready(segment, text)
+    given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
+    for i, function in enumerate(segment.functions):
+        native, table = text.named("native", function.call), f"{arena}.table"
+        if function.extent:
+            rounds = f"lambda begin, end: {native}({table}, begin, end)"
+            lines.append(f"parallel({rounds}, {function.extent}, {function.grain})")
+            continue
+        lines.append(f"status = {native}({', '.join([*(given if i == 0 else ()), table])})")
+        reasons = text.named("reasons", ["", *segment.reasons])
+        lines += ["if status:", f"    raise Stale({reasons}[status])"]
+    return lines + _written(segment, text)
+
+
+def _ready(segment: Segment, text: _Text) -> list[str]:
+    """Write how a segment gets an arena that knows where everything is."""
+    arena = _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
     lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
     found = [_found(value, text) for value in segment.captured]
-    held = ", ".join(found)
     moved = [
         f"{array} is not {arena}.held[{i}]"
         for i, array in enumerate(found)
         if array.endswith("_value")
     ]
+    nodes = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
+    lines += _same_nodes(nodes, text)
     if moved:
-        lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({held},))"]
-    arrays = "".join(f"in_rows({value.name}), " for value in segment.arrays)
-    lines.append(f"status = {function}({arrays}{arena}.table)")
-    if segment.reasons:
-        reasons = text.named("reasons", ["", *segment.reasons])
-        lines += ["if status:", f"    raise Stale({reasons}[status])"]
-    if segment.written:
-        lines.append(f"wrote_all({arena}.stamp, next(clock))")
-    if segment.results:
-        names = "".join(f"{value.name}, " for value in segment.results)
-        lines.append(f"{names[:-1]} = {arena}.views")
+        lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({', '.join(found)},))"]
     return lines
+
+
+def _written(segment: Segment, text: _Text) -> list[str]:
+    """Write that parameters were written, and names for the results."""
+    arena = _arena(segment, text)
+    lines = [f"wrote_all({arena}.stamp, next(clock))"] if segment.written else []
+    names = "".join(f"{value.name}, " for value in segment.results)
+    return [*lines, f"{names[:-1]} = {arena}.views"] if names else lines
+
+
+def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:
+    """Write the check that leaves are the same: that none was frozen or thawed."""
+    tests = []
+    for tensor in tensors:
+        node = "None" if tensor.node is None else text.named("node", tensor.node)
+        tests.append(f"{text.named('holder', tensor)}.node is not {node}")
+    reason = "a captured tensor was converted, frozen or thawed"
+    lasting = f"    raise Stale({reason!r}, lasting=True)"
+    return [f"if {' or '.join(tests)}:", lasting] if tests else []
 
 
 class _Results:
@@ -186,7 +272,7 @@ class _Results:
 
     def __init__(self, parts: Sequence[Step | Segment], results: Sequence[Value]) -> None:
         self.results = results
-        self.made = {step.result for step in parts if isinstance(step, Apply)}
+        self.made = {step.result for step in parts if isinstance(step, Apply | Draw)}
         self.lends = not any(isinstance(part, Guard) for part in parts)
         segments = [part for part in parts if isinstance(part, Segment)]
         self.segment_of = {value: segment for segment in segments for value in segment.results}
@@ -242,6 +328,11 @@ def _apply(step: Apply, text: _Text) -> list[str]:
     return [f"{step.result.name} = {call}"]
 
 
+def _draw(step: Draw, text: _Text) -> list[str]:
+    result, draw = step.result, text.named("draw", step.rng.random)
+    return [f"{result.name} = {draw}({result.shape}, {text.named('dtype', result.dtype)})"]
+
+
 def _guard(step: Guard, text: _Text) -> list[str]:
     seen = text.named("seen", step.content)
     reason = f"what the host read at {step.line} is another value now"
@@ -279,6 +370,7 @@ def _overwrite(step: Overwrite, text: _Text) -> list[str]:
 
 WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
     Apply: _apply,
+    Draw: _draw,
     Guard: _guard,
     Finite: _finite,
     Host: _host,

@@ -8,6 +8,7 @@ tensors count by identity: their content is read at every run.
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Hashable
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -26,6 +27,9 @@ OPAQUE = (np.ndarray, Tensor, Op, type, ModuleType, BuiltinFunctionType, np.rand
 LIBRARIES = ("autograd_core", "nn", "optim", "numpy", "builtins")
 DEEPEST = 6  # containers within containers
 
+Name = Callable[[Any], str]  # the name by which a text knows an object
+Test = Callable[[Name], str]  # an expression that is true as long as a place holds what it does
+
 
 class Surroundings:
     """The Python state that a function depends on.
@@ -38,6 +42,7 @@ class Surroundings:
         self.function = function
         self._key: Hashable = None
         self._watched: list[tuple[Callable[[], list[Any]], list[Any]]] = []
+        self._tests: list[list[Test]] = []
 
     def key(self) -> Hashable:
         """Return what the surroundings are now; equal keys mean equal surroundings."""
@@ -50,6 +55,25 @@ class Surroundings:
         self._find()
         return self._key
 
+    def test(self) -> Callable[[], bool]:
+        """Return a function that says, fast, whether all is as it was at the last `key`.
+
+        It may say no where a new key would be equal.
+        """
+        scope: dict[str, Any] = {}
+
+        def named(thing: Any) -> str:
+            name = f"o{id(thing)}"
+            scope[name] = thing
+            return name
+
+        tests = [test(named) for tests in self._tests for test in tests]
+        lines = ["def unchanged():", "    try:", f"        return {' and '.join(tests) or True}"]
+        lines += ["    except (AttributeError, LookupError, ValueError):", "        return False"]
+        exec("\n".join(lines), scope)
+        found: Callable[[], bool] = scope["unchanged"]
+        return found
+
     def _find(self) -> None:
         names: set[str] = set()
         before = -1
@@ -58,6 +82,7 @@ class Surroundings:
             search = _Search(names)
             search.enter(self.function, 0)
         looks = search.looks
+        self._tests = search.tests
         self._key = tuple(search.found)
         contents = [look() for look in looks]
         self._alive = contents  # so that an id stays that of the same object
@@ -75,6 +100,7 @@ class _Search:
         self.names = names
         self.found: list[Hashable] = []
         self.looks: list[Callable[[], list[Any]]] = []
+        self.tests: list[list[Test]] = []
         self._seen: set[int] = set()
 
     def enter(self, x: Any, depth: int) -> None:
@@ -89,6 +115,7 @@ class _Search:
         look = self.look(x)
         if look is not None:
             self.looks.append(look)
+            self.tests.append(self.tested(x))
             for part in look():
                 self.enter(part, depth + (not isinstance(x, FunctionType)))
 
@@ -104,6 +131,26 @@ class _Search:
         if not hasattr(x, "__dict__") or hasattr(x, "__compile_key__"):
             return None
         return self.of_object(x)
+
+    def tested(self, x: Any) -> list[Test]:
+        """Return tests that an object leads to what it leads to now."""
+        if isinstance(x, FunctionType):
+            return _tests_of_function(x)
+        if isinstance(x, dict):
+            return _tests_of_dict(x)
+        if isinstance(x, list):
+            return [_has_size(x), *(partial(_is_entry, x, i, part) for i, part in enumerate(x))]
+        if isinstance(x, set):
+            return [lambda named: f"{named(x)} == {named(set(x))}"]
+        if not hasattr(x, "__dict__") or type(x).__module__ in ("builtins", "types", "functools"):
+            return []  # immutable
+        kind = type(x)
+        methods = {n: getattr(kind, n, None) for n in (*sorted(self.names), "forward", "__call__")}
+        own = [(n, f) for n, f in methods.items() if isinstance(f, FunctionType)]
+        return [
+            *_tests_of_dict(vars(x)),
+            *(partial(_is_attribute, kind, name, method) for name, method in own),
+        ]
 
     def of_object(self, x: Any) -> Callable[[], list[Any]]:
         """Look at the attributes of an object, and at the methods that may be called."""
@@ -145,6 +192,47 @@ def _of_function(function: FunctionType) -> Callable[[], list[Any]]:
         return [len(held), *held, *defaults, *(space.get(name) for name in names)]
 
     return look
+
+
+def _has_size(x: Any) -> Test:
+    size = len(x)
+    return lambda named: f"len({named(x)}) == {size}"
+
+
+def _is_entry(x: Any, place: Any, part: Any, named: Name) -> str:
+    where = repr(place) if isinstance(place, int | str) else named(place)
+    return f"{named(x)}[{where}] is {named(part)}"
+
+
+def _is_attribute(x: Any, name: str, part: Any, named: Name) -> str:
+    return f"{named(x)}.{name} is {named(part)}"
+
+
+def _tests_of_dict(x: dict[Any, Any]) -> list[Test]:
+    return [_has_size(x), *(partial(_is_entry, x, key, part) for key, part in x.items())]
+
+
+def _tests_of_function(x: FunctionType) -> list[Test]:
+    """Test what cells and global names stand for."""
+    cells = [cell for cell in x.__closure__ or () if _bound(cell)]
+    space = x.__globals__
+    names = sorted(_globals_in(x.__code__))
+    known = [name for name in names if name in space]
+    return [
+        *(partial(_is_attribute, c, "cell_contents", c.cell_contents) for c in cells),
+        *(partial(_is_entry, space, name, space[name]) for name in known),
+        *(partial(_is_absent, space, name) for name in names if name not in space),
+    ]
+
+
+def _is_absent(x: dict[str, Any], name: str, named: Name) -> str:
+    return f"{name!r} not in {named(x)}"
+
+
+def _globals_in(code: CodeType) -> set[str]:
+    own = {step.argval for step in dis.get_instructions(code) if "GLOBAL" in step.opname}
+    nested = (_globals_in(part) for part in code.co_consts if isinstance(part, CodeType))
+    return own.union(*nested)
 
 
 def _bound(cell: Any) -> bool:

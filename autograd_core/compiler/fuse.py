@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .loops import reduced_axes
 from .record import Apply, Step, Value
 
-__all__ = ["units"]
+__all__ = ["is_sum", "units"]
+
+LARGE = 2048  # elements from which a sum is taken in the loop that makes its summands
 
 
 def units(steps: Sequence[Step], moves: Callable[[Step], bool]) -> list[list[Step]]:
@@ -37,6 +40,9 @@ def units(steps: Sequence[Step], moves: Callable[[Step], bool]) -> list[list[Ste
                 loops.setdefault(shape, []).append(joined)
             found[joined].append(step)
             ready[step.result] = joined + 1
+        elif _sums_in_loop(step, earliest, found):
+            found[earliest - 1].append(step)
+            ready[step.result] = earliest
         elif moves(step) and earliest:
             found[earliest - 1].append(step)
             ready[step.result] = earliest
@@ -44,6 +50,25 @@ def units(steps: Sequence[Step], moves: Callable[[Step], bool]) -> list[list[Ste
             found.append([step])
             ready[step.result] = len(found)
     return found
+
+
+def _sums_in_loop(step: Apply, earliest: int, found: list[list[Step]]) -> bool:
+    """Whether a sum is taken in the loop that computes what it adds."""
+    if step.op.name not in ("sum", "mean") or not earliest:
+        return False
+    (x,) = step.parts
+    unit = found[earliest - 1]
+    made = any(isinstance(s, Apply) and s.op.pointwise and s.result is x for s in unit)
+    if not made or x.dtype.kind != "f" or x.size < LARGE or not x.shape:
+        return False
+    kept = reduced_axes(step)
+    others = {reduced_axes(s) for s in unit if is_sum(s)}  # type: ignore[arg-type]
+    return kept is not None and others <= {kept}
+
+
+def is_sum(step: Step) -> bool:
+    """Whether a step of a loop's unit is a sum that it takes."""
+    return isinstance(step, Apply) and step.op.name in ("sum", "mean")
 
 
 def _loop_to_join(

@@ -1,34 +1,170 @@
-"""Loops of elementwise steps: values live in registers unless somebody else needs them."""
+"""Loops of elementwise steps: values live in registers unless somebody else needs them.
+
+Sums along the last axes of what a loop computes are taken in it: it writes blocks of summands,
+adds each up with vectors, and the blocks in double precision. A loop over many elements is a
+part of its own, which several threads can share; its results do not depend on how many.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from .body import Body
-from .layout import collapse
+from .layout import Place, collapse, contiguous
 from .record import Apply, Value
 from .scalars import inlined
 
-__all__ = ["loop"]
+__all__ = ["loop", "reduced_axes"]
+
+BLOCK = 512
+TOTAL = """
+@inline
+def total_of(x):
+    total = np.float64(0)
+    for i in range(x.size):
+        total += x[i]
+    return total
+"""
+Strides = dict[Value, tuple[int, ...]]
 
 
-def loop(body: Body, group: Sequence[Apply], needed: Callable[[Value], bool]) -> None:
-    """Write the loop of elementwise steps of one shape; `needed` tells what to store."""
+def reduced_axes(step: Apply) -> int | None:
+    """Return how many of the first axes a reduction keeps; None if it keeps a later one."""
+    shape, axis = step.parts[0].shape, step.attributes["axis"]
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    summed = sorted(a % len(shape) for a in axes)
+    first = len(shape) - len(summed)
+    return first if summed == list(range(first, len(shape))) else None
+
+
+def loop(
+    body: Body, group: Sequence[Apply], sums: Sequence[Apply], needed: Callable[[Value], bool]
+) -> None:
+    """Write the loop of elementwise steps of one shape, with sums over the same last axes.
+
+    `needed` tells what to store.
+    """
     inside = {step.result: None for step in group}
     kept = [value for value in inside if needed(value)]
     read = [x for step in group for x in step.reads]
     outer = [x for x in dict.fromkeys(read) if x not in inside]
     shape = group[0].result.shape
-    places, strides = {}, {}
+    places: dict[Value, Place] = {}
+    strides: Strides = {}
     for value in outer:
         places[value], strides[value] = body.read(value, shape)
     for value in kept:
         places[value] = body.allot(value)
         strides[value] = places[value].strides
-    sizes, collapsed = collapse(shape, strides)
-    lines = [f"{x.name}_ = F({body.at(places[x], collapsed[x])})" for x in outer]
-    lines += [f"{step.result.name}_ = {inlined(step)}" for step in group]
-    for value in kept:
-        stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
-        lines.append(f"{body.at(places[value], collapsed[value])} = {stored}")
-    body.nest(sizes, lines)
+    writer = _Loop(body, group, outer, kept, places)
+    if sums:
+        writer.summing(shape, strides, sums)
+    else:
+        sizes, collapsed = collapse(shape, strides)
+        body.shared(sizes, writer.lines(collapsed), math.prod(shape))
+
+
+class _Loop:
+    def __init__(
+        self,
+        body: Body,
+        group: Sequence[Apply],
+        read: Sequence[Value],
+        kept: Sequence[Value],
+        places: dict[Value, Place],
+    ) -> None:
+        self.body = body
+        self.group = group
+        self.read = read
+        self.kept = kept
+        self.places = places
+
+    def lines(self, strides: Strides) -> list[str]:
+        """Return the lines for one element."""
+        body = self.body
+        lines = [f"{x.name}_ = F({body.at(self.places[x], strides[x])})" for x in self.read]
+        lines += [f"{step.result.name}_ = {inlined(step)}" for step in self.group]
+        for value in self.kept:
+            stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
+            lines.append(f"{body.at(self.places[value], strides[value])} = {stored}")
+        return lines
+
+    def summing(self, shape: tuple[int, ...], strides: Strides, sums: Sequence[Apply]) -> None:
+        """Write the loop in blocks, the sums of which are added up."""
+        first = reduced_axes(sums[0]) or 0
+        outside, before = collapse(shape[:first], {v: s[:first] for v, s in strides.items()})
+        inside, within = collapse(shape[first:], {v: s[first:] for v, s in strides.items()})
+        joined = {v: (*before[v], *within[v]) for v in strides}
+        if not inside:  # of one element each
+            inside, joined = [1], {v: (*s, 0) for v, s in joined.items()}
+        elements = math.prod(shape)
+        names = [f"t{i}" for i in range(len(sums))]
+        results = [self.body.allot(step.result) for step in sums]
+        if outside:
+            stride = contiguous(outside)
+            stores = [self.body.at(place, stride) for place in results]
+            lines = self._summed(inside, len(outside), self.lines(joined), names, sums)
+            lines += _stored(stores, sums, names)
+            self.body.shared(outside, lines, elements)
+            return
+        if len(inside) == 1:  # the blocks are what is shared
+            joined = {v: (0, *s) for v, s in joined.items()}
+            rows = -(-inside[0] // BLOCK)
+            block = f"range(i0 * {BLOCK}, min(i0 * {BLOCK} + {BLOCK}, {inside[0]}))"
+            lines = _block(names, f"for i1 in {block}:", self.lines(joined), sums)
+        else:
+            rows, *inside = inside
+            lines = self._summed(inside, 1, self.lines(joined), names, sums)
+        totals = [self.body.scratch((rows,), np.float64) for _ in sums]
+        lines += [f"{self.body.at(p, (1,))} = {n}" for n, p in zip(names, totals, strict=True)]
+        self.body.shared([rows], lines, elements)
+        self.body.definitions[TOTAL] = None
+        found = [f"total_of({self.body.flat(place, rows)})" for place in totals]
+        self.body.lines += _stored(map(self.body.at, results), sums, found)
+
+    def _summed(
+        self,
+        sizes: Sequence[int],
+        depth: int,
+        element: Sequence[str],
+        names: Sequence[str],
+        sums: Sequence[Apply],
+    ) -> list[str]:
+        """Return lines that add up all elements of the last axes."""
+        *rows, length = sizes
+        lines = [f"{name} = np.float64(0)" for name in names]
+        indent = 0
+        for i, size in enumerate(rows):
+            lines.append(f"{'    ' * indent}for i{depth + i} in range({size}):")
+            indent += 1
+        last = f"i{depth + len(rows)}"
+        lines.append(f"{'    ' * indent}for b in range(0, {length}, {BLOCK}):")
+        head = f"for {last} in range(b, min(b + {BLOCK}, {length})):"
+        sums_of_block = _block([f"b{name}" for name in names], head, element, sums)
+        sums_of_block += [f"{name} += b{name}" for name in names]
+        return lines + [f"{'    ' * (indent + 1)}{line}" for line in sums_of_block]
+
+
+def _block(
+    names: Sequence[str], head: str, element: Sequence[str], sums: Sequence[Apply]
+) -> list[str]:
+    """Return lines that add up one block, with vectors, and widen the sums."""
+    lines = [f"{name} = F(0)" for name in names]
+    lines.append(head)
+    lines += [f"    {line}" for line in element]
+    for name, step in zip(names, sums, strict=True):
+        lines.append(f"    {name} = sum_reordered({name}, {step.parts[0].name}_)")
+    return lines
+
+
+def _stored(targets: Iterable[str], sums: Sequence[Apply], totals: Sequence[str]) -> list[str]:
+    """Return lines that store sums, or means."""
+    lines = []
+    for target, step, total in zip(targets, sums, totals, strict=True):
+        count = step.parts[0].size // step.result.size
+        mean = f" / np.float64({count})" if step.op.name == "mean" else ""
+        lines.append(f"{target} = F({total}{mean})")
+    return lines

@@ -1,29 +1,26 @@
-"""Native segments: runs of steps as one function of machine code.
+"""Native segments: runs of steps as machine code, mostly one function.
 
 A segment works in one float type. Its workspace is one piece of memory, planned beforehand;
 what lies outside, parameters, state and inputs, is known by address. Elementwise steps of one
 shape share a loop (`fuse`, `loops`), other operations have lowerings (`lowering`).
-
-    def segment(x0, table):             # arrays that come with a call, and addresses
-        return body(view(table[0], ...), ..., table)
 
 It returns 0, or why the run is given up: then nothing outside has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..declare import OPS
-from ..kernels.jit import compile_source, loop_text
 from ..tape import Leaf
 from .arena import Arena, Room
+from .assembly import Assembly, Function
 from .body import Body
 from .compare import content
-from .fuse import units
+from .fuse import is_sum, units
 from .layout import Place, contiguous
 from .loops import loop
 from .lowering import LOWERINGS, Lowering
@@ -34,8 +31,6 @@ from .record import Apply, Step, Update, Value
 from .scalars import scalar_text
 
 __all__ = ["Segment", "lowers", "moves"]
-
-BADLY_SHAPED = -1
 
 
 def lowers(step: Step, dtype: str) -> bool:
@@ -78,7 +73,7 @@ def lies_still(value: Value) -> bool:
 
 
 class Segment:
-    """Steps that run as one native function.
+    """Steps that run as native functions, mostly one.
 
     Parameters
     ----------
@@ -91,7 +86,7 @@ class Segment:
     Attributes
     ----------
     arrays : list of Value
-        What comes with each call: ``function(*arrays, table)``.
+        What comes with each call.
     captured : list of Value
         What is known by its address.
     results : list of Value
@@ -102,8 +97,6 @@ class Segment:
         Arenas that no run uses now.
     size : int
         The bytes of the workspace.
-    source : str
-        The text of the function, without the functions that it calls.
     """
 
     def __init__(self, steps: Sequence[Step], needed: set[Value], dtype: str) -> None:
@@ -118,11 +111,15 @@ class Segment:
         offsets, self.size = plan(self._written(None).blocks)
         self._body = self._written(offsets)
         self.reasons = self._body.reasons
-        self.source = self._text()
+        outside = {v.name: content(v) for v in self.captured} | self._body.arrays
+        self._outside = list(outside.values())
+        places = {v: self._body.place(v) for v in self.results}
+        self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
+        figures = [places[v] for v in self.figures]
+        self._assembly = Assembly(self._body, self.size, outside, self.arrays, figures)
         updates = [step for step in self.steps if isinstance(step, Update)]
         self.written = [step.parts[i] for step in updates for i in step.written]
         self.pool: list[Arena] = []
-        self._compiled: Callable[..., int] | None = None
 
     # ----------------------------------------------------------------------------- steps
 
@@ -137,9 +134,12 @@ class Segment:
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
             group = [s for s in unit if isinstance(s, Apply) and s.op.pointwise]
+            sums = [s for s in unit if isinstance(s, Apply) and is_sum(s)] if group else []
             if group:
-                loop(body, group, stored.__contains__)
+                loop(body, group, sums, stored.__contains__)
             for step in unit:
+                if step in sums:
+                    continue
                 if not isinstance(step, Apply):
                     write_commit(body, step)
                 elif not step.op.pointwise:
@@ -149,45 +149,32 @@ class Segment:
             body.now += 1
         return body
 
-    # ------------------------------------------------------------------------------ text
-
-    def _buffers(self) -> dict[str, str]:
-        """Return the expression of every buffer that the body works on."""
-        dtypes = sorted({np.dtype(bool), np.dtype(self.dtype), *self._body.dtypes}, key=str)
-        found = {f"work_{d.name}": _view("table[0]", self.size // d.itemsize, d) for d in dtypes}
-        outside = self._outside
-        for i, (name, array) in enumerate(outside.items()):
-            found[name] = _view(f"table[{i + 1}]", _extent(array), array.dtype)
-        for value in self.arrays:
-            found[value.name] = _view(f"{value.name}.ctypes.data", value.size, value.dtype)
-        return found
+    # ----------------------------------------------------------------------------- to run
 
     @property
-    def _outside(self) -> dict[str, np.ndarray]:
-        return {v.name: content(v) for v in self.captured} | self._body.arrays
+    def source(self) -> str:
+        """The text of the functions, without those that they call."""
+        return self._assembly.source
 
-    def _text(self) -> str:
-        body = "\n    ".join([*self._body.lines, "return int(0)"])
-        return f"@inline\ndef body({', '.join(self._buffers())}):\n    {body}\n"
+    @property
+    def repeats(self) -> bool:
+        """Whether one call of the machine code can do many steps."""
+        return self._assembly.repeats
 
-    def _entry(self) -> str:
-        """Return the text that unpacks the arguments; it is not in the body's types."""
-        names = ", ".join([*(v.name for v in self.arrays), "table"])
-        checks = [check for v in self.arrays for check in _lies_in_rows(v)]
-        refused = f"    if {' or '.join(checks)}:\n        return {BADLY_SHAPED}\n" * bool(checks)
-        given = ",\n        ".join(self._buffers().values())
-        return f"def segment({names}):\n{refused}    return body(\n        {given},\n    )\n"
+    @property
+    def control(self) -> int:
+        """Where the table says how many steps, and on what."""
+        return self._assembly.control
 
-    def compile(self) -> Callable[..., int]:
-        """Return the function ``segment(*arrays, table)``."""
-        if self._compiled is None:
-            text = loop_text("\n".join([*self._body.functions, self.source]), self.dtype)
-            definitions = "\n".join(self._body.definitions)
-            source = f"import numpy as np\n{definitions}\n{text}\n{self._entry()}"
-            types = [_type(v) for v in self.arrays]
-            signature = f"({', '.join([*types, 'int64[::1]'])})"
-            self._compiled = compile_source("segment", source, signature)
-        return self._compiled
+    @property
+    def settings(self) -> list[np.ndarray]:
+        """The settings of optimizers that it reads."""
+        return list(self._body.settings.values())
+
+    @functools.cached_property
+    def functions(self) -> list[Function]:
+        """The machine code: ``functions[0].call(*arrays, table)``, the others without arrays."""
+        return self._assembly.functions()
 
     def arena(self) -> Arena:
         """Return memory for a run."""
@@ -197,7 +184,7 @@ class Segment:
             for v, place in zip(self.results, places, strict=True)
         ]
         written = [self.captured.index(value) for value in self.written]
-        return Arena(self.size, list(self._outside.values()), rooms, written)
+        return Arena(self.size, self._outside, self._assembly.slots, rooms, written)
 
 
 def _is_pointwise(step: Step) -> bool:
@@ -210,30 +197,6 @@ def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:
     for unit in units:
         registers = {step.result for step in unit if _is_pointwise(step)}  # type: ignore[attr-defined]
         for step in unit:
-            found.update(x for x in step.reads if not (_is_pointwise(step) and x in registers))
+            inside = _is_pointwise(step) or (registers and is_sum(step))
+            found.update(x for x in step.reads if not (inside and x in registers))
     return found
-
-
-def _view(start: str, size: int, dtype: np.dtype[Any]) -> str:
-    return f"view({start}, {size}, np.{'bool_' if dtype.kind == 'b' else dtype.name})"
-
-
-def _extent(array: np.ndarray) -> int:
-    """Return how many elements an array's memory spans."""
-    pairs = zip(array.shape, array.strides, strict=True)
-    return 1 + sum((size - 1) * stride // array.itemsize for size, stride in pairs)
-
-
-def _lies_in_rows(value: Value) -> list[str]:
-    """Return the conditions under which an array does not lie in row order."""
-    checks = []
-    for axis, (size, stride) in enumerate(zip(value.shape, contiguous(value.shape), strict=True)):
-        checks.append(f"{value.name}.shape[{axis}] != {size}")
-        if size > 1:
-            checks.append(f"{value.name}.strides[{axis}] != {stride * value.dtype.itemsize}")
-    return checks
-
-
-def _type(value: Value) -> str:
-    name = "boolean" if value.dtype.kind == "b" else value.dtype.name
-    return f"Array({name}, {len(value.shape)}, {'A' if value.shape else 'C'!r})"

@@ -8,28 +8,29 @@ gradients are handed to their leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..guard import Lent
 from .compare import content
-from .emit import Stale, emit
+from .emit import Emission, Stale
 from .native import Segment
 from .partition import partition
 from .record import (
     Apply,
     Collect,
+    Draw,
     Finite,
     Guard,
     Host,
     Overwrite,
-    Step,
     Trace,
     Update,
     Value,
 )
+from .simplify import simplify
 
 __all__ = ["Program", "objection"]
 
@@ -54,24 +55,46 @@ class Program:
     Attributes
     ----------
     steps : list of Step
-        What a run does, in order; results that nobody needs are left out.
+        What a run does, in order, after `simplify`.
+    removed : dict
+        How many recorded applications `simplify` has left out, by the reason for it.
     source : str
         The text of the function that runs.
     segments : list of Segment
         The parts of it that are machine code; each has a `source`, too.
     """
 
-    def __init__(self, trace: Trace, outputs: Sequence[Value], native: bool = True) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        outputs: Sequence[Value],
+        native: bool = True,
+        fresh: Collection[Value] = (),
+    ) -> None:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
-        self.gradients: dict[Any, Value | None] = final
-        results = {*outputs, *(value for value in final.values() if value is not None)}
-        self.steps = _live(trace.steps, results)
-        read = {x for step in self.steps for x in step.reads} | results
-        captured = [v for v in trace.values if v in read and v.holder is not None and v.place < 0]
+        collected = {leaf: value for leaf, value in final.items() if value is not None}
+        recorded = [*outputs, *collected.values()]
+        self.steps, results, self.removed = simplify(trace.steps, recorded, fresh)
+        left = iter(results[len(outputs) :])
+        self.gradients: dict[Any, Value | None] = {
+            leaf: next(left) if leaf in collected else None for leaf in final
+        }
+        read = dict.fromkeys([*(x for step in self.steps for x in step.reads), *results])
+        captured = [v for v in read if v.holder is not None and v.place < 0]
         self.captured = captured
-        parts = partition(self.steps, results) if native else list(self.steps)
+        parts = partition(self.steps, set(results)) if native else list(self.steps)
         self.segments = [part for part in parts if isinstance(part, Segment)]
-        self.source, self.run = emit(trace.inputs, captured, parts, outputs, final)
+        self.is_native = len(self.segments) == len(parts)
+        self.emission = Emission(
+            trace.inputs, captured, parts, results[: len(outputs)], self.gradients
+        )
+        drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
+        self._random = [rng.bit_generator for rng in drawn.values()]
+
+    @property
+    def source(self) -> str:
+        """The text of the function that runs."""
+        return self.emission.source
 
     def holds(self) -> bool:
         """Whether updates and captured arrays are still of the kind that was recorded."""
@@ -86,13 +109,16 @@ class Program:
         applied = (step for step in self.steps if isinstance(step, Apply))
         return [step.op.name for step in applied if id(step) not in inside]
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
+        states = [source.state for source in self._random]
         try:
             with np.errstate(all="ignore"):
-                found: tuple[np.ndarray, ...] = self.run(*arrays)
+                found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
-        except Stale:
+        except Stale:  # the ordinary call that follows draws the same numbers
+            for source, state in zip(self._random, states, strict=True):
+                source.state = state
             self._forget()
             raise
 
@@ -101,15 +127,3 @@ class Program:
         for leaf in self.gradients:
             if leaf._grad.__class__ is Lent:
                 leaf._grad = None
-
-
-def _live(steps: Sequence[Step], outputs: Iterable[Value]) -> list[Step]:
-    """Return the steps without the applications whose results are not needed."""
-    needed = set(outputs)
-    kept: list[Step] = []
-    for step in reversed(steps):
-        if isinstance(step, Collect) or (isinstance(step, Apply) and step.result not in needed):
-            continue
-        kept.append(step)
-        needed.update(step.reads)
-    return kept[::-1]

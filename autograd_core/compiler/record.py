@@ -22,10 +22,12 @@ from ..declare import OPS
 from ..errors import OURS, line_of
 from ..modes import no_grad
 from ..tensor import Tensor, wrap
+from ..update import BoundRecipe
 
 __all__ = [
     "Apply",
     "Collect",
+    "Draw",
     "Guard",
     "Host",
     "Overwrite",
@@ -43,7 +45,8 @@ class Value:
     """An array of a program.
 
     `holder` is where a captured one is found: the tensor that has it, the array itself, or the
-    leaf whose gradient it is. `place` is the position of an input, or -1.
+    leaf whose gradient it is. `place` is the position of an input, or -1. `view` says of a
+    computed one whether it may look at an operand's memory.
     """
 
     index: int
@@ -51,6 +54,7 @@ class Value:
     dtype: np.dtype[Any]
     holder: Any = None
     place: int = -1
+    view: bool = False
 
     @property
     def size(self) -> int:
@@ -131,6 +135,24 @@ class Apply(Step):
         return f"{result.name} = {self.name}({given})  {result.dtype}{result.shape}"
 
 
+class Draw(Step):
+    """Random numbers were drawn, of which every run draws the next ones."""
+
+    def __init__(self, rng: np.random.Generator, result: Value) -> None:
+        super().__init__()
+        self.rng = rng
+        self.result = result
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The generator, and what is drawn."""
+        result = self.result
+        return {"generators": id(self.rng), "draws": (result.shape, result.dtype)}
+
+    def __str__(self) -> str:
+        return f"{self.result.name} = {self.name}()  {self.result.dtype}{self.result.shape}"
+
+
 class Guard(Step):
     """The host has read a value; the steps that follow hold for this content only."""
 
@@ -165,7 +187,10 @@ class Host(Step):
 
 
 class Update(Step):
-    """Captured arrays were overwritten by an update op, with numbers from a `Host` if `source`."""
+    """Captured arrays were overwritten by an update op, with numbers from a `Host` if `source`.
+
+    `recipe` says how machine code does it, numbers and all; None where the host has to.
+    """
 
     def __init__(
         self,
@@ -174,6 +199,7 @@ class Update(Step):
         attributes: dict[str, Any],
         written: tuple[int, ...],
         source: tuple[Host, int] | None,
+        recipe: BoundRecipe | None = None,
     ) -> None:
         super().__init__()
         self.function = function
@@ -181,7 +207,7 @@ class Update(Step):
         self.attributes = attributes
         self.written = written
         self.source = source
-        self.recipe: Any = None  # how machine code does it
+        self.recipe = recipe
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -226,7 +252,7 @@ class Trace:
         self.refusal: str | None = None
         self._known: dict[int, Value] = {}
         self._alive: list[Any] = []  # ids stay theirs
-        self._pending: deque[tuple[Host, int, Mapping[str, float]]] = deque()
+        self._pending: deque[tuple[Host, int, Mapping[str, float], BoundRecipe | None]] = deque()
         self._plain: set[int] = set()
         self.inputs = [self._new(array, place=i) for i, array in enumerate(inputs)]
 
@@ -288,10 +314,16 @@ class Trace:
             if not self.knows(out):  # else the op returned an operand as it is
                 pairs = zip(operands, arrays, strict=True)
                 given = tuple(self._operand(x if isinstance(x, Tensor) else a) for x, a in pairs)
-                self.steps.append(Apply(op, given, attributes, self._new(out)))
+                result = self._new(out)
+                result.view = any(np.may_share_memory(out, array) for array in arrays)
+                self.steps.append(Apply(op, given, attributes, result))
             return out
 
         return applied
+
+    def drawn(self, rng: np.random.Generator, array: np.ndarray) -> None:
+        """Note random numbers."""
+        self.steps.append(Draw(rng, self._new(array)))
 
     def read(self, array: np.ndarray) -> None:
         """Note that the host looks at an array."""
@@ -312,11 +344,13 @@ class Trace:
         function: Callable[[], Sequence[Mapping[str, float]]],
         valid: Callable[[], bool],
         numbers: Sequence[Mapping[str, float]],
+        recipes: Sequence[BoundRecipe | None],
     ) -> None:
         """Note numbers that the host computes anew at every call, for the updates to come."""
         step = Host(function, valid)
         self.steps.append(step)
-        self._pending.extend((step, i, chosen) for i, chosen in enumerate(numbers))
+        pairs = zip(numbers, recipes, strict=True)
+        self._pending.extend((step, i, *pair) for i, pair in enumerate(pairs))
 
     def update(
         self,
@@ -326,13 +360,13 @@ class Trace:
         written: tuple[int, ...],
     ) -> None:
         """Note an update op."""
-        source = None
+        source = recipe = None
         if self._pending and self._pending[0][2] == attributes:
-            host, i, _ = self._pending.popleft()
+            host, i, _, recipe = self._pending.popleft()
             source = host, i
         operands = tuple(map(self._operand, values))
         marked = tuple(i for i in written if isinstance(values[i], Tensor))
-        self.steps.append(Update(function, operands, attributes, marked, source))
+        self.steps.append(Update(function, operands, attributes, marked, source, recipe))
 
     def assigned(self, tensor: Tensor, value: np.ndarray) -> None:
         """Note that a tensor is overwritten."""

@@ -2,10 +2,11 @@
 
     value("silu", x)             pull("elu", ct, x, alpha=0.5)
 
-float32 and float64 run as one fused loop each, compiled at first use; float16 goes through
-float32; other dtypes (integers, long double, complex) get the plain NumPy expression. In a
-pullback an exact zero wins over an infinity on either side: the result is 0 where ct is 0,
-whatever the slope, and where the slope is 0 and ct infinite. A NaN in x gives NaN unless ct is 0.
+float32 and float64 run as one fused loop each, compiled at first use, large arrays on several
+threads; float16 goes through float32; other dtypes (integers, long double, complex) get the plain
+NumPy expression. In a pullback an exact zero wins over an infinity on either side: the result is 0
+where ct is 0, whatever the slope, and where the slope is 0 and ct infinite. A NaN in x gives NaN
+unless ct is 0.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..errors import UnknownNameError, explain
 from .expressions import DERIVATIVES, VALUES
 from .jit import compile_loop
 from .rows import log_softmax, log_softmax_pull, softmax, softmax_pull
+from .threads import LARGE, spread
 
 __all__ = [
     "NAMES",
@@ -161,6 +163,8 @@ class _Value(_Kernel):
         if loop is None:
             return self._prepare(np.asarray(x), attrs)
         out = np.empty(x.shape, x.dtype)
+        if x.size >= LARGE:
+            loop = spread(loop, self.arrays)
         if attrs or self.defaults:
             loop(x.ravel(), out.ravel(), *self.bind(attrs))
         else:
@@ -186,6 +190,8 @@ class _Pull(_Kernel):
         if loop is None:
             return self._prepare(np.asarray(ct), np.asarray(x), attrs)
         out = empty(shape, dtype)
+        if x.size >= LARGE:
+            loop = spread(loop, self.arrays)
         if attrs or self.defaults:
             loop(ct.ravel(), x.ravel(), out.ravel(), *self.bind(attrs))
         else:

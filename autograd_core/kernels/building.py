@@ -25,25 +25,39 @@ from typing import Any, cast
 import llvmlite.binding
 import numba as annotated_numba
 import numpy as np
+from llvmlite import ir
 
-from . import blas
-from .exact import fma, select, view
+from . import blas, exact, wide
 from .generate import text
 
-__all__ = ["build", "cache_directory", "survive_forks", "text"]
+__all__ = ["build", "cache_directory", "count", "survive_forks", "text"]
 
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
-FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+FLAGS = {
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "nogil": True,
+    "pipeline_class": wide.Pipeline,
+}
 
 # Sums may be taken in any order, or they would not vectorize; NaN and inf stay what they are.
-REORDERED = {**FLAGS, "fastmath": {"contract", "reassoc", "nsz"}}
+# LLVM knows best how many vectors a sum needs side by side.
+REORDERED = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz"},
+    "nogil": True,
+}
+
+# What is computed once, not once an element, may be asked to round as Python does.
+EXACT = {**FLAGS, "fastmath": False}
 
 # Only Python would call the helpers through these; compiling them takes as long as the helper.
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 Kernel = Callable[..., Any]
 numba: Any = annotated_numba  # its annotations do not cover what is used here
+count = {"loaded": 0, "compiled": 0}  # kernels of this process, by where their code came from
 
 
 def build(name: str, source: str, signature: str | None) -> Kernel:
@@ -54,8 +68,7 @@ def build(name: str, source: str, signature: str | None) -> Kernel:
         # NumPy's scalars warn where the compiled loop is silent.
         return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
     kernel = numba.njit(**FLAGS)(getattr(module, name))
-    if directory is not None:
-        kernel._cache = _Store(directory, module.__name__)
+    kernel._cache = _Store(directory, module.__name__)
     return cast(Kernel, kernel if signature is None else kernel.compile(signature))
 
 
@@ -98,9 +111,14 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
 @functools.cache
 def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
-    plain = {"fma": fma, "select": select, "view": view, "external": blas.function}
+    plain = {name: getattr(exact, name) for name in exact.__all__} | {"external": blas.function}
     names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
-    return {"inline": _inline, "inline_reordered": _inline_reordered, **names}
+    inlined = {
+        "inline": _inline,
+        "inline_exact": _inline_exact,
+        "inline_reordered": _inline_reordered,
+    }
+    return {**inlined, **names}
 
 
 def _inline(function: Kernel, flags: dict[str, Any] = FLAGS) -> Kernel:
@@ -112,6 +130,10 @@ def _inline_reordered(function: Kernel) -> Kernel:
     return _inline(function, REORDERED)
 
 
+def _inline_exact(function: Kernel) -> Kernel:
+    return _inline(function, EXACT)
+
+
 def _intrinsics() -> dict[str, Any]:
     def native_fma(context: Any, a: Any, b: Any, c: Any) -> Any:
         return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
@@ -119,6 +141,11 @@ def _intrinsics() -> dict[str, Any]:
     def native_select(context: Any, condition: Any, a: Any, b: Any) -> Any:
         return a(numba.types.boolean, a, a), lambda _, builder, signature, args: builder.select(
             *args
+        )
+
+    def native_sum(context: Any, a: Any, b: Any) -> Any:
+        return a(a, a), lambda _, builder, signature, args: builder.fadd(
+            *args, flags=("reassoc", "nsz")
         )
 
     def native_pointer(context: Any, address: Any, dtype: Any) -> Any:
@@ -129,11 +156,23 @@ def _intrinsics() -> dict[str, Any]:
             return None  # a mistake in the text, not a number to be cut off
         return numba.types.CPointer(dtype.dtype)(numba.types.intp, dtype), emit
 
+    def native_call(context: Any, address: Any, state: Any, dtype: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            result = context.get_value_type(signature.return_type)
+            pointer = context.get_value_type(numba.types.voidptr)
+            function = ir.FunctionType(result, [pointer]).as_pointer()
+            given = builder.inttoptr(args[1], pointer)
+            return builder.call(builder.inttoptr(args[0], function), [given])
+
+        return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
+
     intrinsic, carray = numba.extending.intrinsic, numba.carray
     pointer = intrinsic(native_pointer)
     return {
+        "called": intrinsic(native_call),
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
+        "sum_reordered": intrinsic(native_sum),
         "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),
     }
 
@@ -156,19 +195,23 @@ class _Store:
     Every failure means "not kept": the kernel is then compiled, as on the first day.
     """
 
-    def __init__(self, directory: Path, stem: str) -> None:
+    def __init__(self, directory: Path | None, stem: str) -> None:
         self.directory = directory
         self.stem = stem
-        self.cache_path = str(directory)  # for the dispatcher's statistics
+        self.cache_path = directory and str(directory)  # for the dispatcher's statistics
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         context.refresh()
         with suppress(Exception):
             payload = _unseal(self._path(signature, context).read_bytes())
-            return numba.core.compiler.CompileResult._rebuild(context, *pickle.loads(payload))
+            parts = pickle.loads(payload)
+            kept = numba.core.compiler.CompileResult._rebuild(context, *parts)
+            count["loaded"] += 1
+            return kept
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
+        count["compiled"] += 1
         if result.library.has_dynamic_globals:  # addresses of this very process
             return
         with suppress(Exception):
@@ -176,6 +219,8 @@ class _Store:
             _write(self._path(signature, result.target_context), _seal(payload))
 
     def _path(self, signature: Any, context: Any) -> Path:
+        if self.directory is None:
+            raise FileNotFoundError("there is no place for compiled kernels")
         machine = repr((signature, context.codegen().magic_tuple()))
         return self.directory / f"{self.stem}-{hashlib.sha256(machine.encode()).hexdigest()[:16]}"
 
@@ -233,8 +278,10 @@ def _cache_root() -> Path:
 
 @functools.cache
 def _versions() -> str:
-    # This file's flags and intrinsics go into every kernel: with another text, other kernels.
-    own = hashlib.sha256(Path(__file__).read_text(encoding="utf-8").encode()).hexdigest()[:8]
+    # Their flags and intrinsics go into every kernel: with another text, other kernels.
+    files = (Path(__file__), Path(wide.__file__))
+    texts = "".join(file.read_text(encoding="utf-8") for file in files)
+    own = hashlib.sha256(texts.encode()).hexdigest()[:8]
     python = ".".join(map(str, sys.version_info[:3]))
     return f"python{python}-numba{numba.__version__}-numpy{np.__version__}-{own}"
 

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["fma", "select", "view"]
+__all__ = ["called", "fma", "select", "sum_reordered", "view"]
+
+
+def called(address: Any, state: Any, dtype: Any) -> Any:
+    """Return what the C function at an address makes of a pointer, a number of a dtype."""
+    kind = np.ctypeslib.as_ctypes_type(dtype)
+    return dtype(ctypes.CFUNCTYPE(kind, ctypes.c_void_p)(index(address))(index(state)))
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
@@ -23,6 +29,11 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 def select(condition: Any, a: Any, b: Any) -> Any:
     """Return `a` where the condition holds, `b` elsewhere; kernels have it without a branch."""
     return a if condition else b
+
+
+def sum_reordered(a: Any, b: Any) -> Any:
+    """Return a + b; in a kernel, a loop that does so may add in any order."""
+    return a + b
 
 
 def view(address: Any, n: Any, dtype: Any) -> Any:

@@ -27,7 +27,10 @@ Rules for the text:
   are ``fma(a, b, c)``, the multiply-add with one rounding, and ``select(condition, a, b)``, a
   conditional expression that never becomes a branch: loops with branches do not vectorize.
 * ``@inline_reordered`` is ``@inline`` for functions whose sums may be taken in any order: else a
-  sum over a loop does not vectorize.
+  sum over a loop does not vectorize. ``sum_reordered(a, b)`` is one such addition.
+  ``@inline_exact`` is ``@inline`` for functions that round as Python does, every operation by
+  itself.
+* ``called(address, pointer, np.uint32)`` is what a C function makes of a pointer (`streams`).
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
   ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
 * It works in one float type, called ``F`` by convention. A bare ``0.5`` is a float64 and drags a
@@ -52,7 +55,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["compile_loop", "compile_source", "loop_text"]
+__all__ = ["compile_loop", "compile_source", "count", "loop_text"]
 
 Kernel = Callable[..., Any]
 
@@ -117,6 +120,11 @@ def loop_text(loops: str, dtype: str) -> str:
     with _LOCK:
         text: str = _building().text(loops, dtype)
     return text
+
+
+def count() -> dict[str, int]:
+    """Return how many kernels this process has ``loaded`` from the cache, and ``compiled``."""
+    return dict(_building().count)
 
 
 @functools.cache

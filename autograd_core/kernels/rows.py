@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .jit import compile_loop
+from .threads import LARGE, spread
 
 __all__ = [
     "cross_entropy",
@@ -168,6 +169,8 @@ def _run(loop: str, axis: int, *arrays: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(last, -1, axis))
     out = np.empty(arrays[0].shape, arrays[0].dtype)
     kernel = _loops.get((loop, out.dtype)) or _compile(loop, out.dtype, len(arrays))
+    if out.size >= LARGE:
+        kernel = spread(kernel, len(arrays) + 1, out.shape[-1])
     kernel(*(array.ravel() for array in arrays), out.ravel(), out.shape[-1])
     return out
 

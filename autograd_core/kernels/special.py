@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import DTypeError, explain
 from .jit import compile_loop
+from .threads import LARGE, spread
 
 __all__ = ["kernel"]
 
@@ -40,7 +41,10 @@ def kernel(name: str, *attributes: str) -> Callable[..., Any]:
         result, dtype = _dtypes(name, x.dtype)
         flat = np.require(x, dtype, "A").ravel()
         out = np.empty(x.shape, dtype)
-        _loop(name, attributes, dtype.name)(flat, out.ravel(), *map(values.get, attributes))
+        loop = _loop(name, attributes, dtype.name)
+        if flat.size >= LARGE:
+            loop = spread(loop, 2)
+        loop(flat, out.ravel(), *map(values.get, attributes))
         return out.astype(result, copy=False)
 
     return on_arrays

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..body import Body
+import numpy as np
+
+from ...update import BoundRecipe
+from ..body import GRAIN, PARALLEL, Body, Part
 from ..record import Finite, Step, Update
 
 __all__ = ["lowers_commit", "write_commit"]
@@ -16,6 +19,16 @@ def is_finite(x):
     for i in range(1, x.size):
         total += x[i] * F(0)
     return total == F(0)
+"""
+
+
+AGAIN = """
+@inline
+def {again}(cell, settings, other, numbers):
+    if cell[0] + 1.0 == other[0]:
+        cell[0] = other[0]
+        return numbers
+    return {scalars}(cell, settings)
 """
 
 
@@ -47,12 +60,38 @@ def _finite(body: Body, step: Finite) -> None:
 
 
 def _update(body: Body, step: Update) -> None:
+    """Write the scalars of a step, counting it, and the loop over the elements."""
     recipe = step.recipe
+    assert recipe is not None
     body.definitions[recipe.definitions] = None
     size = step.parts[0].size
     arrays = [body.flat(body.rows(value), value.size) for value in step.parts]
+    numbers = _numbers(body, recipe)
+    if size < PARALLEL:
+        body.lines.append(
+            f"{recipe.loop}({', '.join([*arrays, 'int(0)', f'int({size})', *numbers])})"
+        )
+        return
+    kept = body.scratch((max(len(numbers), 1),), np.float64)
+    entries = [f"{kept.buffer}[{kept.offset + i}]" for i in range(len(numbers))]
+    body.lines += [f"{entry} = {number}" for entry, number in zip(entries, numbers, strict=True)]
+    call = f"{recipe.loop}({', '.join([*arrays, 'begin', 'end', *entries])})"
+    body.parts += [Part([call], size, GRAIN), Part([])]
+
+
+def _numbers(body: Body, recipe: BoundRecipe) -> list[str]:
+    """Write the scalars of an update; those of an earlier one serve if the step counts agree."""
     cell, settings = body.outside(recipe.cell), body.outside(recipe.settings)
-    body.lines.append(f"s = {recipe.scalars}({cell}, {settings})")
-    numbers = [f"s[{i}]" for i in range(len(recipe.constants))]
-    given = ", ".join([*arrays, "int(0)", f"int({size})", *numbers])
-    body.lines.append(f"{recipe.loop}({given})")
+    body.settings[settings] = recipe.settings
+    name = f"s{len(body.scalars)}"
+    key = recipe.scalars, settings
+    if recipe.cell.size == 1 and key in body.scalars:
+        first, found = body.scalars[key]
+        again = f"{recipe.scalars}_again"
+        body.definitions[AGAIN.format(again=again, scalars=recipe.scalars)] = None
+        body.lines.append(f"{name} = {again}({cell}, {settings}, {first}, {found})")
+    else:
+        body.lines.append(f"{name} = {recipe.scalars}({cell}, {settings})")
+    body.scalars.setdefault(key, (cell, name))
+    body.scalars[name, ""] = (cell, name)
+    return [f"{name}[{i}]" for i in range(len(recipe.constants))]

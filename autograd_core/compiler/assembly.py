@@ -1,0 +1,203 @@
+"""From the parts of a body to functions of machine code.
+
+    def part0(work_float32, c2, x0):         # in the body's float type, inlined
+        ...
+        return int(0)
+
+    def enter0(x0, table):                   # what is called
+        if x0.shape[0] != 32 or ...:
+            return -1
+        table[2] = x0.ctypes.data
+        return part0(view(table[0], ...), view(table[1], ...), view(table[2], ...))
+
+The functions after the first find everything by the table, and if threads share their loop, take
+the rounds from `begin` to `end`.
+
+Where there is one function, it can do many steps in a call (`batches`): the table then says how
+many, and for each the rows to gather from larger arrays, the settings of its optimizers, and
+where to leave its results.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernels.jit import compile_source, loop_text
+from .body import Body, Part
+from .layout import Place, contiguous
+from .record import Value
+
+__all__ = ["CONTROL", "Assembly", "Function"]
+
+BADLY_SHAPED = -1
+ALL = 1 << 40  # elements of an array that is as long as its owner knows
+# What the table says of many steps: how many (0 for one), the rows of each, the settings of each
+# if they change, and where the numbers among the results go; then where the larger arrays are.
+CONTROL = ("count", "order", "settings", "figures")
+GATHER = """
+@inline
+def gather(x, rows, order, first, width):
+    for i in range(x.size // width):
+        row = order[first + i] * width
+        for j in range(width):
+            x[i * width + j] = rows[row + j]
+"""
+
+
+class Function(NamedTuple):
+    """Machine code; `extent` is the number of rounds that threads share, or 0."""
+
+    call: Callable[..., int]
+    extent: int
+    grain: int
+
+
+class Assembly:
+    """The functions of a body.
+
+    Parameters
+    ----------
+    body : Body
+    size : int
+        The bytes of the workspace.
+    outside : mapping of str to ndarray
+        What is known by address, in the order of the table.
+    arrays : sequence of Value
+        What comes with each call.
+    figures : sequence of Place
+        Single numbers among the results, which are noted of each of many steps.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        size: int,
+        outside: Mapping[str, np.ndarray],
+        arrays: Sequence[Value],
+        figures: Sequence[Place],
+    ) -> None:
+        self.body = body
+        self.arrays = arrays
+        self.slots = 1 + len(outside) + len(arrays)  # of the table
+        dtypes = sorted({np.dtype(bool), np.dtype(body.dtype), *body.dtypes}, key=str)
+        self._buffers = {
+            f"work_{d.name}": _view("table[0]", size // d.itemsize, d) for d in dtypes
+        }
+        for i, (name, array) in enumerate(outside.items(), 1):
+            self._buffers[name] = _view(f"table[{i}]", _extent(array), array.dtype)
+        for i, value in enumerate(arrays, 1 + len(outside)):
+            self._buffers[value.name] = _view(f"table[{i}]", value.size, value.dtype)
+        first, *others = body.parts
+        self.parts = [first, *(part for part in others if part.lines)]
+        self.figures = figures
+        self.control = self.slots
+        self.repeats = len(self.parts) == 1 and any(value.shape for value in arrays)
+        self.slots += self.repeats * (len(CONTROL) + len(arrays))
+
+    @property
+    def source(self) -> str:
+        """The text of the parts."""
+        return "\n".join(map(self._part, range(len(self.parts))))
+
+    def functions(self) -> list[Function]:
+        """Compile the parts."""
+        text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
+        entries = map(self._entry, range(len(self.parts)))
+        definitions = "\n".join([*self.body.definitions, *[GATHER] * self.repeats])
+        source = "\n".join(["import numpy as np", definitions, text, *entries])
+        found = []
+        for i, part in enumerate(self.parts):
+            types = [*map(_type, self.arrays)] if i == 0 else []
+            types += ["int64[::1]", *["intp"] * 2 * bool(part.extent)]
+            call = compile_source(f"enter{i}", source, f"({', '.join(types)})")
+            found.append(Function(call, part.extent, part.grain))
+        return found
+
+    def _used(self, part: Part) -> list[str]:
+        """Return the names of the buffers that a part works on."""
+        words = set(re.findall(r"\w+", " ".join(part.lines)))
+        return [name for name in self._buffers if name in words]
+
+    def _rounds(self, part: Part) -> list[str]:
+        return ["begin", "end"] if part.extent else []
+
+    def _part(self, i: int) -> str:
+        part = self.parts[i]
+        names = ", ".join([*self._used(part), *self._rounds(part)])
+        lines = "\n    ".join([*part.lines, "return int(0)"])
+        return f"@inline\ndef part{i}({names}):\n    {lines}\n"
+
+    def _entry(self, i: int) -> str:
+        """Return the text that unpacks the arguments; it is not in the body's types."""
+        part = self.parts[i]
+        arrays = self.arrays if i == 0 else []
+        names = ", ".join([*(v.name for v in arrays), "table", *self._rounds(part)])
+        lines = []
+        checks = [check for v in arrays for check in _lies_in_rows(v)]
+        if checks:
+            lines += [f"if {' or '.join(checks)}:", f"    return {BADLY_SHAPED}"]
+        for slot, value in enumerate(arrays, self.control - len(self.arrays)):
+            lines.append(f"table[{slot}] = {value.name}.ctypes.data")
+        given = [*(self._buffers[name] for name in self._used(part)), *self._rounds(part)]
+        call = f"part{i}({', '.join(given)})"
+        lines += self._repeated(call) if self.repeats else [f"return {call}"]
+        body = "\n    ".join(lines)
+        return f"def enter{i}({names}):\n    {body}\n"
+
+    def _repeated(self, call: str) -> list[str]:
+        """Return the lines that do one step, or as many as the table says, with their rows."""
+        count, order, settings, figures = (
+            f"table[{self.control + i}]" for i in range(len(CONTROL))
+        )
+        lines = [f"for k in range(max({count}, 1)):", f"    if {count} > 0:"]
+        sources = range(self.control + len(CONTROL), self.slots)
+        for value, source in zip(self.arrays, sources, strict=True):
+            if value.shape:
+                width = value.size // value.shape[0]
+                rows = _view(f"table[{source}]", ALL, value.dtype)
+                chosen = f"view({order}, {ALL}, np.int64), k * {value.shape[0]}"
+                target = self._buffers[value.name]
+                lines.append(f"        gather({target}, {rows}, {chosen}, {width})")
+        total = sum(array.size for array in self.body.settings.values())
+        begin = f"{settings} + 8 * (k * {total}"
+        if total:
+            lines.append(f"        if {settings} != 0:")
+        for name, array in self.body.settings.items():
+            entries = f"view({begin}), {array.size}, np.float64)"
+            lines.append(f"            {self._buffers[name]}[:] = {entries}")
+            begin = f"{begin} + {array.size}"
+        lines += [f"    status = {call}", "    if status != 0:"]
+        lines += [f"        {count} = k", "        return status", f"    if {count} > 0:"]
+        row = f"view({figures}, {ALL}, np.float64)[k * {max(len(self.figures), 1)} + "
+        for i, place in enumerate(self.figures):
+            lines.append(f"        {row}{i}] = {self._buffers[place.buffer]}[{place.offset}]")
+        return [*lines, "        pass", "return 0"]
+
+
+def _view(start: str, size: int, dtype: np.dtype[Any]) -> str:
+    return f"view({start}, {size}, np.{'bool_' if dtype.kind == 'b' else dtype.name})"
+
+
+def _extent(array: np.ndarray) -> int:
+    """Return how many elements an array's memory spans."""
+    pairs = zip(array.shape, array.strides, strict=True)
+    return 1 + sum((size - 1) * stride // array.itemsize for size, stride in pairs)
+
+
+def _lies_in_rows(value: Value) -> list[str]:
+    """Return the conditions under which an array does not lie in row order."""
+    checks = []
+    for axis, (size, stride) in enumerate(zip(value.shape, contiguous(value.shape), strict=True)):
+        checks.append(f"{value.name}.shape[{axis}] != {size}")
+        if size > 1:
+            checks.append(f"{value.name}.strides[{axis}] != {stride * value.dtype.itemsize}")
+    return checks
+
+
+def _type(value: Value) -> str:
+    name = "boolean" if value.dtype.kind == "b" else value.dtype.name
+    return f"Array({name}, {len(value.shape)}, {'A' if value.shape else 'C'!r})"
