@@ -59,7 +59,14 @@ Recipes = Sequence[BoundRecipe | None]
 
 def collected(parameter: Tensor) -> np.ndarray | None:
     """Return the gradient of a leaf, not to be changed: what an optimizer hands to an update."""
-    return parameter.node.grad if isinstance(parameter.node, Leaf) else None
+    leaf = parameter.node
+    if not isinstance(leaf, Leaf):
+        return None
+    trace = current().trace
+    if trace is not None:
+        trace.begins(leaf)
+    found: np.ndarray | None = leaf.grad
+    return found
 
 
 def noted() -> bool:
@@ -73,6 +80,8 @@ def regrade(
     """Replace the gradients of leaves by what ops make of them, in a way that can be noted."""
     leaves = [parameter.node for parameter in parameters if isinstance(parameter.node, Leaf)]
     trace = current().trace
+    for leaf in leaves:
+        trace.begins(leaf)
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     for leaf, gradient in zip(leaves, gradients, strict=True):
         trace.value(gradient, leaf)  # one from outside is looked up at every run
