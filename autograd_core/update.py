@@ -12,7 +12,16 @@ from .modes import current, no_grad
 from .tape import Leaf, clock
 from .tensor import Tensor, wrap
 
-__all__ = ["BoundRecipe", "Recipe", "collected", "hosted", "noted", "regrade", "update_op"]
+__all__ = [
+    "BoundRecipe",
+    "Recipe",
+    "collected",
+    "hosted",
+    "noted",
+    "regrade",
+    "unrepeatable",
+    "update_op",
+]
 
 Numbers = Sequence[Mapping[str, float]]
 
@@ -72,6 +81,13 @@ def collected(parameter: Tensor) -> np.ndarray | None:
 def noted() -> bool:
     """Whether a compiler notes what is computed: what is not an op would be lost on it."""
     return current().trace is not None
+
+
+def unrepeatable(what: str) -> None:
+    """Tell a compiler of a change to Python objects, which a program would not repeat."""
+    trace = current().trace
+    if trace is not None:
+        trace.refuse(what)
 
 
 def regrade(
