@@ -138,7 +138,8 @@ def test_division_by_zero_is_the_same_error():
 
 def test_infinities_and_nan_are_inputs_as_well():
     values = [0.1, 0.2, 0.3, math.inf, math.nan, -math.inf, 1e300, 5e-324]
-    check(lambda x, a: x * a + a, calls_with(values), kinds=1, runs=5)
+    with np.errstate(invalid="ignore", over="ignore"):
+        check(lambda x, a: x * a + a, calls_with(values), kinds=1, runs=5)
 
 
 def test_numbers_do_as_floats_do():
@@ -157,13 +158,12 @@ def test_a_rate_as_an_argument_of_a_training_step():
 
         def step(x, y, rate):
             loss = nn.MSELoss()(model(x), y)
-            slopes = ag.grad(lambda *p: loss_of(p, x, y))(*params) if False else None
             model.zero_grad()
             loss.backward()
             with ag.no_grad():
                 for p in params:
                     p.assign(p - rate * ag.tensor(p.grad))
-            return loss if slopes is None else slopes
+            return loss
 
         step = ag.compile(step) if compiled else step
         losses = [float(step(x, y, r)) for (x, y), r in zip(batches(), RATES, strict=True)]
@@ -537,15 +537,16 @@ def test_a_generator_as_argument_is_used_up_by_one_call():
         assert float(compiled(x * i for x in (np.ones(2), np.ones(3)))) == 5.0 * i
 
 
-def test_under_vmap_and_grad_of_a_compiled_function():
+def test_under_grad_and_jvp_and_no_grad_of_a_compiled_function():
     compiled = ag.compile(lambda x, a: ag.sum(ag.sin(x) * a))
     for i, (x,) in enumerate(VECTORS):
         rate = RATES[i]
         close(compiled(x, rate).numpy(), np.asarray(np.sum(np.sin(x) * rate)))
         close(ag.grad(compiled)(x, rate), np.cos(x) * rate)
-        rows = np.stack([x, 2.0 * x])
-        both = ag.vmap(lambda row, rate=rate: compiled(row, rate))(rows)
-        np.testing.assert_allclose(np.asarray(both), np.sin(rows).sum(axis=1) * rate)
+        value, tangent = ag.jvp(lambda x, rate=rate: compiled(x, rate), (x,), (2.0 * x,))
+        close(tangent, np.asarray(np.sum(2.0 * x * np.cos(x) * rate)))
+        with ag.no_grad():
+            close(compiled(x, rate).numpy(), np.asarray(value))
 
 
 def test_an_argument_that_is_overwritten_before_the_derivative_is_taken():
@@ -630,7 +631,7 @@ def test_postmortem_of_a_training_step_names_parameters_and_changes_nothing():
     before = [p.numpy().copy() for p in model.parameters()]
     with np.errstate(over="ignore"):
         found = step.postmortem(data[0][0] * 1e200, data[0][1] * 1e200)
-    assert "makes inf" in found and "from" in found, found
+    assert found.startswith("square at") and "test_calls.py" in found, found
     for p, array in zip(model.parameters(), before, strict=True):
         close(p.numpy(), array)
     model[0].weight.assign(np.full((8, 5), np.nan))
@@ -645,6 +646,6 @@ def test_explain_says_what_is_fused_and_what_runs_one_by_one():
         compiled(np.eye(3) * (1.0 + i), np.arange(4) + i)
     text = compiled.explain()
     assert "fused in" in text and "memory" in text and "54 floating-point" in text, text
-    assert "one by one, for int64 has no machine code: cumsum, multiply" in text, text
+    assert "one by one, no machine code for int64: cumsum, multiply" in text, text
     (program,) = compiled.programs
     assert program.memory >= sum(segment.size for segment in program.segments) + 8 * 14

@@ -11,7 +11,7 @@ import numpy as np
 from .fuse import units
 from .kind import Kind
 from .native import Segment, lowers, moves
-from .partition import float_type
+from .partition import FLOATS, float_type
 from .program import Program
 from .record import Apply, Step
 
@@ -108,15 +108,13 @@ def _counted(names: Sequence[str]) -> str:
 
 def alone(step: Apply) -> str:
     """Say why an operation is called by itself."""
-    dtype = float_type(step)
     kinds = {v.dtype for v in (*step.reads, step.result)}
-    if not dtype:
-        return f"for {' and '.join(sorted(map(str, kinds)))} has no machine code"
-    if lowers(step, dtype):
-        return "alone between others is not worth it"
-    if sum(kind.kind == "f" for kind in kinds) > 1:
+    foreign = sorted(str(kind) for kind in kinds if str(kind) not in (*FLOATS, "bool"))
+    if lowers(step, float_type(step)):
+        return "too little for a native function of its own"
+    if foreign:
+        return f"no machine code for {' and '.join(foreign)}"
+    if len(kinds.difference([np.dtype(bool)])) > 1:
         return "of two float types"
-    if step.op.pointwise:
-        reason: str = step.op.facets.get("no_scalar", "not with these options")
-        return reason
-    return "has no machine code for this"
+    reason: str = step.op.facets.get("no_scalar", "no machine code for it, or not as it is called")
+    return reason
