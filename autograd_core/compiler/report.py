@@ -55,6 +55,10 @@ def _details(program: Program) -> list[str]:
     if removed:
         lines.append(f"left out of what was recorded: {', '.join(removed)}")
     reasons: dict[str, list[str]] = {}
+    inside = {id(step) for segment in program.segments for step in segment.steps}
+    others = [s.name for s in program.steps if id(s) not in inside and not isinstance(s, Apply)]
+    if others:
+        reasons["by the host"] = others
     for step in program.alone:
         reasons.setdefault(alone(step), []).append(step.name)
     for reason, names in reasons.items() if program.segments else ():
@@ -71,10 +75,10 @@ def _machine_code(program: Program) -> str:
     if loops:
         plural = "s" * (len(loops) > 1)
         said.append(f"{sum(loops)} of them fused in {len(loops)} loop{plural}")
-    said.append(f"memory {_bytes(program.memory)}")
+    said.append(f"memory {_scaled(program.memory, 'B')}")
     flops = sum(map(_flops, program.steps))
     if flops:
-        said.append(f"{flops:.3g} floating-point operations in matrix products")
+        said.append(f"{_scaled(flops, 'flop')} in matrix products")
     return ", ".join(said)
 
 
@@ -94,11 +98,11 @@ def _flops(step: Step) -> int:
     return 2 * int(step.result.size) * int(first.shape[-1]) if first.shape else 0
 
 
-def _bytes(count: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+def _scaled(count: int, unit: str) -> str:
+    for letter, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
+            return f"{count / size:.1f} {letter}{unit}"
+    return f"{count} {unit}"
 
 
 def _counted(names: Sequence[str]) -> str:
