@@ -15,7 +15,7 @@ SHORTEST = 2  # operations that are worth a call
 
 def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
-    by_hand = _updates_by_hand(steps)
+    by_hand = _updates_by_hand(steps) | _moving_views(steps, results)
     parts: list[Step | Segment] = []
     position = 0
     while position < len(steps):
@@ -40,6 +40,21 @@ def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
         if step.source is None or not lowers(step, float_type(step)):
             found |= {step} if step.source is None else {step.source[0]}
     return found | {step for step in updates if step.source and step.source[0] in found}
+
+
+def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:
+    """Return the steps whose results are views of what an update overwrites.
+
+    They show what is there in the end, not what was there in the middle.
+    """
+    updates = (step for step in steps if isinstance(step, Update))
+    memory = {step.parts[i] for step in updates for i in step.written}
+    found: set[Step] = set()
+    for step in steps:
+        if isinstance(step, Apply) and step.result.view and not memory.isdisjoint(step.reads):
+            memory.add(step.result)
+            found |= {step} if step.result in results else set()
+    return found
 
 
 def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[list[Step], str]:
