@@ -60,6 +60,8 @@ def _operands(one: tuple[Any, ...], two: tuple[Any, ...]) -> str | None:
 def _values(x: Value, y: Value) -> str | None:
     if (x.index, x.place, x.shape, x.dtype) != (y.index, y.place, y.shape, y.dtype):
         return f"different operands, {x.name} and {y.name}"
+    if x.formula != y.formula:
+        return f"a number that changes, {x.formula} and {y.formula}"
     if x.holder is y.holder or alike(content(x), content(y)):
         return None
     return f"an array of shape {x.shape} that is computed without operations, and changes"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .native import Segment, lowers, moves
 from .record import Apply, Host, Step, Update, Value
 
-__all__ = ["partition"]
+__all__ = ["float_type", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
 SHORTEST = 2  # operations that are worth a call
@@ -37,7 +37,7 @@ def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
     updates = [step for step in steps if isinstance(step, Update)]
     found: set[Step] = set()
     for step in updates:
-        if step.source is None or not lowers(step, _float_type(step)):
+        if step.source is None or not lowers(step, float_type(step)):
             found |= {step} if step.source is None else {step.source[0]}
     return found | {step for step in updates if step.source and step.source[0] in found}
 
@@ -47,15 +47,15 @@ def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[
     dtype = ""
     run: list[Step] = []
     for step in steps[start:]:
-        dtype = dtype or _float_type(step)
+        dtype = dtype or float_type(step)
         native = step not in by_hand and (isinstance(step, Host) or lowers(step, dtype))
         if not native or (isinstance(step, Host) and not run):
             break
         run.append(step)
-    return run, dtype or FLOATS[0]
+    return run, dtype or FLOATS[-1]  # truths and integers alone do not say
 
 
-def _float_type(step: Step) -> str:
+def float_type(step: Step) -> str:
     """Return the float type in which a step could work natively, or nothing."""
     values = [*step.reads, step.result] if isinstance(step, Apply) else step.reads
     return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")
