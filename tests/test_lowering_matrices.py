@@ -58,7 +58,7 @@ def given_up(function, good, bad):
     trace, values, _ = recording((function, good))
     segment = Segment(trace.steps, set(values), "float64")
     arena = segment.arena()
-    status = segment.compile()(bad, arena.table)
+    status = segment.functions[0].call(bad, arena.table)
     return segment.reasons[status - 1] if status else None
 
 
@@ -197,14 +197,12 @@ def definite(*shape):
 
 
 def check_both(*cases):
-    """Check in both types, as given and with the first array's matrices transposed."""
-    for dtype in DTYPES:
-        cast = [(f, *(x.astype(dtype) for x in arrays)) for f, *arrays in cases]
-        turned = [
-            (lambda a, *b, f=f: f(ag.matrix_transpose(a), *b), *(x.copy() for x in arrays))
-            for f, *arrays in cast
-        ]
-        check(*cast, *turned, factor=16)
+    """Check in both types; in one of them, the first array's matrices lie by columns."""
+    check(*cases, factor=16)
+    check(*(
+        (lambda a, *b, f=f: f(ag.matrix_transpose(a), *b), *(x.astype("float32") for x in arrays))
+        for f, *arrays in cases
+    ), factor=16)  # fmt: skip
 
 
 @needs_lapack
@@ -241,33 +239,29 @@ def test_second_derivatives_of_determinants():
 @needs_lapack
 def test_decompositions_of_symmetric_matrices():
     names = "cholesky", "eigh_packed", "eigh_values", "eigvalsh"
-    shapes = (2, 2, 3, 3), (1, 1), (40, 40)
+    shapes = (2, 2, 3, 3), (40, 40)
     cases = [(OPS[name], definite(*shape)) for name in names for shape in shapes]
     check_both(*cases, (lambda a: linalg.cholesky(a, upper=True), definite(2, 3, 3)))
 
 
 @needs_lapack
-def test_decompositions():
+@pytest.mark.parametrize("shape", [(2, 2, 3, 4), (3, 1), (40, 30)])
+def test_decompositions(shape):
     names = "svd_packed", "svd_values", "svdvals", "qr_packed", "pinv"
-    shapes = (2, 2, 3, 4), (4, 3), (1, 1), (1, 3), (3, 1), (40, 30)
-    cases = [(OPS[name], normal(*shape)) for name in names for shape in shapes]
-    thin = [
-        (lambda a: OPS["svd_packed"](a, full_matrices=False), normal(*shape)) for shape in shapes
-    ]
-    check_both(*cases, *thin)
+    cases = [(OPS[name], normal(*shape)) for name in names]
+    check_both(*cases, (lambda a: OPS["svd_packed"](a, full_matrices=False), normal(*shape)))
 
 
 @needs_lapack
 def test_ranks():
     flat = normal(5, 2) @ normal(2, 4)
-    check_both(*(
-        (lambda a, o=options: linalg.matrix_rank(a, **o), array.copy())
-        for options in ({}, {"tol": 1e3}, {"rtol": 0.9}, {"tol": 0}, {"rtol": 1e-3})
-        for array in (flat, normal(2, 3, 4, 3), np.zeros((3, 3)))
-    ), *(
-        (lambda a, o=options: linalg.pinv(a, **o), flat.copy())
-        for options in ({"rcond": 1e-6}, {"rtol": 1e-5}, {"rcond": 0.9})
-    ))  # fmt: skip
+    ranks = [({}, flat), ({}, np.zeros((3, 3)))]
+    ranks += [(o, normal(2, 4, 3)) for o in ({"tol": 1.5}, {"rtol": 0.9}, {"tol": 0})]
+    relative = {"rcond": 1e-6}, {"rtol": 1e-5}, {"rcond": 0.9}
+    check_both(
+        *((lambda a, o=options: linalg.matrix_rank(a, **o), x.copy()) for options, x in ranks),
+        *((lambda a, o=options: linalg.pinv(a, **o), flat.copy()) for options in relative),
+    )
     assert refused(lambda a: linalg.matrix_rank(a), normal(3))
     assert refused(lambda a: linalg.matrix_rank(a, tol=np.ones(2)), normal(2, 3, 3))
     assert refused(lambda a: linalg.pinv(a, hermitian=True), definite(3, 3))
@@ -277,11 +271,10 @@ def test_ranks():
 @needs_lapack
 def test_exponentials():
     cases = [(linalg.expm, np.full((2, 2), np.nan))]
-    for a in (normal(2, 2, 3, 3), 30 * normal(3, 3), np.zeros((2, 2)), np.array([[0.5]])):
+    for a in (normal(2, 2, 3, 3), 30 * normal(3, 3), np.zeros((1, 1))):
         cases.append((linalg.expm, a - 2 * np.abs(a).max() * np.eye(a.shape[-1])))
-        cases.append((linalg.expm, a / 10))
-        directions = (size * normal(*a.shape) for size in (0.0, 1.0, 1e30))
-        cases += [(OPS["expm_pull"], ct, a / 10) for ct in directions]
+    for size in (0.0, 1.0, 1e30):
+        cases.append((OPS["expm_pull"], size * normal(2, 3, 3), normal(2, 3, 3)))
     check_both(*cases)
 
 
