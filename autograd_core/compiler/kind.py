@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -42,6 +43,7 @@ class Kind:
         self.floats = floats
         self.runs = 0  # calls that the program took
         self.others = 0
+        self.lock = threading.RLock()  # held by calls that change something
         self.limit = 0.0  # the number of runs before which a recording is due
         self.quick: Quick | None = None
         self.quick_ways = 0  # that were made
