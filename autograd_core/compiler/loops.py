@@ -57,7 +57,7 @@ def loop(
     for value in outer:
         places[value], strides[value] = body.read(value, shape)
     for value in kept:
-        places[value] = body.allot(value)
+        places[value] = body.allot(value, [places[x] for x in outer if x.shape == shape])
         strides[value] = places[value].strides
     writer = _Loop(body, group, outer, kept, places)
     if sums:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from typing import Any
 
 from .record import Apply, Value
 
-__all__ = ["inlined", "scalar_text"]
+__all__ = ["inlined", "scalar_text", "substituted"]
 
 
 def scalar_text(step: Apply) -> str | None:
@@ -25,9 +26,23 @@ def inlined(step: Apply) -> str:
     assert text is not None
     operands = dict(zip(step.op.operands, map(_operand, step.parts), strict=True))
     numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
-    tree = _Renamed(operands | numbers).visit(ast.parse(text, mode="eval"))
-    inlined = ast.unparse(tree)
+    inlined = substituted(text, operands | numbers)
     return f"select({inlined}, 1.0, 0.0)" if step.result.dtype == bool else inlined
+
+
+def substituted(text: str, names: dict[str, str]) -> str:
+    """Return an expression with others for some of its names."""
+    stand_in = {name: f"_{i}_" for i, name in enumerate(names) if names[name].isidentifier()}
+    others = tuple((name, stand_in.get(name, new)) for name, new in names.items())
+    renamed = _renamed(text, others)
+    for name, placeholder in stand_in.items():
+        renamed = renamed.replace(placeholder, names[name])
+    return renamed
+
+
+@functools.cache
+def _renamed(text: str, names: tuple[tuple[str, str], ...]) -> str:
+    return ast.unparse(_Renamed(dict(names)).visit(ast.parse(text, mode="eval")))
 
 
 def _operand(x: Any) -> str:
