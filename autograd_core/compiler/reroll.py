@@ -25,7 +25,7 @@ import numpy as np
 from .body import Body
 from .memory import Block
 
-__all__ = ["LONG", "Chunk", "chunks", "reroll", "text"]
+__all__ = ["LONG", "Chunk", "chunks", "reroll", "stretches", "text"]
 
 LONG = 400  # lines from which a loop is worth it
 FEWEST = 4  # rounds of a loop
@@ -174,10 +174,10 @@ class _Row:
         again = self.forms[:-period] == self.forms[period:]
         twice = again[:-period] & again[period:]
         least = (FEWEST - 2) * period
-        for begin, end in _stretches(twice, least):
+        for begin, end in stretches(twice, least):
             where = np.arange(begin, end)
             twice[begin:end] = self._evenly(where, period)
-        return [(begin, end + 2 * period) for begin, end in _stretches(twice, least)]
+        return [(begin, end + 2 * period) for begin, end in stretches(twice, least)]
 
     def _evenly(self, where: np.ndarray, period: int) -> Any:
         """Whether the numbers grow by the same amount from each round to the next."""
@@ -191,10 +191,10 @@ class _Row:
         return np.bincount(which, uneven, len(where)) == 0
 
 
-def _stretches(holds: np.ndarray, least: int) -> list[tuple[int, int]]:
+def stretches(holds: np.ndarray, least: int) -> list[tuple[int, int]]:
     """Return the stretches of at least so many true values.
 
-    >>> _stretches(np.array([True, False, True, True]), 2)
+    >>> stretches(np.array([True, False, True, True]), 2)
     [(2, 4)]
     """
     edges = np.flatnonzero(np.diff(np.concatenate([[0], holds.astype(np.int8), [0]])))
@@ -235,7 +235,7 @@ def _in_use(blocks: Sequence[Block]) -> np.ndarray:
     """Return how many blocks are in use between each unit and the one before."""
     size = 2 + max((block.first for block in blocks), default=0)
     changes = np.zeros(size + 1, np.int64)
-    for block in blocks:
+    for block in (block for block in blocks if block.root < 0):
         changes[block.first + 1] += 1
         changes[int(min(block.last + 1, size))] -= 1
     return np.cumsum(changes)
