@@ -27,6 +27,7 @@ from .op import Op
 from .ops import activations
 from .ops.conversions import tensor
 from .ops.operators import PUBLIC
+from .scan import scan
 from .tensor import Tensor
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
@@ -59,6 +60,7 @@ __all__ = [
     "no_grad",
     "numerical_gradient",
     "primitive",
+    "scan",
     "set_num_threads",
     "special",
     "swish",

@@ -71,6 +71,8 @@ def lifting(wrap: Wrap) -> Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...
 
     def lift(node: Node, rule: Any, kept: Any) -> tuple[Any, ...]:
         remembered = kept if isinstance(kept, tuple) else (kept,)
+        if not any(isinstance(value, np.ndarray) for value in remembered):
+            return remembered  # a join of a thousand operands is not searched for each of them
         places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges} | {"out": node}
         return tuple(
             wrap(value, places.get(name)) if isinstance(value, np.ndarray) else value

@@ -8,7 +8,8 @@ table shows the median of the samples and their minimum.
 
 A contender is named by a *target* "package.module:function". The function is called once in the
 new process with the keyword arguments given and returns an object with two methods: `step()` does
-the work to be timed, `result()` returns a float by which contenders are compared.
+the work to be timed, `result()` returns a float, or a list of them, by which contenders are
+compared.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Workbench(Protocol):
     def step(self) -> None:
         """Do the work once; return only when it is done."""
 
-    def result(self) -> float:
-        """Return the number by which contenders are compared; NaN where there is none."""
+    def result(self) -> float | list[float]:
+        """Return what contenders are compared by; NaN where there is nothing."""
 
 
 class ContenderFailed(RuntimeError):
@@ -121,7 +122,7 @@ class Contender:
             raise ContenderFailed(answer["error"])
         return answer["value"]
 
-    def results(self, steps: int) -> list[float]:
+    def results(self, steps: int) -> list[Any]:
         """Do some steps, untimed, and return the result after each."""
         return list(self._order(results=steps))
 
@@ -217,7 +218,7 @@ def _timed(step: Callable[[], None], steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
-def _stepped(bench: Workbench, steps: int) -> list[float]:
+def _stepped(bench: Workbench, steps: int) -> list[Any]:
     results = []
     for _ in range(steps):
         bench.step()

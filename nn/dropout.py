@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import autograd_core as ag
-from autograd_core import ShapeError, Tensor
+from autograd_core import ShapeError
+from autograd_core.draws import uniform
 from autograd_core.errors import explain
 
 from . import init
@@ -27,11 +28,9 @@ def fraction(name: str, p: float) -> float:
     return p
 
 
-def kept(x: Any, p: float, rng: np.random.Generator | int | None) -> tuple[np.ndarray, np.dtype]:
-    """Return a random mask of what is kept, and the dtype of the result."""
-    keep = init.generator(rng).random(np.shape(x), dtype=np.float32) >= p
-    dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
-    return keep, dtype if dtype.kind == "f" else np.dtype(np.float32)
+def kept(x: Any, p: float, rng: np.random.Generator | int | None) -> Any:
+    """Return a random mask of what is kept."""
+    return ag.greater_equal(uniform(init.generator(rng), np.shape(x), np.float32), p)
 
 
 def dropout(
@@ -44,8 +43,7 @@ def dropout(
     """Set each element to 0 with probability p, and scale the others by 1 / (1 - p)."""
     if not training or fraction("dropout", p) == 0.0:
         return x
-    keep, dtype = kept(x, p, rng)
-    return x * ag.tensor(keep * np.asarray(1.0 / (1.0 - p), dtype=dtype))
+    return x * kept(x, p, rng) * (1.0 / (1.0 - p))
 
 
 def alpha_dropout(
@@ -62,10 +60,8 @@ def alpha_dropout(
     """
     if not training or fraction("alpha_dropout", p) == 0.0:
         return x
-    keep, dtype = kept(x, p, rng)
     a = 1.0 / math.sqrt((1.0 - p) * (1.0 + p * SATURATION**2))
-    shift = np.where(keep, 0.0, a * SATURATION) - a * SATURATION * p
-    return x * ag.tensor(a * keep, dtype=dtype) + ag.tensor(shift, dtype=dtype)
+    return ag.where(kept(x, p, rng), x, SATURATION) * a - a * SATURATION * p
 
 
 class Dropout(Module):

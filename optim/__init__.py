@@ -12,6 +12,7 @@ from .factored import SM3, Adafactor, NovoGrad
 from .first_order import ASGD, SGD, Adam, AdamW
 from .history import History
 from .hyperparameters import HyperparameterError
+from .many import fit_many
 from .moments import AdaBelief, Adamax, Adan, NAdam, RAdam, Yogi
 from .optimizer import Optimizer
 from .piecewise import PiecewiseLR
@@ -85,6 +86,7 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",
+    "fit_many",
     "rule",
     "update_bn",
     "warm_up",

@@ -56,9 +56,13 @@ class ArrayBatches:
         batches = len(self.arrays[0]) / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def order(self) -> np.ndarray:
+        """Return the order of the examples in the next pass."""
         count = len(self.arrays[0])
-        order = np.arange(count) if self.rng is None else self.rng.permutation(count)
+        return np.arange(count) if self.rng is None else self.rng.permutation(count)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self.order()
         for i in range(self.count):
             chosen = order[i * self.batch_size : (i + 1) * self.batch_size]
             yield tuple(array[chosen] for array in self.arrays)

@@ -16,10 +16,12 @@ from autograd_core import Tensor, no_grad
 from autograd_core.errors import GraphError, explain
 
 from .augment import Augmentation
-from .batches import Batch, Batches
+from .batches import ArrayBatches, Batch, Batches
 from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
 from .history import Progress
+from .learner import CompiledSteps, Learner, forward
 from .optimizer import Optimizer
+from .schedule import Schedule
 
 __all__ = ["Means", "Metric", "Row", "Trainer", "augmentation", "clipping", "switch"]
 
@@ -67,6 +69,8 @@ class Trainer:
         accumulate: int = 1,
         after_step: Sequence[Callable[[], Any]] = (),
         after_epoch: Sequence[Callable[[], Any]] = (),
+        schedule: Schedule | None = None,
+        compile: bool = False,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -78,6 +82,11 @@ class Trainer:
         self.accumulate = accumulate
         self.after_step = after_step
         self.after_epoch = after_epoch
+        self.schedule = schedule
+        self.compiled: CompiledSteps | None = None
+        if compile and accumulate == 1:
+            learner = Learner(model, loss, optimizer, regularizer, clips, bool(metrics))
+            self.compiled = CompiledSteps(learner, schedule)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.steps = 0
         self.means = Means()
@@ -98,9 +107,8 @@ class Trainer:
         bar : Progress
         """
         switch(self.model, "train")
-        for group in _in_groups(batches, self.accumulate):
-            self.step(group)
-            bar.batch(len(group))
+        for steps in self._steps(batches, every):
+            bar.batch(steps)
             if every is not None and self.steps % every == 0:
                 yield self._reported()
                 switch(self.model, "train")  # the reader may have evaluated
@@ -109,33 +117,62 @@ class Trainer:
         if self.means.count and (every is None or last):
             yield self._reported()
 
+    def _steps(self, batches: Batches, every: int | None) -> Iterator[int]:
+        """Update the parameters with every batch; yield how many have been read."""
+        alone = every is None and not (self.metrics or self.augment or self.after_step)
+        if self.compiled is None or not alone or not isinstance(batches, ArrayBatches):
+            for group in _in_groups(batches, self.accumulate):
+                self.step(group)
+                yield len(group)
+            return
+        for examples, figures in self.compiled.many(batches):
+            self.means.add(figures, examples)
+            yield self._counted(-(-examples // batches.batch_size))
+
+    def _counted(self, steps: int) -> int:
+        """Count steps; at the first look whether it had an effect."""
+        if self.steps == 0:
+            self.check_reached()
+        self.steps += steps
+        return steps
+
     def _reported(self) -> Row:
         means, self.means = self.means, Means()
         return means.row()
 
     def step(self, group: Sequence[Batch]) -> None:
         """Update the parameters once, by the gradient of the mean over all examples of a group."""
+        if self.compiled is None:
+            self._step(group)
+        else:
+            x, *targets = group[0]
+            x = x if self.augment is None else self.augment(x)
+            figures, prediction = self.compiled.one((x, *targets))
+            self.means.add(figures | self.measure(prediction, targets), len(x))
+        self._counted(1)
+        for act in self.after_step:
+            act()
+        if self.schedule is not None:
+            self.schedule.advance()
+
+    def _step(self, group: Sequence[Batch]) -> None:
         self.optimizer.zero_grad()
         counts = [len(batch[0]) for batch in group]
         for batch, count in zip(group, counts, strict=True):
             self.means.add(self.learn(batch, count if len(group) > 1 else None), count)
-        self.check_reached()
         if len(group) > 1:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             scale_gradients(*gradients, factor=1.0 / sum(counts))
         for clip in self.clips:
             clip(self.parameters)
         self.optimizer.step()
-        self.steps += 1
-        for act in self.after_step:
-            act()
 
     def learn(self, batch: Batch, weight: int | None) -> Row:
         """Collect the gradient of one batch, `weight` times if given; return its figures."""
         x, *targets = batch
         if self.augment is not None:
             x = self.augment(x)
-        prediction, loss = self.forward(x, targets)
+        prediction, loss = forward(self.model, self.loss, x, targets)
         figures = {"loss": loss.item()}
         if self.regularizer is not None:
             penalty = self.regularizer(self.model)
@@ -143,16 +180,6 @@ class Trainer:
             loss = loss + penalty
         loss.backward(None if weight is None else np.full(loss.shape, weight, loss.dtype))
         return figures | self.measure(prediction, targets)
-
-    def forward(self, x: Any, targets: Sequence[Any]) -> tuple[Any, Tensor]:
-        """Return the prediction and the loss of one batch."""
-        prediction = self.model(x)
-        loss = self.loss(prediction, *targets)
-        if not isinstance(loss, Tensor) or loss.size != 1:
-            got = f"shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-            do = "Reduce the loss to its mean, and compute it with tensors throughout"
-            raise GraphError(explain("fit: a loss that is one number, as a tensor", got, do))
-        return prediction, loss
 
     def check_reached(self) -> None:
         """Raise if the loss does not depend on what the optimizer updates."""
@@ -174,7 +201,7 @@ class Trainer:
         means = Means()
         with no_grad():
             for x, *targets in batches:
-                prediction, loss = self.forward(x, targets)
+                prediction, loss = forward(self.model, self.loss, x, targets)
                 means.add({"loss": loss.item(), **self.measure(prediction, targets)}, len(x))
         return means.row("val_")
 

@@ -24,6 +24,8 @@ from .trainer import Metric, Row, Trainer, augmentation, clipping, switch
 
 __all__ = ["fit"]
 
+WORTH_COMPILING = 2000  # steps; to compile takes as long as so many small ones
+
 
 def fit(
     model: Any,
@@ -52,6 +54,7 @@ def fit(
     drop_last: bool = False,
     rng: np.random.Generator | int | None = 0,
     progress: bool = True,
+    compile: bool | None = None,
 ) -> History:
     """Train a model by minibatch gradient descent.
 
@@ -114,6 +117,11 @@ def fit(
         Determines the order of the examples, and the augmentation.
     progress : bool
         Show a bar (with tqdm installed) or a line per epoch.
+    compile : bool, optional
+        Whether a step becomes machine code (`autograd_core.compile`); where nothing else is to be
+        done in between, many steps run at once. Left out, it does if there are enough steps for
+        it to pay and the model is an ``nn.Module``. What model and loss do besides computing,
+        such as printing, then happens at few steps only.
 
     Returns
     -------
@@ -147,7 +155,9 @@ def fit(
     if validation is not None:
         passes = epochs if validate_every is None else max(epochs, 2)
         held_out = as_batches("validation", validation, max(batch_size, 1024), None, passes)
-    after = _hooks(model, after_step, averaging, schedule if schedule_every == "step" else None)
+    after = _hooks(model, after_step, averaging)
+    if compile is None:
+        compile = hasattr(model, "train") and (batches.count or 0) * epochs >= WORTH_COMPILING
     trainer = Trainer(
         model,
         loss,
@@ -159,6 +169,8 @@ def fit(
         accumulate=whole("fit", "accumulate", accumulate),
         after_step=after["step"],
         after_epoch=after["epoch"],
+        schedule=schedule if schedule_every == "step" else None,
+        compile=bool(check("fit", "compile", compile, True)),
     )
     training = Training(trainer, held_out, schedule, early_stopping, averaging, callbacks)
     bar = Progress(epochs, batches.count, progress)
@@ -179,15 +191,12 @@ def _hooks(
     model: Any,
     after_step: Sequence[Callable[[Any], Any]],
     averaging: WeightAverage | None,
-    schedule: Schedule | None,
 ) -> dict[str, list[Callable[[], Any]]]:
     """Return what is to be called after each step and each epoch, in order."""
     after: dict[str, list[Callable[[], Any]]] = {"step": [], "epoch": []}
     after["step"] += [partial(hook, model) for hook in after_step]
     if averaging is not None:
         after[averaging.unit].append(averaging.update)
-    if schedule is not None:
-        after["step"].append(schedule.advance)
     return after
 
 

@@ -1,11 +1,14 @@
-"""The objectives of the automatic-differentiation benchmark (ADBench), unchanged, on this engine.
+"""The objectives of the automatic-differentiation benchmark (ADBench), on this engine.
 
-They are written for a namespace like NumPy's (arXiv 1807.10129); ours is handed in. Read from
-``../shared/data/adbench`` where that exists beside the checkout.
+Once as they race in `benchmarks.adbench`; and once unchanged, written for a namespace like NumPy's
+(arXiv 1807.10129), where ours is handed in. Read from ``../shared/data/adbench`` where that exists
+beside the checkout.
 """
 
 import importlib.util
+import json
 import math
+import re
 import sys
 import types
 from unittest import mock
@@ -15,9 +18,11 @@ import pytest
 from reference import SHARED
 
 import autograd_core as ag
+from benchmarks import adbench
+from benchmarks.contenders.adbench import ours, problems
 
 FOLDER = SHARED / "adbench"
-pytestmark = pytest.mark.skipif(
+beside = pytest.mark.skipif(
     not FOLDER.exists(), reason="the benchmark's objectives and files are not beside the checkout"
 )
 
@@ -57,6 +62,7 @@ def flat(parts):
     return np.concatenate([np.ravel(part) for part in parts])
 
 
+@beside
 @pytest.mark.parametrize("name", ["test", "gmm_1k_d2_K5", "gmm_1k_d10_K5"])
 def test_gaussian_mixture(name, objectives, wanted):
     d = objectives.load_gmm(FOLDER / "gmm" / f"{name}.txt")
@@ -69,6 +75,7 @@ def test_gaussian_mixture(name, objectives, wanted):
     check(f"gmm/{name}", wanted, value, flat(gradients))
 
 
+@beside
 def test_long_short_term_memory(objectives, wanted):
     d = objectives.load_lstm(FOLDER / "lstm" / "lstm_l2_c1024.txt")
 
@@ -79,6 +86,7 @@ def test_long_short_term_memory(objectives, wanted):
     check("lstm/lstm_l2_c1024", wanted, value, flat(gradients))
 
 
+@beside
 def test_bundle_adjustment(objectives, wanted):
     d = objectives.load_ba(FOLDER / "ba" / "test.txt")
 
@@ -89,6 +97,7 @@ def test_bundle_adjustment(objectives, wanted):
     check("ba/one_block_of_test", wanted, residual(point), ag.jacobian(residual)(point))
 
 
+@beside
 def test_hand_tracking(objectives, wanted):
     d = objectives.load_hand(FOLDER / "hand" / "model", FOLDER / "hand" / "test.txt", False)
 
@@ -97,3 +106,95 @@ def test_hand_tracking(objectives, wanted):
 
     theta = d["theta"]
     check("hand/test", wanted, residual(theta), ag.jacobian(residual)(theta))
+
+
+# ------------------------------------------------------------------- as they race
+
+
+@beside
+@pytest.mark.parametrize("make", [ours.eager, ours.compiled])
+@pytest.mark.parametrize("name", ["gmm_1k_d2_K5", "gmm_1k_d10_K5", "ba_test"])
+def test_ours_computes_what_is_published(name, make):
+    published = problems.reference(name)
+    for derivative in (False, True):
+        bench = make(name, derivative)
+        bench.step()
+        found = np.array(bench.result())
+        assert adbench.disagreement(found, published) < adbench.AGREEMENT
+        assert (len(found) == len(published)) is derivative
+
+
+@beside
+def test_ours_computes_the_published_gradient_of_the_lstm():
+    bench = ours.eager("lstm_l2_c1024", derivative=True)
+    bench.step()
+    published = problems.reference("lstm_l2_c1024")
+    assert adbench.disagreement(np.array(bench.result()), published) < adbench.AGREEMENT
+
+
+SMALL = {"gmm": (3, 2, 7), "lstm": (2, 5), "ba": (2, 3, 5)}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_where_no_file_is_problems_are_drawn(kind, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADBENCH", str(tmp_path))
+    monkeypatch.setitem(problems.WORKLOADS, "small", (kind, SMALL[kind]))
+    problem = problems.make("small")
+    objective = ours.OBJECTIVES[kind]
+    again = problems.make("small")
+    assert all(map(np.array_equal, problem.inputs, again.inputs))
+    assert problems.reference("small") is None
+    for i in range(len(problem.inputs)):
+
+        def of_one(x, i=i):
+            inputs = [*problem.inputs]
+            inputs[i] = x
+            return objective(*inputs, *problem.constants)
+
+        ag.gradcheck(of_one, problem.inputs[i])
+
+
+def test_blocks_of_the_sparse_jacobian(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADBENCH", str(tmp_path))
+    monkeypatch.setitem(problems.WORKLOADS, "small", ("ba", (2, 3, 4)))
+    bench = ours.eager("small", derivative=True)
+    bench.step()
+    value, pulled = bench.returned
+    cameras, points, weights = problems.make("small").inputs
+    (features,) = problems.make("small").constants
+    packed = np.concatenate([cameras, points, weights[:, None]], axis=1)
+
+    def residuals(z):
+        return ours.ba(z[:, :11], z[:, 11:14], z[:, 14], features)
+
+    whole = ag.jacobian(residuals)(packed)
+    dense = np.stack([whole[i, :, i] for i in range(len(packed))])
+    np.testing.assert_allclose(problems.blocks(pulled), dense, rtol=1e-12)
+    assert np.count_nonzero(whole) <= dense.size
+    np.testing.assert_allclose(value, residuals(packed))
+
+
+def test_the_race_leaves_out_who_computes_something_else(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ADBENCH", str(tmp_path))
+    options = "--workloads gmm_1k_d2_K5 --contenders ours,ours.compile --rounds 1"
+    written = tmp_path / "race.json"
+    monkeypatch.setattr("sys.argv", ["adbench", *options.split(), "--json", str(written)])
+    assert adbench.main() == 0
+    assert re.search(r"ours, compiled +\|( +[\d.]+ \|){3}", capsys.readouterr().out)
+    assert len(json.loads(written.read_text())["gmm_1k_d2_K5"]) == 4
+
+    class Seen:
+        def __init__(self, *numbers):
+            self.numbers = numbers
+
+        def results(self, steps):
+            return [list(self.numbers)]
+
+    seen = {
+        ("ours", False): Seen(2.0),
+        ("ours", True): Seen(2.0, 1.0, 3.0),
+        ("jax", True): Seen(2.0, 1.0, 3.0 + 1e-9),
+        ("torch", True): Seen(2.0, 1.1, 3.0),
+        ("autograd", True): Seen(2.0, math.nan, 3.0),
+    }
+    assert list(adbench.wrong(seen, "gmm_1k_d2_K5")) == ["torch", "autograd"]

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import scalar_loops
 
+import autograd_core as ag
+from autograd_core.compiler.scalars import POWERS
 from autograd_core.declare import OPS
 from autograd_core.domains import Interval
 from autograd_core.kernels import generate
@@ -20,7 +22,7 @@ from autograd_core.ops.pointwise import strong_divide, strong_multiply
 POINTWISE = {op.name: op for op in OPS.values() if op.pointwise}
 POINTWISE |= {"strong_multiply": strong_multiply, "strong_divide": strong_divide}
 DTYPES = ("float32", "float64")
-LIBRARY = set(generate._library())
+LIBRARY = set(generate._library(1))
 # Plain Python takes a thousand times as long; then a few points have to do.
 THIN = 1 if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" else 150
 
@@ -148,6 +150,30 @@ def test_the_expression_is_the_op(name, dtype):
         compare(op, typed(op, domain_samples(op, dtype, rng)), attributes)
         compare(op, typed(op, extremes(dtype, size)), attributes)
         compare(op, typed(op, wide(dtype, size, rng)), attributes)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("exponent", POWERS)
+def test_a_power_with_a_known_exponent_is_the_power(exponent, dtype):
+    rng = np.random.default_rng(11)
+    loop = scalar_loops.scalar_loop(POWERS[exponent], {"x": dtype}, dtype)
+    for (x,) in (extremes(dtype, 1), wide(dtype, 1, rng), [rng.normal(size=99).astype(dtype)]):
+        out = np.empty_like(x)
+        loop(x, out)
+        with np.errstate(all="ignore"):
+            truth = x**exponent
+        assert_close(out, truth, np.abs(truth), False)
+
+
+def test_a_program_takes_the_short_way_to_a_known_power():
+    power = ag.compile(lambda x: ag.sum(x**2 + x**-0.5 + x**2.5))
+    for seed in range(3):
+        x = np.random.default_rng(seed).uniform(0.5, 2.0, 30)
+        value = power(x)
+        np.testing.assert_allclose(value, np.sum(x**2 + x**-0.5 + x**2.5), rtol=1e-13)
+    (program,) = power.programs
+    text = "".join(segment.source for segment in program.segments)
+    assert "sqrt" in text and text.count("power(") == 1
 
 
 def test_the_multiple_of_half_pi_that_is_next_to_a_float64():

@@ -45,7 +45,7 @@ class Arena:
         self,
         size: int,
         held: Sequence[np.ndarray],
-        arrays: int,
+        slots: int,
         rooms: Sequence[Room],
         written: Sequence[int],
     ) -> None:
@@ -53,8 +53,8 @@ class Arena:
         begin = -address(raw) % LINE
         self.memory = raw[begin : begin + size]
         self.held = list(held)
-        found = [address(self.memory), *map(address, held), *[0] * arrays]
-        self.table = np.array(found, np.int64)
+        self.table = np.zeros(slots, np.int64)
+        self.table[: 1 + len(held)] = [address(self.memory), *map(address, held)]
         self.views = [
             np.ndarray(room.shape, room.dtype, self.memory, room.offset) for room in rooms
         ]

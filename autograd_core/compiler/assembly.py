@@ -12,6 +12,10 @@
 
 The functions after the first find everything by the table, and if threads share their loop, take
 the rounds from `begin` to `end`.
+
+Where there is one function, it can do many steps in a call (`batches`): the table then says how
+many, and for each the rows to gather from larger arrays, the settings of its optimizers, and
+where to leave its results.
 """
 
 from __future__ import annotations
@@ -24,12 +28,30 @@ import numpy as np
 
 from ..kernels.jit import compile_source, loop_text
 from .body import Body, Part
-from .layout import contiguous
+from .layout import Place, contiguous
 from .record import Value
 
-__all__ = ["Assembly", "Function"]
+__all__ = ["CONTROL", "Assembly", "Function"]
 
 BADLY_SHAPED = -1
+ALL = 1 << 40  # elements of an array that is as long as its owner knows
+# What the table says of many steps: how many (0 for one), the rows of each, the settings of each
+# if they change, and where the numbers among the results go; then where the larger arrays are.
+CONTROL = ("count", "order", "settings", "figures")
+GATHER = """
+@inline
+def gather(x, rows, order, first, width):
+    for i in range(x.size // width):
+        row = order[first + i] * width
+        for j in range(width):
+            x[i * width + j] = rows[row + j]
+
+
+@inline
+def copy(x, y):  # numba's own compiles a second's worth of error messages
+    for i in range(x.size):
+        x[i] = y[i]
+"""
 
 
 class Function(NamedTuple):
@@ -52,6 +74,8 @@ class Assembly:
         What is known by address, in the order of the table.
     arrays : sequence of Value
         What comes with each call.
+    figures : sequence of Place
+        Single numbers among the results, which are noted of each of many steps.
     """
 
     def __init__(
@@ -60,6 +84,7 @@ class Assembly:
         size: int,
         outside: Mapping[str, np.ndarray],
         arrays: Sequence[Value],
+        figures: Sequence[Place],
     ) -> None:
         self.body = body
         self.arrays = arrays
@@ -74,6 +99,10 @@ class Assembly:
             self._buffers[value.name] = _view(f"table[{i}]", value.size, value.dtype)
         first, *others = body.parts
         self.parts = [first, *(part for part in others if part.lines)]
+        self.figures = figures
+        self.control = self.slots
+        self.repeats = len(self.parts) == 1 and any(value.shape for value in arrays)
+        self.slots += self.repeats * (len(CONTROL) + len(arrays))
 
     @property
     def source(self) -> str:
@@ -84,7 +113,7 @@ class Assembly:
         """Compile the parts."""
         text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
         entries = map(self._entry, range(len(self.parts)))
-        definitions = "\n".join(self.body.definitions)
+        definitions = "\n".join([*self.body.definitions, *[GATHER] * self.repeats])
         source = "\n".join(["import numpy as np", definitions, text, *entries])
         found = []
         for i, part in enumerate(self.parts):
@@ -117,13 +146,42 @@ class Assembly:
         checks = [check for v in arrays for check in _lies_in_rows(v)]
         if checks:
             lines += [f"if {' or '.join(checks)}:", f"    return {BADLY_SHAPED}"]
-        first = self.slots - len(self.arrays)
-        for slot, value in enumerate(arrays, first):
+        for slot, value in enumerate(arrays, self.control - len(self.arrays)):
             lines.append(f"table[{slot}] = {value.name}.ctypes.data")
         given = [*(self._buffers[name] for name in self._used(part)), *self._rounds(part)]
-        lines.append(f"return part{i}({', '.join(given)})")
+        call = f"part{i}({', '.join(given)})"
+        lines += self._repeated(call) if self.repeats else [f"return {call}"]
         body = "\n    ".join(lines)
         return f"def enter{i}({names}):\n    {body}\n"
+
+    def _repeated(self, call: str) -> list[str]:
+        """Return the lines that do one step, or as many as the table says, with their rows."""
+        count, order, settings, figures = (
+            f"table[{self.control + i}]" for i in range(len(CONTROL))
+        )
+        lines = [f"for k in range(max({count}, 1)):", f"    if {count} > 0:"]
+        sources = range(self.control + len(CONTROL), self.slots)
+        for value, source in zip(self.arrays, sources, strict=True):
+            if value.shape:
+                width = value.size // value.shape[0]
+                rows = _view(f"table[{source}]", ALL, value.dtype)
+                chosen = f"view({order}, {ALL}, np.int64), k * {value.shape[0]}"
+                target = self._buffers[value.name]
+                lines.append(f"        gather({target}, {rows}, {chosen}, {width})")
+        total = sum(array.size for array in self.body.settings.values())
+        begin = f"{settings} + 8 * (k * {total}"
+        if total:
+            lines.append(f"        if {settings} != 0:")
+        for name, array in self.body.settings.items():
+            entries = f"view({begin}), {array.size}, np.float64)"
+            lines.append(f"            copy({self._buffers[name]}, {entries})")
+            begin = f"{begin} + {array.size}"
+        lines += [f"    status = {call}", "    if status != 0:"]
+        lines += [f"        {count} = k", "        return status", f"    if {count} > 0:"]
+        row = f"view({figures}, {ALL}, np.float64)[k * {max(len(self.figures), 1)} + "
+        for i, place in enumerate(self.figures):
+            lines.append(f"        {row}{i}] = {self._buffers[place.buffer]}[{place.offset}]")
+        return [*lines, "        pass", "return 0"]
 
 
 def _view(start: str, size: int, dtype: np.dtype[Any]) -> str:

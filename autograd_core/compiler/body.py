@@ -71,6 +71,7 @@ class Body:
         self.arrays: dict[str, np.ndarray] = {}  # that are neither values nor workspace
         self.scalars: dict[tuple[str, str], tuple[str, str]] = {}  # of updates: cell and name
         self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
+        self.settings: dict[str, np.ndarray] = {}  # of optimizers, by the arrays' names
         self.now = -1
         self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
         self.sharing = sharing

@@ -19,6 +19,7 @@ from ..errors import GraphError, explain
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
+from .batches import Batches, fits
 from .compare import alike, difference, fresh, unproven
 from .emit import Stale
 from .environment import Surroundings
@@ -96,6 +97,7 @@ class Kind:
         self.limit = 0.0  # the number of runs before which a recording is due
         self.quick: Quick | None = None
         self.quick_ways = 0  # that were made
+        self.batches: Batches | None = None
         self.left: dict[str, int] = {}  # why runs were given up, and how often
         self.reason: str | None = "recorded once"  # why there is no program
         self.hopeless = False
@@ -116,14 +118,14 @@ class Kind:
         elif self.program is None:
             constants = fresh(before.trace, recording.trace)
             self.program = Program(recording.trace, recording.outputs, self.native, constants)
-            self.quick, self.quick_ways = None, 0
+            self.quick, self.quick_ways, self.batches = None, 0, None
             recording.before.clear()  # they have proved what they could
 
     def leave(self, stale: Stale) -> None:
         """Note that a run was given up; start anew if the program is no longer right."""
         self.left[str(stale)] = self.left.get(str(stale), 0) + 1
         if stale.lasting:
-            self.recording = self.program = self.quick = None
+            self.recording = self.program = self.quick = self.batches = None
 
     def worth_recording(self) -> bool:
         """Whether to try again to make a program; ever more rarely, because it takes its time."""
@@ -322,6 +324,54 @@ class Compiled:
             do = "Pass what changes as an argument, or call it without compile"
             raise GraphError(explain(what, kind.reason, do))
         return recording.results()
+
+    def over(
+        self,
+        arrays: Sequence[np.ndarray],
+        order: np.ndarray,
+        settings: Callable[[Sequence[np.ndarray], int], np.ndarray] | None = None,
+    ) -> tuple[int, np.ndarray]:
+        """Call the function on many batches of rows, natively, as far as that goes.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+            One for each argument, with the rows of all examples.
+        order : ndarray of int64, shape (calls, rows)
+            Which rows make a batch.
+        settings : callable, optional
+            Given the arrays of float64 that hold the settings of the optimizers, and a number of
+            calls, returns what they are to hold at each, in a row.
+
+        Returns
+        -------
+        int
+            How many calls were done. The next batch has to be passed to the function itself: there
+            is no program yet, a recording is due, or it was given up.
+        ndarray of float64, shape (calls, outputs)
+            The numbers that the function returned.
+        """
+        kind = self._kind_of_rows(arrays, order)
+        steps = 0 if kind is None else int(min(len(order), kind.limit - kind.runs - 1))
+        if kind is None or steps <= 0 or kind.batches is None:
+            return 0, np.empty((0, 0))
+        try:
+            done, figures = kind.batches.run(arrays, order[:steps], settings)
+        except Stale as stale:
+            kind.leave(stale)
+            return 0, np.empty((0, 0))
+        kind.runs += done
+        return done, figures
+
+    def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
+        """Return the kind of calls on rows of arrays, if its program can do many of them."""
+        batch = [array[order[0]] for array in arrays]
+        kind = self._kind(batch, tuple(batch), {}) if len(order) else None
+        if kind is None or kind.program is None or kind.recording is None or kind.due():
+            return None
+        if kind.batches is None and fits(kind.program):
+            kind.batches = Batches(kind.program)
+        return kind
 
     @property
     def programs(self) -> list[Program]:

@@ -33,7 +33,7 @@ from ..tensor import Tensor
 from .arena import Arena
 from .compare import alike
 from .native import Segment
-from .record import Apply, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
 
 __all__ = ["Emission", "Stale"]
 
@@ -139,7 +139,7 @@ class Emission:
         """
         text = self.text
         results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
-        native = [part for part in self.parts if isinstance(part, Segment)]
+        native = self.segments
         lines: list[str] = []
         for value in self.captured:
             if value in self._alone(native, results):
@@ -153,13 +153,40 @@ class Emission:
             else:
                 lines += _step(part, text)
         leaving = _Results(self.parts, results)
-        for leaf, gradient in self.gradients.items():
-            lines.append(f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}")
+        lines += self._handed(leaving)
         self.leaving = [f"y{i}" for i in range(len(self.outputs))]
         for name, value in zip(self.leaving, self.outputs, strict=True):
             lines.append(f"{name} = {leaving.own(value)}")
         lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
         return lines
+
+    def stages(self) -> tuple[Callable[[], Arena], Callable[[Arena], None]]:
+        """Return what a program that is one segment does before and after its machine code runs.
+
+        The first function returns the arena, or raises `Stale`; the second hands over gradients.
+        """
+        (segment,) = self.segments
+        text, arena = self.text, _arena(segment, self.text)
+        before = [*_validated(segment, text), *_ready(segment, text), f"return {arena}"]
+        results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
+        after = _written(segment, text) + self._handed(_Results(self.parts, results))
+        after.append(f"{text.named('pool', segment.pool)}.append({arena})")
+        exec("\n    ".join(["def before():", *before]), text.scope)
+        exec("\n    ".join([f"def after({arena}):", *after]), text.scope)
+        return text.scope["before"], text.scope["after"]
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The parts that are machine code."""
+        return [part for part in self.parts if isinstance(part, Segment)]
+
+    def _handed(self, leaving: _Results) -> list[str]:
+        """Write how leaves get their gradients."""
+        text = self.text
+        return [
+            f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}"
+            for leaf, gradient in self.gradients.items()
+        ]
 
     def _alone(self, native: Sequence[Segment], results: Sequence[Value]) -> set[Value]:
         """Return the values that lines, not segments, need."""
@@ -189,19 +216,7 @@ def _valid(step: Host, text: _Text) -> list[str]:
 def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     arena = _arena(segment, text)
-    pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
-    lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
-    found = [_found(value, text) for value in segment.captured]
-    held = ", ".join(found)
-    nodes = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
-    lines += _same_nodes(nodes, text)
-    moved = [
-        f"{array} is not {arena}.held[{i}]"
-        for i, array in enumerate(found)
-        if array.endswith("_value")
-    ]
-    if moved:
-        lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({held},))"]
+    lines = _ready(segment, text)
     given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
     for i, function in enumerate(segment.functions):
         native, table = text.named("native", function.call), f"{arena}.table"
@@ -212,12 +227,33 @@ def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[
         lines.append(f"status = {native}({', '.join([*(given if i == 0 else ()), table])})")
         reasons = text.named("reasons", ["", *segment.reasons])
         lines += ["if status:", f"    raise Stale({reasons}[status])"]
-    if segment.written:
-        lines.append(f"wrote_all({arena}.stamp, next(clock))")
-    if segment.results:
-        names = "".join(f"{value.name}, " for value in segment.results)
-        lines.append(f"{names[:-1]} = {arena}.views")
+    return lines + _written(segment, text)
+
+
+def _ready(segment: Segment, text: _Text) -> list[str]:
+    """Write how a segment gets an arena that knows where everything is."""
+    arena = _arena(segment, text)
+    pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
+    lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
+    found = [_found(value, text) for value in segment.captured]
+    moved = [
+        f"{array} is not {arena}.held[{i}]"
+        for i, array in enumerate(found)
+        if array.endswith("_value")
+    ]
+    nodes = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
+    lines += _same_nodes(nodes, text)
+    if moved:
+        lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({', '.join(found)},))"]
     return lines
+
+
+def _written(segment: Segment, text: _Text) -> list[str]:
+    """Write that parameters were written, and names for the results."""
+    arena = _arena(segment, text)
+    lines = [f"wrote_all({arena}.stamp, next(clock))"] if segment.written else []
+    names = "".join(f"{value.name}, " for value in segment.results)
+    return [*lines, f"{names[:-1]} = {arena}.views"] if names else lines
 
 
 def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:
@@ -236,7 +272,7 @@ class _Results:
 
     def __init__(self, parts: Sequence[Step | Segment], results: Sequence[Value]) -> None:
         self.results = results
-        self.made = {step.result for step in parts if isinstance(step, Apply)}
+        self.made = {step.result for step in parts if isinstance(step, Apply | Draw)}
         self.lends = not any(isinstance(part, Guard) for part in parts)
         segments = [part for part in parts if isinstance(part, Segment)]
         self.segment_of = {value: segment for segment in segments for value in segment.results}
@@ -292,6 +328,11 @@ def _apply(step: Apply, text: _Text) -> list[str]:
     return [f"{step.result.name} = {call}"]
 
 
+def _draw(step: Draw, text: _Text) -> list[str]:
+    result, draw = step.result, text.named("draw", step.rng.random)
+    return [f"{result.name} = {draw}({result.shape}, {text.named('dtype', result.dtype)})"]
+
+
 def _guard(step: Guard, text: _Text) -> list[str]:
     seen = text.named("seen", step.content)
     reason = f"what the host read at {step.line} is another value now"
@@ -329,6 +370,7 @@ def _overwrite(step: Overwrite, text: _Text) -> list[str]:
 
 WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
     Apply: _apply,
+    Draw: _draw,
     Guard: _guard,
     Finite: _finite,
     Host: _host,

@@ -13,6 +13,8 @@ import functools
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from ..declare import OPS
 from ..tape import Leaf
 from .arena import Arena, Room
@@ -115,7 +117,10 @@ class Segment:
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
         self._outside = list(outside.values())
-        self._assembly = Assembly(self._body, self.size, outside, self.arrays)
+        places = {v: self._body.place(v) for v in self.results}
+        self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
+        figures = [places[v] for v in self.figures]
+        self._assembly = Assembly(self._body, self.size, outside, self.arrays, figures)
         updates = [step for step in self.steps if isinstance(step, Update)]
         self.written = [step.parts[i] for step in updates for i in step.written]
         self.pool: list[Arena] = []
@@ -171,6 +176,21 @@ class Segment:
         """The text of the functions, without those that they call."""
         return self._assembly.source
 
+    @property
+    def repeats(self) -> bool:
+        """Whether one call of the machine code can do many steps."""
+        return self._assembly.repeats
+
+    @property
+    def control(self) -> int:
+        """Where the table says how many steps, and on what."""
+        return self._assembly.control
+
+    @property
+    def settings(self) -> list[np.ndarray]:
+        """The settings of optimizers that it reads."""
+        return list(self._body.settings.values())
+
     @functools.cached_property
     def functions(self) -> list[Function]:
         """The machine code: ``functions[0].call(*arrays, table)``, the others without arrays."""
@@ -184,7 +204,7 @@ class Segment:
             for v, place in zip(self.results, places, strict=True)
         ]
         written = [self.captured.index(value) for value in self.written]
-        return Arena(self.size, self._outside, len(self.arrays), rooms, written)
+        return Arena(self.size, self._outside, self._assembly.slots, rooms, written)
 
 
 def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:

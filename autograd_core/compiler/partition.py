@@ -61,7 +61,7 @@ def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[
         if not native or (isinstance(step, Host) and not run):
             break
         run.append(step)
-    return run, dtype
+    return run, dtype or FLOATS[-1]  # truths and integers alone do not say
 
 
 def _float_type(step: Step) -> str:

@@ -21,6 +21,7 @@ from .partition import partition
 from .record import (
     Apply,
     Collect,
+    Draw,
     Finite,
     Guard,
     Host,
@@ -87,6 +88,8 @@ class Program:
         self.emission = Emission(
             trace.inputs, captured, parts, results[: len(outputs)], self.gradients
         )
+        drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
+        self._random = [rng.bit_generator for rng in drawn.values()]
 
     @property
     def source(self) -> str:
@@ -108,11 +111,14 @@ class Program:
 
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
+        states = [source.state for source in self._random]
         try:
             with np.errstate(all="ignore"):
                 found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
-        except Stale:
+        except Stale:  # the ordinary call that follows draws the same numbers
+            for source, state in zip(self._random, states, strict=True):
+                source.state = state
             self._forget()
             raise
 

@@ -27,6 +27,7 @@ from ..update import BoundRecipe
 __all__ = [
     "Apply",
     "Collect",
+    "Draw",
     "Guard",
     "Host",
     "Overwrite",
@@ -132,6 +133,24 @@ class Apply(Step):
         given = ", ".join([*map(_brief, self.parts), *options])
         result = self.result
         return f"{result.name} = {self.name}({given})  {result.dtype}{result.shape}"
+
+
+class Draw(Step):
+    """Random numbers were drawn, of which every run draws the next ones."""
+
+    def __init__(self, rng: np.random.Generator, result: Value) -> None:
+        super().__init__()
+        self.rng = rng
+        self.result = result
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The generator, and what is drawn."""
+        result = self.result
+        return {"generators": id(self.rng), "draws": (result.shape, result.dtype)}
+
+    def __str__(self) -> str:
+        return f"{self.result.name} = {self.name}()  {self.result.dtype}{self.result.shape}"
 
 
 class Guard(Step):
@@ -301,6 +320,10 @@ class Trace:
             return out
 
         return applied
+
+    def drawn(self, rng: np.random.Generator, array: np.ndarray) -> None:
+        """Note random numbers."""
+        self.steps.append(Draw(rng, self._new(array)))
 
     def read(self, array: np.ndarray) -> None:
         """Note that the host looks at an array."""

@@ -9,11 +9,29 @@ from typing import Any
 
 from .record import Apply, Value
 
-__all__ = ["inlined", "scalar_text", "substituted"]
+__all__ = ["POWERS", "inlined", "scalar_text", "substituted"]
+
+# Powers whose exponent is known, within 2 ulp, with the zeros and infinities of NumPy's: there
+# (-inf) ** 0.5 is NaN, as the root is, but (-inf) ** -0.5 is 0.
+POWERS: dict[float, str] = {
+    0.0: "1.0",
+    1.0: "x",
+    2.0: "x * x",
+    3.0: "x * x * x",
+    4.0: "x * x * (x * x)",
+    -1.0: "1.0 / x",
+    -2.0: "1.0 / x * (1.0 / x)",
+    0.5: "np.sqrt(x)",
+    -0.5: "0.0 if x == -F(np.inf) else 1.0 / np.sqrt(x + 0.0)",
+}
 
 
 def scalar_text(step: Apply) -> str | None:
     """Return the expression of an elementwise step; None if it has none for its attributes."""
+    if step.op.name == "power" and not isinstance(step.parts[1], Value):
+        text = POWERS.get(float(step.parts[1]))
+        if text is not None:
+            return text
     scalar = step.op.facets.get("scalar")
     if not all(isinstance(v, int | float | None) for v in step.attributes.values()):
         return None

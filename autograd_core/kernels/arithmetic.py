@@ -9,9 +9,8 @@ from .formats import F
 
 def pulled(ct, slope):
     """ct slope, in which an exact zero wins over an infinity; so does ct = 0 over any slope."""
-    product = ct * slope
-    product = 0.0 if (slope == 0.0) & (ct == ct) else product
-    return 0.0 if ct == 0.0 else product
+    zero = (ct == 0.0) | ((slope == 0.0) & (ct == ct))
+    return 0.0 if zero else ct * slope
 
 
 def strong_multiply(x, y):

@@ -25,18 +25,29 @@ from typing import Any, cast
 import llvmlite.binding
 import numba as annotated_numba
 import numpy as np
+from llvmlite import ir
 
-from . import blas, exact
+from . import blas, exact, wide
 from .generate import text
 
 __all__ = ["build", "cache_directory", "count", "survive_forks", "text"]
 
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
-FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+FLAGS = {
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "nogil": True,
+    "pipeline_class": wide.Pipeline,
+}
 
 # Sums may be taken in any order, or they would not vectorize; NaN and inf stay what they are.
-REORDERED = {**FLAGS, "fastmath": {"contract", "reassoc", "nsz"}}
+# LLVM knows best how many vectors a sum needs side by side.
+REORDERED = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz"},
+    "nogil": True,
+}
 
 # What is computed once, not once an element, may be asked to round as Python does.
 EXACT = {**FLAGS, "fastmath": False}
@@ -145,9 +156,20 @@ def _intrinsics() -> dict[str, Any]:
             return None  # a mistake in the text, not a number to be cut off
         return numba.types.CPointer(dtype.dtype)(numba.types.intp, dtype), emit
 
+    def native_call(context: Any, address: Any, state: Any, dtype: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            result = context.get_value_type(signature.return_type)
+            pointer = context.get_value_type(numba.types.voidptr)
+            function = ir.FunctionType(result, [pointer]).as_pointer()
+            given = builder.inttoptr(args[1], pointer)
+            return builder.call(builder.inttoptr(args[0], function), [given])
+
+        return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
+
     intrinsic, carray = numba.extending.intrinsic, numba.carray
     pointer = intrinsic(native_pointer)
     return {
+        "called": intrinsic(native_call),
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
         "sum_reordered": intrinsic(native_sum),
@@ -256,8 +278,10 @@ def _cache_root() -> Path:
 
 @functools.cache
 def _versions() -> str:
-    # This file's flags and intrinsics go into every kernel: with another text, other kernels.
-    own = hashlib.sha256(Path(__file__).read_text(encoding="utf-8").encode()).hexdigest()[:8]
+    # Their flags and intrinsics go into every kernel: with another text, other kernels.
+    files = (Path(__file__), Path(wide.__file__))
+    texts = "".join(file.read_text(encoding="utf-8") for file in files)
+    own = hashlib.sha256(texts.encode()).hexdigest()[:8]
     python = ".".join(map(str, sys.version_info[:3]))
     return f"python{python}-numba{numba.__version__}-numpy{np.__version__}-{own}"
 

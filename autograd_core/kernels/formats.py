@@ -111,7 +111,8 @@ CONSTANTS: dict[str, tuple[float, float]] = {
     "GELU_TANH_INVERSE_HIGH": (3.4251828, 3.4251829019991535),
     "GELU_TANH_INVERSE_LOW": (8.2632695e-08, 1.979101161979668e-16),
 }
-# EXP: (eʳ - 1 - r) / r² on |r| <= ln(2)/2. ATANH: (2 atanh(s)/s - 2) / s² in s² up to 1/9.
+# EXP: (eʳ - 1 - r) / r² on |r| <= ln(2)/2, and GROWTH with one term less.
+# ATANH: (2 atanh(s)/s - 2) / s² in s² up to 1/9.
 # ERF: erf(x)/x, and TANHSHRINK: (x - tanh x) / x³, in x² up to 1. MILLS, GELU_SLOPE: see
 # `vector_math.normal_tail` and `slopes.gelu_slope`; without their leading coefficients.
 POLYNOMIALS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -136,6 +137,21 @@ POLYNOMIALS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
             2.75572736431103e-07,
             2.5105217004720745e-08,
             2.0914686968086876e-09,
+        ),
+    ),
+    "GROWTH": (
+        (0.49999994, 0.16666521, 0.04166839, 0.008368723, 0.0013814534),
+        (
+            0.5000000000000011,
+            0.16666666666666413,
+            0.04166666666653006,
+            0.008333333333494435,
+            0.001388888894365515,
+            0.0001984126950673764,
+            2.480149307475926e-05,
+            2.755758617045304e-06,
+            2.7630256438383503e-07,
+            2.50001399413925e-08,
         ),
     ),
     "ATANH": (

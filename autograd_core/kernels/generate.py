@@ -19,6 +19,7 @@ from . import (
     hyperbolic,
     piecewise,
     powers,
+    single,
     slopes,
     special_formats,
     special_math,
@@ -52,7 +53,7 @@ def text(loop: str, dtype: str) -> str:
     which = FORMATS.index(dtype)
     tree = ast.parse(loop)
     special = _special().keys() if which == 0 else set()
-    reached = _reach(tree, special)
+    reached = _reach(tree, which, special)
     bridges = [function for function in reached if function.name in special]
     own = [function for function in reached if function.name not in special]
     lines = ["import numpy as np", f"F = np.{dtype}", f"I = np.{dtype.replace('float', 'int')}"]
@@ -61,12 +62,13 @@ def text(loop: str, dtype: str) -> str:
     return "\n\n".join(["\n".join(lines), *_doubles(bridges), *functions, _typed(tree, which)])
 
 
-def _reach(tree: ast.AST, ends: Collection[str] = ()) -> list[ast.FunctionDef]:
+def _reach(tree: ast.AST, which: int, ends: Collection[str] = ()) -> list[ast.FunctionDef]:
     """Return the library functions that `tree` calls, callees first; from `ends` go no further."""
     found: list[ast.FunctionDef] = []
-    for name in sorted(_calls(tree) & _library().keys()):
-        function = _library()[name]
-        callees = [] if name in ends else _reach(function, ends)
+    library = _library(which)
+    for name in sorted(_calls(tree) & library.keys()):
+        function = library[name]
+        callees = [] if name in ends else _reach(function, which, ends)
         found += [node for node in [*callees, function] if node not in found]
     return found
 
@@ -77,9 +79,10 @@ def _calls(tree: ast.AST) -> set[str]:
 
 
 @functools.cache
-def _library() -> dict[str, ast.FunctionDef]:
+def _library(which: int) -> dict[str, ast.FunctionDef]:
     modules = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
-    return _functions(*modules) | _special()
+    own = _functions(single) if which == 0 else {}
+    return _functions(*modules) | own | _special()
 
 
 @functools.cache
@@ -97,7 +100,7 @@ def _doubles(bridges: list[ast.FunctionDef]) -> list[str]:
     """Write functions for float64, with all they reach, and a door to each from float32."""
     reached: list[ast.FunctionDef] = []
     for function in bridges:
-        reached += [node for node in [*_reach(function), function] if node not in reached]
+        reached += [node for node in [*_reach(function, 1), function] if node not in reached]
     lines = _constants([*reached], 1)
     fragment = "\n".join([*lines, *(_inlined(function, 1) for function in reached)])
     return [_Double(fragment).text, *map(_door, bridges)] if bridges else []

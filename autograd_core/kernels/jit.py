@@ -30,6 +30,7 @@ Rules for the text:
   sum over a loop does not vectorize. ``sum_reordered(a, b)`` is one such addition.
   ``@inline_exact`` is ``@inline`` for functions that round as Python does, every operation by
   itself.
+* ``called(address, pointer, np.uint32)`` is what a C function makes of a pointer (`streams`).
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
   ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
 * It works in one float type, called ``F`` by convention. A bare ``0.5`` is a float64 and drags a

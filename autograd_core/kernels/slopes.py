@@ -65,6 +65,7 @@ from .formats import (
 from .vector_math import (
     decay,
     divide,
+    divide_twice,
     exp_pair,
     exp_scaled,
     fast_sum,
@@ -130,18 +131,17 @@ def sigmoid_slope(x):
     """z / (1 + z)² with z = e**-|x|."""
     z = exp_scaled(-abs(x), -0.0)
     q, q_low = fast_sum(1.0, z * UNSCALE)
-    d, d_low = square(q, q_low)
-    return divide(z, -0.0, d, d_low) * UNSCALE
+    return divide_twice(z, q, q_low) * UNSCALE
 
 
 def tanh_slope(x):
     """1 / cosh² x = 4 z / (1 + z)² with z = e**-2|x|.
 
-    2.4 ulp, four roundings: two more digits of care would make it slower than NumPy's 1 - tanh².
+    The sum 1 + z is that of tanh, 2 - m; 2.4 ulp.
     """
-    z = exp_scaled(-2.0 * abs(x), -0.0)
-    power = z * UNSCALE
-    return 4.0 * z / (1.0 + power * (2.0 + power)) * UNSCALE
+    e, s, m = decay(-2.0 * abs(x), -0.0)
+    d, d_low = fast_sum(2.0, -m)
+    return 4.0 * divide_twice(e * s, d, d_low) * UNSCALE
 
 
 def tanhshrink(x):

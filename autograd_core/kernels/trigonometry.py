@@ -119,7 +119,7 @@ def cos(x):
 
 
 def tan(x):
-    """Tangent; NaN at infinities; 2.2 ulp."""
+    """Tangent; NaN at infinities; 2.6 ulp."""
     n, r, r_low = reduce_angle(x)
     s, c = sin_reduced(r, r_low), cos_reduced(r, r_low)
     odd = (n & I(1)) != I(0)

@@ -30,6 +30,7 @@ from .formats import (
     ERF,
     ERFC_LIMIT,
     EXP,
+    GROWTH,
     HIGHEST,
     LN2_HIGH,
     LN2_LOW,
@@ -102,6 +103,16 @@ def divide(a, a_low, b, b_low):
     return fma(rest, inverse, quotient)
 
 
+def divide_twice(a, b, b_low):
+    """a / b² for a pair b, rounded; it shares 1 / b, which takes longest, with `divide`."""
+    inverse = 1.0 / b
+    quotient = a * inverse
+    low = fma(-quotient, b_low, fma(-quotient, b, a)) * inverse
+    result = quotient * inverse
+    rest = fma(-result, b_low, fma(-result, b, quotient)) + low
+    return fma(rest, inverse, result)
+
+
 def ratio(a, a_low, b, b_low):
     """Quotient of two pairs, as a pair."""
     inverse = 1.0 / b
@@ -132,22 +143,26 @@ def exp_reduced(r):
     return high + (low + tail), tail
 
 
+def growth(r):
+    """eʳ - 1 for |r| <= ln(2)/2, in fewer steps: 0.2 ulp of eʳ more than `exp_reduced`."""
+    return fma(r * r, polynomial(r, GROWTH), r)
+
+
 def exp_scaled(x, x_low):
     """SCALE e**(x + x_low) for x <= 0."""
     x = LOWEST if x < LOWEST else x
     shifted, r = reduce_exponent(x, x_low)
-    e, _ = exp_reduced(r)
-    return e * power_of_two(shifted, BIAS + SCALE_BITS)
+    return (1.0 + growth(r)) * power_of_two(shifted, BIAS + SCALE_BITS)
 
 
 def decay(x, x_low):
     """For x <= 0: e**(x + x_low) as e s, where s carries SCALE; and 1 - e**(x + x_low)."""
     x = LOWEST if x < LOWEST else x
     shifted, r = reduce_exponent(x, x_low)
-    e, tail = exp_reduced(r)
+    g = growth(r)
     s = power_of_two(shifted, BIAS + SCALE_BITS)
     power = s * UNSCALE
-    return e, s, (1.0 - power) - power * (r + tail)
+    return 1.0 + g, s, fma(-power, g, 1.0 - power)
 
 
 def exp_pair(x, x_low):

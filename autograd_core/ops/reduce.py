@@ -14,7 +14,7 @@ from ..domains import Distinct, Interval
 from ..errors import ShapeError, explain
 from .compare import equal, where
 from .pointwise import exp
-from .shape import broadcast_to, reshape
+from .shape import astype, broadcast_to, dtype_of, reshape
 
 
 def _samples(domain, **attributes):
@@ -127,7 +127,8 @@ def var_vjp(ct, x, x_shape, axis, ddof):
 
 def extremum_vjp(ct, x, out, x_shape, axis):
     ties = equal(x, restore(out, x_shape, axis))
-    share = ct / reshape(sum(ties, axis=axis), shape=ct.shape)
+    number = sum(astype(ties, dtype=dtype_of(ct)), axis=axis)  # an integer would widen float32
+    share = ct / reshape(number, shape=ct.shape)
     return where(ties, restore(share, x_shape, axis), 0.0)
 
 

@@ -1,6 +1,15 @@
 """How each operation becomes lines of a native function: one file for each family."""
 
-from . import losses, products, reduce, views  # noqa: F401  they enter what they lower
+from . import (  # noqa: F401  they enter what they lower
+    losses,
+    normalize,
+    order,
+    products,
+    reduce,
+    rows,
+    scan,
+    views,
+)
 from .registry import LOWERINGS, Lowering, lowering
 
 __all__ = ["LOWERINGS", "Lowering", "lowering"]

@@ -82,6 +82,7 @@ def _update(body: Body, step: Update) -> None:
 def _numbers(body: Body, recipe: BoundRecipe) -> list[str]:
     """Write the scalars of an update; those of an earlier one serve if the step counts agree."""
     cell, settings = body.outside(recipe.cell), body.outside(recipe.settings)
+    body.settings[settings] = recipe.settings
     name = f"s{len(body.scalars)}"
     key = recipe.scalars, settings
     if recipe.cell.size == 1 and key in body.scalars:

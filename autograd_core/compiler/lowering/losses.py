@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and the cross-entropy: one loop for each row, as in `kernels.rows`."""
+"""The cross-entropy of softmax: one loop for each row, as in `kernels.rows`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,10 @@ from ..record import Apply
 from .registry import arrays_only, lowering
 
 
-def _is_last_axis(step: Apply) -> bool:
-    (x,) = step.parts
-    axis = step.attributes["axis"]
-    return arrays_only(step) and x.dtype.kind == "f" and axis in (-1, len(x.shape) - 1)
-
-
 def _row_by_row(body: Body, loop: str, operands: list[str], n: int) -> None:
     body.functions[f"@inline\n{loop.strip()}\n"] = None
     name = loop.split("(")[0].split()[-1]
     body.lines.append(f"{name}({', '.join(operands)}, int({n}))")
-
-
-@lowering("softmax", "log_softmax", fits=_is_last_axis)
-def softmax(body: Body, step: Apply) -> None:
-    """eˣ / Σ eˣ, or its logarithm."""
-    (x,) = step.parts
-    loop = rows.SOFTMAX if step.op.name == "softmax" else rows.LOG_SOFTMAX
-    operands = [body.flat(p, x.size) for p in (body.rows(x), body.allot(step.result))]
-    _row_by_row(body, loop, operands, x.shape[-1])
 
 
 def _is_alike(step: Apply) -> bool:

@@ -1,68 +1,120 @@
-"""Sums and means."""
+"""Reductions: sums and what is made of them, extremes, truth, norms."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from ..body import Body
-from ..layout import Place, collapse, contiguous, index
-from ..record import Apply
+from ..record import Apply, Value
+from .joins import ADDED, COUNTED, MULTIPLIED, MULTIPLIED_INTEGERS
+from .passes import Passes, axes_of, kept_strides
 from .registry import arrays_only, lowering
 
-SUM = """
-@inline_reordered
-def run_sum_{n}_{stride}(x):
-    total = x[0]
-    for i in range(1, {n}):
-        total += x[i * {stride}]
-    return total
-"""
 
-
-def _is_real(step: Apply) -> bool:
-    return arrays_only(step) and step.parts[0].dtype.kind == "f"
-
-
-@lowering("mean", "sum", fits=_is_real)
-def reduced(body: Body, step: Apply) -> None:
-    """Add along axes, and divide by their length."""
+def reduction(body: Body, step: Apply, integers: bool = False) -> tuple[Passes, int]:
+    """Return passes over the lines that become a result, `out`, and the lines' length."""
     (x,) = step.parts
-    out = body.allot(step.result)
-    along = kept_strides(x.shape, step.attributes["axis"])
-    count = step.result.size
-    target = f"{out.buffer}[{index(out.offset, (1,))}]"
-    body.nest((count,), [f"{target} = 0.0"])
-    add(body, body.place(x), out, x.shape, along)
-    if step.op.name == "mean":
-        elements = math.prod(x.shape) // count
-        body.nest((count,), [f"{target} = {target} / {float(elements)!r}"])
+    axis = axis_of(step)
+    place, out = body.place(x), body.allot(step.result)
+    along = kept_strides(x.shape, axis)
+    arrays = {"x": (place, place.strides), "out": (out, along)}
+    return Passes(body, x.shape, axis, arrays, integers), length_of(x, axis)
 
 
-def kept_strides(shape: Sequence[int], axis: int | Sequence[int] | None) -> tuple[int, ...]:
-    """Return the strides of a reduction's result along the operand's axes; 0 where it reduces.
-
-    >>> kept_strides((2, 3, 4), 1)
-    (4, 0, 1)
-    """
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    summed = {a % len(shape) for a in axes}
-    kept = [i for i in range(len(shape)) if i not in summed]
-    to = contiguous([shape[i] for i in kept])
-    return tuple(to[kept.index(i)] if i in kept else 0 for i in range(len(shape)))
+def axis_of(step: Apply) -> int | tuple[int, ...] | None:
+    """Return the axes that a step works along, under either name."""
+    attributes = step.attributes
+    return attributes["axes"] if "axes" in attributes else attributes["axis"]
 
 
-def add(body: Body, x: Place, out: Place, shape: Sequence[int], along: Sequence[int]) -> None:
-    """Write the loops that add x to the places of a result with strides `along`."""
-    sizes, found = collapse(shape, {"x": x.strides, "out": along})
-    if not found["out"] or found["out"][-1] != 0:
-        to = body.at(out, found["out"])
-        body.nest(sizes, [f"{to} += {body.at(x, found['x'])}"])
-        return
-    n, stride = sizes[-1], found["x"][-1]
-    if stride < 0:  # from the other end
-        x, stride = x._replace(offset=x.offset + (n - 1) * stride), -stride
-    body.definitions[SUM.format(n=n, stride=stride)] = None
-    start = index(x.offset, found["x"][:-1])
-    total = f"run_sum_{n}_{stride}({x.buffer}[{start}:])"
-    body.nest(sizes[:-1], [f"{body.at(out, found['out'][:-1])} += {total}"])
+def length_of(x: Value, axis: int | tuple[int, ...] | None) -> int:
+    """Return how many elements there are along axes."""
+    return math.prod(x.shape[a] for a in axes_of(axis, len(x.shape)))
+
+
+def _is_float(step: Apply) -> bool:
+    return arrays_only(step) and step.result.dtype.kind == "f"
+
+
+def _is_ordered(step: Apply) -> bool:
+    return arrays_only(step) and step.parts[0].dtype.name != "uint64"
+
+
+# -------------------------------------------------------------------------------- sums, products
+
+
+@lowering("sum", "prod", integers=True)
+def folded(body: Body, step: Apply) -> None:
+    """Add or multiply; integers and truths as 64 bits."""
+    integers = step.result.dtype.kind != "f"
+    passes, _ = reduction(body, step, integers)
+    joins = {"sum": (ADDED, COUNTED), "prod": (MULTIPLIED, MULTIPLIED_INTEGERS)}
+    join = joins[step.op.name][integers]
+    passes.total("found", "np.int64(x)" if integers else "x", join=join)
+    passes.store("out", "found")
+
+
+@lowering("mean", fits=_is_float, integers=True)
+def mean(body: Body, step: Apply) -> None:
+    """Add and divide."""
+    passes, n = reduction(body, step)
+    passes.total("found", "x", f"total / {float(n)!r}")
+    passes.store("out", "found")
+
+
+@lowering("var", "std", fits=_is_float, integers=True)
+def spread(body: Body, step: Apply) -> None:
+    """Add the squared deviations from the mean."""
+    passes, n = reduction(body, step)
+    passes.total("centre", "x", f"total / {float(n)!r}")
+    freedom = max(n - step.attributes["ddof"], 0)
+    squares = f"total / {float(freedom)!r}"
+    after = f"np.sqrt({squares})" if step.op.name == "std" else squares
+    passes.total("found", "(x - centre) * (x - centre)", after)
+    passes.store("out", "found")
+
+
+@lowering("logsumexp", fits=_is_float)
+def logsumexp(body: Body, step: Apply) -> None:
+    """log Σ eˣ, shifted by the largest element where it is finite."""
+    passes, _ = reduction(body, step)
+    passes.largest("top", "x", "total if abs(total) < F(np.inf) else 0.0")
+    passes.total("found", "exp(x - top)", "log(total) + top")
+    passes.store("out", "found")
+
+
+@lowering("p_norm", fits=_is_float)
+def p_norm(body: Body, step: Apply) -> None:
+    """(Σ |x|ᵖ)^(1/p)."""
+    passes, _ = reduction(body, step)
+    p = float(step.attributes["ord"])
+    if p == 2.0:
+        passes.total("found", "x * x", "np.sqrt(total)")
+    else:
+        passes.total("found", f"power(abs(x), {p!r})", f"power(total, {1.0 / p!r})")
+    passes.store("out", "found")
+
+
+# -------------------------------------------------------------------------------- extremes, truth
+
+EXTREMES = {"max": "maximum", "min": "maximum", "nanmax": "fmax", "nanmin": "fmax"}
+
+
+@lowering(*EXTREMES, fits=_is_ordered, integers=True)
+def extreme(body: Body, step: Apply) -> None:
+    """Find the largest; the smallest is the largest of the opposites."""
+    kind, name = step.result.dtype.kind, step.op.name
+    passes, _ = reduction(body, step, kind != "f")
+    term = "x" if kind == "f" else "np.int64(x)"
+    opposite = "" if name.endswith("max") else "-" if kind == "f" else "~"
+    passes.largest("found", f"{opposite}{term}", f"{opposite}total", EXTREMES[name])
+    passes.store("out", "found != int(0)" if kind == "b" else "found")
+
+
+@lowering("all", "any", "count_nonzero", integers=True)
+def truth(body: Body, step: Apply) -> None:
+    """Count what is not zero."""
+    passes, n = reduction(body, step, integers=True)
+    passes.total("found", "int(x != 0)", join=COUNTED)
+    answers = {"all": f"found == int({n})", "any": "found != int(0)", "count_nonzero": "found"}
+    passes.store("out", answers[step.op.name])

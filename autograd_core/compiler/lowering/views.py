@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -21,13 +23,24 @@ def _is_basic(step: Apply) -> bool:
     return basic and arrays_only(step)
 
 
+def _index(step: Apply) -> Any:
+    """Return a basic index that gives a view, also of a single element."""
+    index = step.attributes["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    return parts if Ellipsis in parts else (*parts, Ellipsis)
+
+
 @lowering("flip", "transpose", integers=True, moves=True)
 def view(body: Body, step: Apply) -> None:
     """Do to the strides what the operation does to an array of them."""
     (x,) = step.parts
     place = body.place(x)
     seen = as_strided(np.empty(1, np.int8), x.shape, place.strides)
-    moved = step.op.forward(seen, **step.attributes)
+    moved = (
+        seen[_index(step)]
+        if step.op.name == "getitem"
+        else step.op.forward(seen, **step.attributes)
+    )
     shift = address(moved) - address(seen)
     body.bind(step.result, place._replace(offset=place.offset + shift, strides=moved.strides))
 

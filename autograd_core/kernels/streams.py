@@ -1,0 +1,64 @@
+"""Random numbers in compiled code: the very ones that a NumPy generator would give next.
+
+    draw = compile_source("fill", source("float32"), SIGNATURE.format("float32"))
+    function, state = addresses(rng, "float32")
+    with rng.bit_generator.lock:
+        draw(function, state, out)                  # as rng.random(out=out, dtype="float32")
+
+A bit generator keeps its state at an address, with all that it has buffered, and has C functions
+that advance it; compiled code calls the one that `Generator.random` calls. So compiled and
+ordinary draws may alternate. The lock is NumPy's own for the state, and whoever draws must hold
+it: kernels run without the GIL. The generator must be kept alive.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+__all__ = ["SIGNATURE", "addresses", "definition", "source"]
+
+SIGNATURE = "(intp, intp, {}[::1])"
+
+# float64 has 53 bits of one number of 64, which `next_double` takes itself; float32 has the upper
+# 24 bits of one of 32, of which a bit generator of 64 bits puts the second one aside.
+STEPS = {
+    "float32": "np.float32(called(function, state, np.uint32) >> 8) * np.float32(2.0**-24)",
+    "float64": "called(function, state, np.float64)",
+}
+
+
+def addresses(rng: np.random.Generator, dtype: str) -> tuple[int, int]:
+    """Return the addresses of a generator's function for a dtype, and of its state."""
+    interface = rng.bit_generator.ctypes
+    function = interface.next_uint32 if dtype == "float32" else interface.next_double
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    return address, int(interface.state_address)
+
+
+def definition(dtype: str) -> str:
+    """Return the text of ``draw_float32(function, state, out)`` or ``draw_float64``."""
+    return f"""\
+@inline
+def draw_{dtype}(function, state, out):
+    for i in range(out.size):
+        out[i] = {STEPS[dtype]}
+"""
+
+
+def source(dtype: str) -> str:
+    """Return the module text of ``fill(function, state, out)``.
+
+    Examples
+    --------
+    >>> from .jit import compile_source
+    >>> fill = compile_source("fill", source("float64"), SIGNATURE.format("float64"))
+    >>> rng, twin, out = np.random.default_rng(0), np.random.default_rng(0), np.empty(3)
+    >>> fill(*addresses(rng, "float64"), out)
+    >>> out == twin.random(3)
+    array([ True,  True,  True])
+    """
+    call = f"def fill(function, state, out):\n    draw_{dtype}(function, state, out)\n"
+    return f"import numpy as np\n\n{definition(dtype)}\n{call}"

@@ -1,0 +1,75 @@
+"""How LLVM is asked to vectorize: vectors of full width, two of them side by side.
+
+Left to itself, LLVM uses half of a 512-bit register, and one vector at a time where a loop is
+long. But an elementary function is one chain of dependent operations, longer than what the
+processor looks ahead: a second chain beside it costs next to nothing. Together the two make the
+loops of this package up to three times as fast. Where registers are shorter, only the pairing
+remains; where a loop cannot be vectorized, nothing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import compiler, lowering, typed_passes
+from numba.core.compiler_machinery import register_pass
+
+__all__ = ["Pipeline"]
+
+WIDTH = '"prefer-vector-width"="512"'
+COUNT = 2
+
+
+def widen(function: Any) -> None:
+    """Mark a function of LLVM, and the loops in it."""
+    set.add(function.attributes, WIDTH)  # llvmlite's own `add` knows no attribute with a value
+    module, number = function.module, ir.IntType(32)
+    option = module.add_metadata(["llvm.loop.interleave.count", ir.Constant(number, COUNT)])
+    for i, branch in enumerate(backward(function)):
+        loop = module.add_metadata([ir.Constant(number, i), option])
+        loop.operands = (loop, option)  # LLVM's convention: a loop's name is its own first part
+        branch.set_metadata("llvm.loop", loop)
+
+
+def backward(function: Any) -> Iterator[Any]:
+    """Yield the branches that close a loop: those to a block that came before."""
+    before = set()
+    for block in function.basic_blocks:
+        before.add(block)
+        if any(operand in before for operand in block.terminator.operands):
+            yield block.terminator
+
+
+class Lowering(lowering.Lower):
+    """Numba's lowering, with the marks."""
+
+    def lower_normal_function(self, fndesc: Any) -> None:
+        """Lower the function, and mark it."""
+        super().lower_normal_function(fndesc)
+        widen(self.function)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class WideLowering(typed_passes.NativeLowering):
+    """Numba's pass, with our lowering in it."""
+
+    _name = "wide_lowering"
+
+    @property
+    def lowering_class(self) -> type:
+        """Return what lowers a function."""
+        return Lowering
+
+
+class Pipeline(compiler.CompilerBase):
+    """Numba's compiler, but for that pass."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Return Numba's passes with ours in its place."""
+        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        ours = {typed_passes.NativeLowering: WideLowering}
+        passes.passes = [(ours.get(kind, kind), text) for kind, text in passes.passes]
+        passes.finalize()
+        return [passes]

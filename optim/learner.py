@@ -1,0 +1,147 @@
+"""A step of a training as one function that can be compiled, and many of them in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+import autograd_core as ag
+from autograd_core import Tensor
+from autograd_core.errors import GraphError, explain
+
+from .batches import ArrayBatches, Batch
+from .optimizer import Optimizer
+from .schedule import Schedule
+
+__all__ = ["CompiledSteps", "Learner", "forward"]
+
+PATIENCE = 0.05  # seconds between two looks at the keyboard
+
+
+def forward(model: Any, loss: Any, x: Any, targets: Sequence[Any]) -> tuple[Any, Tensor]:
+    """Return the prediction and the loss of one batch."""
+    prediction = model(x)
+    value = loss(prediction, *targets)
+    if not isinstance(value, Tensor) or value.size != 1:
+        got = f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        do = "Reduce the loss to its mean, and compute it with tensors throughout"
+        raise GraphError(explain("fit: a loss that is one number, as a tensor", got, do))
+    return prediction, value
+
+
+class Learner:
+    """Update the parameters by one batch, and return its loss, penalty and prediction.
+
+    Parameters
+    ----------
+    model, loss, optimizer, regularizer, clips
+        As `fit` has them.
+    measured : bool
+        Whether to return the prediction.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        loss: Any,
+        optimizer: Optimizer,
+        regularizer: Callable[[Any], Any] | None,
+        clips: Sequence[Callable[[list[Tensor]], Any]],
+        measured: bool,
+    ) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.regularizer = regularizer
+        self.clips = tuple(clips)
+        self.measured = measured
+
+    def __call__(self, x: Any, *targets: Any) -> tuple[Any, ...]:
+        """Do a step."""
+        self.optimizer.zero_grad()
+        prediction, loss = forward(self.model, self.loss, x, targets)
+        penalty = [] if self.regularizer is None else [self.regularizer(self.model)]
+        total = loss + penalty[0] if penalty else loss
+        total.backward()
+        for clip in self.clips:
+            clip([p for group in self.optimizer.param_groups for p in group["params"]])
+        self.optimizer.step()
+        return (loss, *penalty, *[prediction] * self.measured)
+
+
+class CompiledSteps:
+    """Steps of a `Learner`, compiled: one at a time, or as many as a schedule and Ctrl-C allow.
+
+    Parameters
+    ----------
+    learner : Learner
+    schedule : Schedule, optional
+        One that advances with every step.
+    """
+
+    def __init__(self, learner: Learner, schedule: Schedule | None) -> None:
+        self.learner = learner
+        self.schedule = schedule
+        self.compiled = ag.compile(learner)
+        self.chunk = 1  # steps to try in one call
+
+    def figures(self, values: Sequence[float]) -> dict[str, float]:
+        """Return the names of the numbers that a step returns, with them."""
+        return dict(zip(("loss", "penalty"), values, strict=False))
+
+    def one(self, batch: Batch) -> tuple[dict[str, float], Any]:
+        """Do a step; return its figures, and its prediction if it is measured."""
+        found = [x.numpy() if isinstance(x, Tensor) else x for x in self.compiled(*batch)]
+        prediction = found.pop() if self.learner.measured else None
+        return self.figures([float(x) for x in found]), prediction
+
+    def many(self, batches: ArrayBatches) -> Iterator[tuple[int, dict[str, float]]]:
+        """Do the steps of an epoch; yield how many examples were learned, and the mean figures."""
+        order, size = batches.order(), batches.batch_size
+        whole = order[: len(order) // size * size].reshape(-1, size)
+        at = 0
+        while at < len(whole):
+            begin = time.perf_counter()
+            done, figures = self._natively(batches.arrays, whole[at : at + self.chunk])
+            if done:
+                yield done * size, self.figures(figures.mean(axis=0))
+                self.chunk = _adapted(done, time.perf_counter() - begin)
+            else:
+                yield size, self._singly(batches.arrays, whole[at])
+                self.chunk = max(self.chunk, 2)
+            at += max(done, 1)
+        rest = order[len(whole) * size :]
+        if rest.size and not batches.drop_last:
+            yield rest.size, self._singly(batches.arrays, rest)
+
+    def _singly(self, arrays: Sequence[np.ndarray], chosen: np.ndarray) -> dict[str, float]:
+        figures, _ = self.one(tuple(array[chosen] for array in arrays))
+        if self.schedule is not None:
+            self.schedule.advance()
+        return figures
+
+    def _natively(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> tuple[int, np.ndarray]:
+        schedule = self.schedule
+        if schedule is None:
+            return self.compiled.over(arrays, order)
+        first = schedule.last_epoch
+
+        def settings(now: Sequence[np.ndarray], steps: int) -> np.ndarray:
+            rows = []
+            for _ in range(steps):
+                rows.append(np.concatenate(now))
+                schedule.advance()
+            return np.array(rows)
+
+        done, figures = self.compiled.over(arrays, order, settings)
+        if schedule.last_epoch != first + done:
+            schedule.apply(first + done)
+        return done, figures
+
+
+def _adapted(steps: int, seconds: float) -> int:
+    """Return how many steps to do next, so that Ctrl-C has an effect soon."""
+    return max(1, min(int(steps * PATIENCE / max(seconds, 1e-9)), 8 * steps))

@@ -1,0 +1,42 @@
+"""What LLVM is told about the loops of kernels; `benchmarks.scalars` shows what it makes of it."""
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+
+from autograd_core.kernels import jit, wide
+
+
+def nested():
+    """Return a function of two loops, one in the other."""
+    function = ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), [ir.IntType(1)]), "nested")
+    entry, outer, inner, rest, end = map(function.append_basic_block, "eoirx")
+    ir.IRBuilder(entry).branch(outer)
+    ir.IRBuilder(outer).branch(inner)
+    ir.IRBuilder(inner).cbranch(function.args[0], inner, rest)
+    ir.IRBuilder(rest).cbranch(function.args[0], outer, end)
+    ir.IRBuilder(end).ret_void()
+    return function
+
+
+def test_every_loop_is_marked_once_and_nothing_else():
+    function = nested()
+    wide.widen(function)
+    text = str(llvmlite.binding.parse_assembly(str(function.module)))
+    marked = [line for line in text.splitlines() if "!llvm.loop " in line]
+    assert [line.split("label")[1] for line in marked] == [" %i, ", " %o, "]
+    assert len({line.split("!llvm.loop ")[1] for line in marked}) == 2
+    assert text.count("distinct !{") == 2
+    assert '"prefer-vector-width"="512"' in text
+    assert '!"llvm.loop.interleave.count", i32 2' in text
+
+
+def test_what_remains_after_full_vectors_is_computed():
+    source = "def f(x, out):\n    for i in range(x.size):\n        out[i] = exp(x[i])\n"
+    loop = jit.compile_loop(source, "float32", "(float32[::1], float32[::1])")
+    for n in range(70):
+        x = np.linspace(-3.0, 3.0, n, dtype=np.float32)
+        out = np.full(n + 1, 7.0, np.float32)
+        loop(x, out[:n])
+        np.testing.assert_array_max_ulp(out[:n], np.exp(x), 2)
+        assert out[n] == 7.0
