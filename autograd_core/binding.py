@@ -103,9 +103,9 @@ def frozen(op: Op, value: Any) -> Any:
         what = f"{op.name}: options without derivative"
         do = "Pass its .numpy(), or compose the result from ops such as maximum and minimum"
         raise DTypeError(explain(what, "a tensor on the tape", do))
-    if isinstance(value, (np.ndarray, Tensor)):
-        return np.array(getattr(value, "_value", value))
-    return value
+    if isinstance(value, Tensor):
+        value = value.numpy()  # who traces what is computed is told that its content counts
+    return np.array(value) if isinstance(value, np.ndarray) else value
 
 
 # What becomes of an error that NumPy raised in a forward function, and what to do about it.

@@ -37,7 +37,7 @@ def address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def leading(strides: tuple[int, ...], shape: tuple[int, int]) -> Any:
+def leading(strides: Sequence[int], shape: Sequence[int]) -> Any:
     """Return whether a matrix is stored transposed, and its rows' distance; None if neither."""
     rows, columns = strides
     high, wide = shape

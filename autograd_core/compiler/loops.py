@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from .body import Body
+from .integers import expression, register
 from .layout import Place, collapse, contiguous
 from .record import Apply, Value
-from .scalars import inlined
 
 __all__ = ["loop", "reduced_axes"]
 
@@ -85,8 +85,8 @@ class _Loop:
     def lines(self, strides: Strides) -> list[str]:
         """Return the lines for one element."""
         body = self.body
-        lines = [f"{x.name}_ = F({body.at(self.places[x], strides[x])})" for x in self.read]
-        lines += [f"{step.result.name}_ = {inlined(step)}" for step in self.group]
+        lines = [f"{x.name}_ = {register(x)}({body.at(self.places[x], strides[x])})" for x in self.read]
+        lines += [f"{step.result.name}_ = {expression(step)}" for step in self.group]
         for value in self.kept:
             stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
             lines.append(f"{body.at(self.places[value], strides[value])} = {stored}")

@@ -22,6 +22,7 @@ from .assembly import Assembly, Function
 from .body import Body
 from .compare import content
 from .fuse import is_sum, units
+from .integers import is_expression
 from .layout import Place, contiguous
 from .loops import loop
 from .lowering import LOWERINGS, Lowering
@@ -31,7 +32,6 @@ from .memory import Block
 from .record import Apply, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, reroll, text
-from .scalars import scalar_text
 
 __all__ = ["Segment", "lowers", "moves"]
 
@@ -43,16 +43,9 @@ def lowers(step: Step, dtype: str) -> bool:
     if not isinstance(step, Apply):
         return lowers_commit(step, dtype)
     if step.op.pointwise:
-        return _is_expression(step, dtype)
+        return is_expression(step, dtype)
     found = _lowering(step)
     return found is not None and found.takes(step, dtype)
-
-
-def _is_expression(step: Apply, dtype: str) -> bool:
-    values = (*step.reads, step.result)
-    kinds = {v.dtype.name if v.dtype.isnative else "foreign" for v in values}
-    full = all(value.size for value in values)
-    return full and kinds <= {dtype, "bool"} and scalar_text(step) is not None
 
 
 def _lowering(step: Apply) -> Lowering | None:
@@ -65,7 +58,7 @@ def _lowering(step: Apply) -> Lowering | None:
 def moves(step: Step) -> bool:
     """Whether a step is a view."""
     found = _lowering(step) if isinstance(step, Apply) else None
-    return found is not None and found.moves
+    return isinstance(step, Apply) and found is not None and found.moves(step)
 
 
 def lies_still(value: Value) -> bool:

@@ -10,7 +10,7 @@ from .record import Apply, Host, Step, Update, Value
 
 __all__ = ["partition"]
 
-FLOATS = ("float32", "float64")
+FLOATS = ("float32", "float64")  # either will do for steps without floats
 SHORTEST = 2  # operations that are worth a call
 
 

@@ -11,7 +11,7 @@ copy of them in a loop over the rounds does the same, and is short enough to com
 
 The lines of a unit share names, so they stay together: a `Chunk`. Two chunks are alike if their
 text is, with names numbered by their first appearance and without the numbers that count. These
-may stand in brackets and in ``range``, where a literal is no float; all others are text.
+stand in brackets, in ``range`` or in ``int``, where a literal is no float; all others are text.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ LONG = 400  # lines from which a loop is worth it
 FEWEST = 4  # rounds of a loop
 CANDIDATES = 64  # periods that are tried at once
 
-NAME = re.compile(r"\bv\d+_")
+NAME = re.compile(r"\b[tv]\d+_+")
 INTEGER = re.compile(r"(?<![\w.])(?<!e[-+])\d+(?![\w.])")
 NO_OFFSET = re.compile(r"(?<=\w\[)(?=[ir]\d)")  # where `index` has left out a zero
 MARK = re.compile(r"[#\[\]()]")
+SUMMAND = re.compile(r"(?:[(,+] ?)int\(#\)(?! [*/%])")
 ASSIGNMENT = re.compile(r"\w+ [^\w\s]*= ")
 
 
@@ -128,17 +129,18 @@ class _Forms:
 
 
 def _counts(form: str) -> list[bool]:
-    """Say of each number in a text whether it counts: whether it stands in brackets or a range.
+    """Say of each number in a text whether it counts.
 
-    >>> _counts("for i in range(#): y[# + i] = x[i] * # + min(#, #)")
-    [True, True, False, False, False]
+    >>> _counts("for i in range(#): y[# + i] = f(x[i] * # + min(#, #), int(#))")
+    [True, True, False, False, False, True]
     """
     found: list[bool] = []
     inside = [False]
+    summands = {match.end() - 2 for match in SUMMAND.finditer(form)}
     for mark in MARK.finditer(form):
         before = form[: mark.start()]
         if mark[0] == "#":
-            found.append(inside[-1])
+            found.append(inside[-1] or mark.start() in summands)
         elif mark[0] in "])":
             inside.pop()
         elif mark[0] == "[":
@@ -290,7 +292,9 @@ def _varied(lines: Sequence[str], following: Sequence[str], name: str) -> list[s
 
 def _grown(match: re.Match[str], step: int, name: str) -> str:
     sign = "+" if step > 0 else "-"
-    term = f"{match[0]} {sign} {name} * {abs(step)}"
     before, after = match.string[: match.start()], match.string[match.end() :]
+    if before.endswith("int("):
+        return f"{match[0]}) {sign} {name} * int({abs(step)}"
+    term = f"{match[0]} {sign} {name} * {abs(step)}"
     alone = before.endswith(("[", "(", ":", ", ")) and not after.startswith((" *", " /", " %"))
     return term if alone else f"({term})"

@@ -58,13 +58,15 @@ def substituted(text: str, names: dict[str, str]) -> str:
     return renamed
 
 
-@functools.cache
+@functools.lru_cache(4096)
 def _renamed(text: str, names: tuple[tuple[str, str], ...]) -> str:
     return ast.unparse(_Renamed(dict(names)).visit(ast.parse(text, mode="eval")))
 
 
 def _operand(x: Any) -> str:
-    return f"{x.name}_" if isinstance(x, Value) else _number(x)
+    if not isinstance(x, Value):
+        return _number(x)
+    return f"F({x.name}_)" if x.dtype.kind in "iu" else f"{x.name}_"
 
 
 def _number(x: Any) -> str:

@@ -42,8 +42,10 @@ __all__ = [
     "available",
     "declaration",
     "describe",
+    "found",
     "function",
     "get_num_threads",
+    "has",
     "set_num_threads",
 ]
 
@@ -105,6 +107,17 @@ def available() -> bool:
     True
     """
     return _blas() is not None
+
+
+def found() -> Blas | None:
+    """Return the library that compiled code calls, if there is one."""
+    return _blas()
+
+
+def has(name: str) -> bool:
+    """Return whether the library has a function of this name."""
+    blas = _blas()
+    return blas is not None and _symbol(blas.library, name) is not None
 
 
 def describe() -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from ..declare import composite, defvjp, primitive
 from ..domains import uniform
 from ..errors import DTypeError, ShapeError, explain
+from ..kernels.exponential import COEFFICIENTS, LARGEST
 from .compare import where
 from .joining import concatenate
 from .linalg import inv
@@ -89,10 +90,7 @@ def _cheapest(lengths):
     return splits
 
 
-PADE = np.array([
-    64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000,
-    10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
-], float)  # fmt: skip
+PADE = np.array(COEFFICIENTS, float)
 
 
 @primitive(
@@ -106,7 +104,7 @@ def expm(a):
     dtype = np.result_type(a, np.float32)
     a = np.asarray(a, float)
     norm = np.abs(a).sum(axis=-2).max(axis=-1, initial=0.0)[..., None, None]
-    squarings = np.maximum(np.frexp(norm / 5.37)[1], 0)
+    squarings = np.maximum(np.frexp(norm / LARGEST)[1], 0)
     a = np.ldexp(a, -squarings)
     two = a @ a
     four = two @ two

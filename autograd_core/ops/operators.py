@@ -13,6 +13,7 @@ import numpy as np
 
 from ..declare import COMPOSITES, OPS
 from ..errors import DTypeError, GraphError, explain
+from ..guard import seen
 from ..modes import current
 from ..tensor import Tensor
 from ..tree import flatten
@@ -201,9 +202,12 @@ def _attach_methods() -> None:
 
 
 def _select(self: Tensor, index: Any) -> Any:
-    """``x[index]``; positions that are a tensor are an operand, because they may change."""
-    if isinstance(index, Tensor) and index.dtype.kind in "iu":
+    """``x[index]``; positions that are one array are an operand, because they may change."""
+    if isinstance(index, Tensor | np.ndarray) and index.dtype.kind in "iu" and self.ndim:
         return take(self, index, axis=0)
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, np.ndarray):
+            seen(part)
     return getitem(self, index=index)
 
 

@@ -12,7 +12,7 @@ Elementwise operations need none: their scalar expression stands in a loop (`loo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,30 +24,34 @@ from ..record import Apply, Value
 __all__ = ["LOWERINGS", "Lowering", "lowering"]
 
 Write = Callable[[Body, Apply], None]
+FLOATS = ("float32", "float64")
 
 
 class Lowering(NamedTuple):
     """How a step is written, and which are.
 
     `fits` is asked for steps whose values are of the body's float type or bool; for those with
-    integers, too, if `integers`. `moves` says that no line is written: a view.
+    integers, too, if `integers`, and of the other float type if `floats`. `moves` says whether no
+    line is written: a view.
     """
 
     write: Write
     fits: Callable[[Apply], bool]
     integers: bool = False
-    moves: bool = False
+    floats: bool = False
+    moves: Callable[[Apply], bool] = lambda step: False
 
     def takes(self, step: Apply, dtype: str) -> bool:
         """Whether a step can be written in a body that works in `dtype`."""
         allowed = "bfiu" if self.integers else "bf"
+        floats = FLOATS if self.floats else (dtype,)
         values = (*step.reads, step.result)
-        known = all(_native(v.dtype, dtype) and v.dtype.kind in allowed for v in values)
+        known = all(_native(v.dtype, floats) and v.dtype.kind in allowed for v in values)
         return known and all(v.size for v in values) and self.fits(step)
 
 
-def _native(dtype: np.dtype, working: str) -> bool:
-    return dtype.isnative and (dtype.kind != "f" or dtype.name == working)
+def _native(dtype: np.dtype, floats: Sequence[str]) -> bool:
+    return dtype.isnative and (dtype.kind != "f" or dtype.name in floats)
 
 
 LOWERINGS: dict[str, Lowering] = {}
@@ -62,15 +66,17 @@ def lowering(
     *names: str,
     fits: Callable[[Apply], bool] = arrays_only,
     integers: bool = False,
-    moves: bool = False,
+    floats: bool = False,
+    moves: bool | Callable[[Apply], bool] = False,
 ) -> Callable[[Write], Write]:
     """Enter a function as the lowering of the ops of these names."""
+    is_view = moves if callable(moves) else lambda step: bool(moves)
 
     def enter(write: Write) -> Write:
         for name in names:
             if name not in OPS:
                 raise LookupError(f"no op is called {name}")
-            LOWERINGS[name] = Lowering(write, fits, integers, moves)
+            LOWERINGS[name] = Lowering(write, fits, integers, floats, is_view)
         return write
 
     return enter

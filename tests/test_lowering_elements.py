@@ -1,0 +1,268 @@
+"""Indexing, joining and moving natively: what the samples of the operations do not cover."""
+
+import warnings
+
+import numpy as np
+import pytest
+from segments import compiled, traces
+
+import autograd_core as ag
+from autograd_core.compiler.native import Segment, lowers
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(-99, 99, (4, 5, 6)).astype(np.float64)  # whole: sums are exact in any order
+LAYOUTS = {
+    "rows": lambda x: x,
+    "columns": lambda x: ag.transpose(x, axes=(2, 1, 0)),
+    "backwards": lambda x: ag.flip(x, axis=1),
+    "every second": lambda x: x[::2, :, ::-2],
+    "repeated": lambda x: ag.broadcast_to(x[:, :1], shape=(4, 5, 6)),
+}
+KINDS = ("float32", "float64", "int64", "int16", "bool")
+TWO = np.array([[1, -1, 1], [0, 2, 1]])
+INDICES = {
+    "an integer": 1,
+    "the last": (-1, -1, -1),
+    "all": (),
+    "new axes": (None, 1, ..., None),
+    "an array": TWO,
+    "evenly spaced": np.array([0, 1]),
+    "twice the same": np.array([1, 1]),
+    "one element": (0, [1], 2),
+    "an array at the end": (..., TWO),
+    "arrays together": (TWO, TWO[:, :1]),
+    "arrays apart": ([0, 1, 1], slice(None), [2, 0, 2]),
+    "arrays and slices": (slice(None, None, -1), [1, 0], slice(0, 2)),
+    "an integer beside an array": (0, slice(None), [2, -1]),
+    "a new axis beside arrays": ([1, 0], None, [0, 0]),
+    "truths": np.array([True, False, True, True]),
+    "truths of two axes": X[:, :, 0] > 0,
+    "truths of all axes": X > 0,
+    "truths beside integers": (np.array([True, False, True, True]), [2, 0, 1]),
+    "one truth": (True, slice(1, 3)),
+    "one truth of NumPy": np.True_,
+    "small integers": np.array([0, 2, 0], np.int8),
+    "an array of one number": np.array(1),
+}
+
+
+def dtype_for(kind):
+    return kind if kind.startswith("float") else "float32"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_every_kind_of_index(index, kind):
+    compiled(lambda x: ag.getitem(x, index=index) + 0, X.astype(kind), dtype=dtype_for(kind))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("index", [TWO[:, :2] % 2, (..., [2, 0, -1]), ([1, 0], slice(3), [2, 2])])
+def test_an_index_of_an_array_in_any_layout(index, layout):
+    compiled(lambda x: layout(x)[index], X, dtype="float64")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_scattering_at_every_kind_of_index(index, kind):
+    x = np.asarray(X[index], kind)
+    compiled(lambda x: ag.scatter(x, index=index, shape=X.shape), x, dtype=dtype_for(kind))
+
+
+def test_scattering_repeats_what_is_smaller():
+    for x in (np.array(3.0), X[0, 0, :1], X[0, :1, :]):
+        index = (TWO, slice(None))
+        compiled(lambda x: ag.scatter(x, index=index, shape=X.shape), x, dtype="float64")  # noqa: B023
+
+
+# ------------------------------------------------------------------- positions that are data
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("axis", [None, 0, -1, 1])
+def test_taking_along_any_axis(axis, layout):
+    places = np.array([[1, -1], [0, -2], [1, 1]], np.int32)
+
+    lines = np.expand_dims(places.ravel(), [i for i in range(3) if i != (axis or 0) % 3])
+
+    def taken(x, places, lines):
+        x = layout(x)
+        out = ag.take(x, places, axis=axis)
+        named = {"shape": x.shape, "axis": axis, "mode": "raise"}
+        along = ag.take_along_axis(x, ag.ravel(lines) if axis is None else lines, axis=axis)
+        return out, ag.OPS["take_pull"](out, places, **named), along
+
+    compiled(taken, X, places, lines, dtype="float64")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_taking_what_is_not_float(kind):
+    places = np.array([2, 0, 2], np.uint8)
+
+    def both(x, places):
+        out = ag.take(x, places, axis=0)
+        named = {"shape": x.shape, "axis": 0, "mode": "raise"}
+        return out, ag.OPS["take_pull"](out, places, **named)
+
+    compiled(both, X.astype(kind), places, dtype=dtype_for(kind))
+
+
+@pytest.mark.parametrize("mode", ["wrap", "clip"])
+def test_positions_beyond_the_ends(mode):
+    places = np.array([-9, -1, 0, 3, 4, 2**40])
+    compiled(lambda x, places: ag.take(x, places, axis=0, mode=mode), X, places, dtype="float64")
+
+
+@pytest.mark.parametrize("place", [4, -5, 2**62])
+@pytest.mark.parametrize("axis", [0, -3])
+def test_a_run_with_a_position_that_is_not_there_is_given_up(place, axis):
+    @ag.compile
+    def taken(x, places):
+        x = x * 2.0
+        return ag.take(x, places, axis=axis), ag.take_along_axis(
+            x, places[:, None, None], axis=axis
+        )
+
+    for places in ([0, 1], [2, -4], [3, 3]):
+        taken(ag.tensor(X), ag.tensor(np.array(places)))
+    with pytest.raises(IndexError, match="take: positions that exist"):
+        taken(ag.tensor(X), ag.tensor(np.array([0, place])))
+
+
+def test_lines_that_repeat():
+    rows, places = X[0, :1], np.array([[0, 2], [5, 5], [-1, 1]])
+
+    def along(x, places):
+        out = ag.take_along_axis(x, places, axis=1)
+        return out, ag.OPS["take_along_axis_pull"](out, places, shape=x.shape, axis=1)
+
+    compiled(along, rows, places, dtype="float64")
+
+
+def test_a_program_sees_that_positions_have_changed():
+    rows, chosen, columns = np.array([0, 1]), X[:, 0, 0] > 0, np.array([0, 1, 2, 3])
+
+    @ag.compile
+    def taken(x, columns):
+        return x[rows] * 2.0, x[chosen] * 2.0, x[np.arange(4), columns] * 2.0
+
+    for _ in range(4):
+        taken(ag.tensor(RNG.normal(size=(4, 5))), ag.tensor(columns))
+    rows[:], chosen[:], columns[:] = [3, 2], ~chosen, [4, 4, 0, -1]
+    x = RNG.normal(size=(4, 5))
+    wanted = 2.0 * x[rows], 2.0 * x[chosen], 2.0 * x[np.arange(4), columns]
+    for got, want in zip(taken(ag.tensor(x), ag.tensor(columns)), wanted, strict=True):
+        np.testing.assert_array_equal(got.numpy(), want)
+
+
+# ------------------------------------------------------------------------- joining, moving
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_joining_different_types_and_layouts(axis):
+    arrays = [X, X[::-1], X > 0, X.astype(np.int32)]
+    shapes = {0: (2, 5, 4), 1: (4, 2, 4), -1: (4, 5, 1), None: (3, 1, 2)}
+
+    def joined(a, b, c, d):
+        cut = tuple(slice(n) for n in shapes[axis])
+        one = ag.concatenate((a[:4, :5, :4], b[cut], c[:, :, :4]), axis=axis)
+        return one, ag.concatenate((d, c), axis=axis), ag.concatenate((c, c), axis=axis)
+
+    compiled(joined, *arrays, dtype="float64")
+
+
+@pytest.mark.parametrize("axis", [0, 2, -1, -4])
+def test_stacking(axis):
+    compiled(lambda x, y: ag.stack((x, ag.flip(x), y > 0), axis=axis), X, X, dtype="float64")
+
+
+def test_stacking_numbers():
+    compiled(lambda x: ag.stack((x[0, 0, 0], x[1, 1, 1])), X, dtype="float64")
+
+
+@pytest.mark.parametrize(
+    ("shift", "axis"),
+    [
+        (0, 0),
+        (7, 1),
+        (-1, None),
+        ((1, 2), None),
+        ((1, -2, 9), (0, 1, 2)),
+        (3, (0, -1)),
+        ((1, 1), 0),
+    ],
+)
+def test_rolling(shift, axis):
+    for kind in KINDS[1:]:
+        compiled(lambda x: ag.roll(x, shift, axis), X.astype(kind), dtype="float64")
+    compiled(lambda x: ag.roll(ag.transpose(x), shift, axis), X, dtype="float64")
+
+
+@pytest.mark.parametrize("k", [-9, -3, 0, 2, 9])
+def test_triangles_of_any_layout_and_type(k):
+    x = np.where(X > 0, X, np.nan)  # what is left out counts for nothing
+    for layout in LAYOUTS.values():
+        compiled(lambda x: (ag.tril(layout(x), k=k), ag.triu(layout(x), k=k)), x, dtype="float64")  # noqa: B023
+    compiled(lambda x: (ag.tril(x, k=k), ag.triu(x, k=k)), X.astype(np.int32))
+    compiled(lambda x: (ag.tril(x, k=k), ag.triu(x, k=k)), X[0, 0].copy(), dtype="float64")
+
+
+def test_diagonals_are_views():
+    x = RNG.integers(-9, 9, (3, 2, 3, 3)).astype(np.float64)
+    take, put = ag.OPS["take_diagonal"], ag.OPS["put_diagonal"]
+    labels = ("i", "j", "i", "i")
+
+    def both(x):
+        found = take(ag.flip(x, axis=0), labels=labels)
+        return found + 1.0, put(found, labels=labels, shape=x.shape)
+
+    compiled(both, x, dtype="float64")
+    compiled(lambda x: take(x, labels=("i", "i")) > 0, np.arange(9).reshape(3, 3))
+
+
+# ------------------------------------------------------------------------------ conversions
+
+
+@pytest.mark.parametrize(
+    "after", ["bool", "int8", "uint8", "int32", "int64", "float32", "float64"]
+)
+@pytest.mark.parametrize("before", ["bool", "int8", "int64", "uint64", "float32", "float64"])
+def test_conversions(before, after):
+    numbers = np.array([[0.0, 1.0, -1.9, 100.7], [2.0, 99.0, 1e-9, -0.0]])
+    x = np.abs(numbers).astype(before) if before == "uint64" else numbers.astype(before)
+    dtype = next((k for k in (before, after) if k.startswith("float")), "float64")
+    compiled(lambda x: ag.OPS["astype"](ag.transpose(x), dtype=after), x, dtype=dtype)
+
+
+def test_conversions_keep_or_cut_digits_as_numpy():
+    big = np.array([2**62 + 1, -(2**63), 300, 2**32 + 7])
+    for after in ("int8", "uint8", "int32", "uint64", "float32", "float64"):
+        dtype = after if after.startswith("float") else "float32"
+        compiled(lambda x: ag.OPS["astype"](x, dtype=after), big, dtype=dtype)  # noqa: B023
+    special = np.array([np.nan, np.inf, -np.inf, 1e300, 2.0**-149])
+    with warnings.catch_warnings(action="ignore"):
+        compiled(lambda x: ag.OPS["astype"](x, dtype="float32"), special, dtype="float64")
+        compiled(lambda x: ag.OPS["astype"](x, dtype="bool"), special, dtype="float64")
+
+
+def test_what_has_no_defined_conversion_runs_by_itself():
+    trace, _ = traces(lambda x: ag.OPS["astype"](x, dtype="uint64"), np.arange(3.0))
+    assert not lowers(trace.steps[-1], "float64")
+    trace, _ = traces(lambda x: ag.OPS["astype"](x, dtype="float16"), np.arange(3.0))
+    assert not lowers(trace.steps[-1], "float64")
+
+
+# ------------------------------------------------------------------------------------ texts
+
+
+def test_rows_at_places_are_copied_in_loops_of_their_own():
+    trace, wanted = traces(lambda x, i: ag.take(x, i, axis=0) * 2.0, X[:, 0].copy(), np.arange(3))
+    text = Segment(trace.steps, {trace.value(wanted[0]._value)}, "float64").source
+    position = text.index("k_from =")
+    assert text.index("i0 in") < position < text.index("i1 in")  # read once for each row
+
+
+def test_even_positions_need_no_table():
+    trace, wanted = traces(lambda x: x[[3, 1]] * 2.0, X)
+    text = Segment(trace.steps, {trace.value(wanted[0]._value)}, "float64").source
+    assert "k_from" not in text
