@@ -90,7 +90,8 @@ class Body:
 
     @lines.setter
     def lines(self, lines: list[str]) -> None:
-        self.parts[-1].lines[:] = lines
+        if lines is not self.lines:  # as it is after +=
+            self.lines[:] = lines
 
     def unit(self) -> None:
         """Begin a unit: all that a moment of the memory plan is for."""
@@ -149,22 +150,20 @@ class Body:
         return place._replace(offset=begin // dtype.itemsize)
 
     def _free_root(self, target: Place, size: int, over: Sequence[Place]) -> int:
-        """Return the block, and who was in its place first, that a result can overwrite; or -1."""
-        free: dict[int, int] = {}
+        """Return the block that was first where a result can overwrite an operand; or -1."""
         for place in over if self._rehearsed else ():
             known = self._rehearsed[place.block] if place.block >= 0 else None
-            begin = self._begins[place.block] if known else -1
             alike = place.buffer == target.buffer and place.strides == target.strides
-            whole = alike and place.offset * np.dtype(place.buffer[5:]).itemsize == begin
-            if known and whole and known.size == size and self._is_read_last(known, place.block):
+            if not known or not alike or known.size != size:
+                continue
+            begins = place.offset * np.dtype(place.buffer[5:]).itemsize == self._begins[place.block]
+            if begins and self._is_read_last(known, place.block):
+                self._given.add(place.block)
                 root = self.blocks[place.block].root
-                free[place.block if root < 0 else root] = place.block
-        if not free:
-            return -1
-        self._given.add(free[min(free)])
-        root = min(free)
-        self.blocks[root].last = max(self.blocks[root].last, self.now)
-        return root
+                root = place.block if root < 0 else root
+                self.blocks[root].last = max(self.blocks[root].last, self.now)
+                return root
+        return -1
 
     def _is_read_last(self, known: Block, number: int) -> bool:
         """Whether a block is read once in this unit, and then never."""
