@@ -24,11 +24,15 @@ GRAIN = 1 << 15  # elements that one of them takes at a time
 
 
 class Part(NamedTuple):
-    """Lines that run at once; those of a loop of `extent` rounds that threads share if not 0."""
+    """Lines that run at once; those of a loop of `extent` rounds that threads share if not 0.
+
+    Where no name is alive, before the lines `cuts`, they can be cut.
+    """
 
     lines: list[str]
     extent: int = 0
     grain: int = 0
+    cuts: Sequence[int] = ()
 
 
 class Body:

@@ -31,7 +31,7 @@ from .lowering.own import OWN
 from .memory import Block
 from .record import Apply, Step, Update, Value
 from .regions import arrange
-from .reroll import LONG, Chunk, chunks, reroll, text
+from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 
 __all__ = ["Segment", "lowers", "moves"]
 
@@ -127,8 +127,8 @@ class Segment:
         second = self._written(rehearsed=first.blocks, sharing=sharing)
         offsets, size = arrange(chain(*_rolled(second, second.blocks)), second.blocks)
         body = self._written(offsets, sharing=sharing)
-        for part, found in zip(body.parts, _rolled(body, second.blocks), strict=True):
-            part.lines[:] = text(found)
+        found = zip(body.parts, _rolled(body, second.blocks), strict=True)
+        body.parts = [p._replace(lines=text(c), cuts=cuts(c)) for p, c in found]
         return body, size
 
     def _written(

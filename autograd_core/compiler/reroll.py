@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ import numpy as np
 from .body import Body
 from .memory import Block
 
-__all__ = ["LONG", "Chunk", "chunks", "reroll", "stretches", "text"]
+__all__ = ["LONG", "Chunk", "chunks", "cuts", "reroll", "stretches", "text"]
 
 LONG = 400  # lines from which a loop is worth it
 FEWEST = 4  # rounds of a loop
@@ -36,6 +37,7 @@ INTEGER = re.compile(r"(?<![\w.])(?<!e[-+])\d+(?![\w.])")
 NO_OFFSET = re.compile(r"(?<=\w\[)(?=[ir]\d)")  # where `index` has left out a zero
 MARK = re.compile(r"[#\[\]()]")
 SUMMAND = re.compile(r"(?:[(,+] ?)int\(#\)(?! [*/%])")
+SCALARS = re.compile(r"\bs\d+\b")
 ASSIGNMENT = re.compile(r"\w+ [^\w\s]*= ")
 
 
@@ -74,6 +76,13 @@ class Chunk:
 def text(found: Sequence[Chunk]) -> list[str]:
     """Return the lines of chunks, one after the other."""
     return [line for chunk in found for line in chunk.lines]
+
+
+def cuts(found: Sequence[Chunk]) -> list[int]:
+    """Return where the text of chunks can be cut; not between scalars of updates, `s0`."""
+    ends = list(accumulate(len(chunk.lines) for chunk in found))
+    joined = [i for i, line in enumerate(text(found)) if SCALARS.search(line)]
+    return [i for i in ends if not joined or not joined[0] < i <= joined[-1]]
 
 
 # ---------------------------------------------------------------------------- from text to chunks
