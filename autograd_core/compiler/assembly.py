@@ -199,7 +199,8 @@ class Assembly:
 
 def _pieces(part: Part) -> list[list[str]]:
     """Cut long text: Numba takes much longer for one function than for several."""
-    found, begin = [], 0
+    found: list[list[str]] = []
+    begin = 0
     for end in [*part.cuts, len(part.lines)]:
         if end - begin >= PIECE or (end == len(part.lines) and (end > begin or not found)):
             found.append(part.lines[begin:end])

@@ -160,7 +160,9 @@ class Body:
             alike = place.buffer == target.buffer and place.strides == target.strides
             if not known or not alike or known.size != size:
                 continue
-            begins = place.offset * np.dtype(place.buffer[5:]).itemsize == self._begins[place.block]
+            begins = (
+                place.offset * np.dtype(place.buffer[5:]).itemsize == self._begins[place.block]
+            )
             if begins and self._is_read_last(known, place.block):
                 self._given.add(place.block)
                 root = self.blocks[place.block].root

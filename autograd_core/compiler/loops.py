@@ -87,7 +87,9 @@ class _Loop:
     def lines(self, strides: Strides) -> list[str]:
         """Return the lines for one element."""
         body = self.body
-        lines = [f"{x.name}_ = {register(x)}({body.at(self.places[x], strides[x])})" for x in self.read]
+        lines = [
+            f"{x.name}_ = {register(x)}({body.at(self.places[x], strides[x])})" for x in self.read
+        ]
         lines += [f"{step.result.name}_ = {expression(step)}" for step in self.group]
         for value in self.kept:
             stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"

@@ -28,9 +28,8 @@ class Group(NamedTuple):
 def arrange(chunks: Iterable[Chunk], blocks: Sequence[Block]) -> tuple[list[int], int]:
     """Return an offset for each block and the size of all, like `plan`."""
     groups = [group for chunk in chunks for group in _groups(chunk, blocks)]
-    together = _together(groups)
-    offsets = dict(together.members)
-    return [offsets[_root(blocks, i)] for i in range(len(blocks))], together.size
+    offsets, size = _together(groups)
+    return [offsets[_root(blocks, i)] for i in range(len(blocks))], size
 
 
 def _root(blocks: Sequence[Block], number: int) -> int:
@@ -38,13 +37,11 @@ def _root(blocks: Sequence[Block], number: int) -> int:
     return number if root < 0 else root
 
 
-def _together(groups: Sequence[Group]) -> Group:
-    """Plan groups into one that is there as long as any of them."""
+def _together(groups: Iterable[Group]) -> tuple[dict[int, int], int]:
+    """Return where the blocks of groups lie, and the size of all."""
     ordered = sorted((g for g in groups if g.members), key=lambda group: group.first)
     begins, size = plan([Block(g.size, g.first, g.last) for g in ordered])
-    members = _shifted(zip(begins, ordered, strict=True))
-    first, last = (f((g[i] for g in groups), default=0) for f, i in ((min, 1), (max, 2)))
-    return Group(size, int(first), last, members)
+    return dict(_shifted(zip(begins, ordered, strict=True))), size
 
 
 def _shifted(placed: Iterable[tuple[int, Group]]) -> list[tuple[int, int]]:
@@ -59,7 +56,8 @@ def _groups(chunk: Chunk, blocks: Sequence[Block]) -> list[Group]:
     if len(set(map(len, rounds))) > 1:
         return [group for found in rounds for group in found]
     apart: list[Group] = []
-    lasting, passing = [], []
+    lasting: list[Sequence[Group]] = []
+    passing: list[Sequence[Group]] = []
     begins = [found[0].begin for found in chunk.rounds]
     for family in zip(*rounds, strict=True):
         if len({group.size for group in family}) > 1:
@@ -88,10 +86,9 @@ def _passing(
         first = min(g.first - begin for g, begin in zip(family, begins, strict=True))
         last = max(g.last - begin for g, begin in zip(family, begins, strict=True))
         phases.append(Group(family[0].size, first, last, [(i, 0)]))
-    together = _together(phases)
-    begins_of = dict(together.members)
-    placed = ((begins_of[i], group) for i, family in enumerate(families) for group in family)
-    return [Group(together.size, chunk.begin, chunk.end, _shifted(placed))]
+    places, size = _together(phases)
+    placed = ((places[i], group) for i, family in enumerate(families) for group in family)
+    return [Group(size, chunk.begin, chunk.end, _shifted(placed))]
 
 
 def _lasting(chunk: Chunk, families: Sequence[Sequence[Group]]) -> list[Group]:

@@ -271,7 +271,9 @@ def _aligned(
     count = (end - begin) // period
     spare = end - begin - count * period if count == FEWEST else period - 1
     middle = count // 2 * period
-    busy = [used[min(row[i + middle].begin, len(used) - 1)] for i in range(begin, begin + spare + 1)]
+    busy = [
+        used[min(row[i + middle].begin, len(used) - 1)] for i in range(begin, begin + spare + 1)
+    ]
     start = begin + int(np.argmin(busy))
     return start, (end - start) // period
 
