@@ -90,9 +90,7 @@ RACES = {
             "few": Entry("fit, few epochs", "numba", "ours:Fit", {"epochs": FEW}),
             "ours": Entry("fit, compiled", "numba", "ours:Fit", {"epochs": MANY}),
             "loop": Entry("a loop over the compiled step", "numba", "ours:Loop", {"epochs": FEW}),
-            "eager": Entry(
-                "fit, eager", "numba", "ours:Fit", {"epochs": FEW, "compiled": False}
-            ),
+            "eager": Entry("fit, eager", "numba", "ours:Fit", {"epochs": FEW, "compiled": False}),
             "torch": Entry("PyTorch, DataLoader", "torch", "pytorch:Epochs", {"epochs": FEW}),
             "torch.indexed": Entry(
                 "PyTorch, indexed", "torch", "pytorch:Epochs", {"epochs": FEW, "loader": False}
