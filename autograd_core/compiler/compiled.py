@@ -22,13 +22,13 @@ from ..modes import current
 from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
-from .emit import Stale
 from .environment import Surroundings
 from .kind import Kind
 from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, array_of, constant, is_array
 from .report import report
+from .running import Stale
 
 __all__ = ["Compiled", "compile"]
 

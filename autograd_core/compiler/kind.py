@@ -13,10 +13,10 @@ import numpy as np
 from .background import Job
 from .batches import Batches
 from .compare import fresh
-from .emit import Stale
 from .program import Program
 from .quick import Quick, quick
 from .recorded import Recording
+from .running import Stale
 
 __all__ = ["Kind"]
 

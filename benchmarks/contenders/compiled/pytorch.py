@@ -41,7 +41,7 @@ def _bench(function: Callable[..., Any], leaves: list[Any], arrays: list[Any]) -
     return Bench(evaluate)
 
 
-class Order(Sampler):
+class Order(Sampler):  # type: ignore[misc]  # PyTorch is not there where types are checked
     """The examples in the order that everybody is given."""
 
     def __init__(self, examples: int, epochs: int) -> None:
@@ -70,8 +70,8 @@ class Epochs:
             order = Order(count, self.epochs)
             data = DataLoader(TensorDataset(self.x, self.y), batch_size=BATCH, sampler=order)
             yield from (iter(data) for _ in range(self.epochs))
-        for order in () if self.loader else orders(count, self.epochs):
-            parts = torch.from_numpy(np.ascontiguousarray(order)).split(BATCH)
+        for chosen in () if self.loader else orders(count, self.epochs):
+            parts = torch.from_numpy(np.ascontiguousarray(chosen)).split(BATCH)
             yield ((self.x[part], self.y[part]) for part in parts)
 
     def step(self) -> None:
