@@ -99,17 +99,17 @@ def fits(shape, how):
     return how != "a block" or shape[-2] == 2
 
 
-@pytest.mark.parametrize("how_x", LAYOUTS)
-def test_products_of_every_layout(how_x):
-    dtype = DTYPES[len(how_x) % 2]
+@pytest.mark.parametrize("number", range(len(LAYOUTS)))
+def test_products_of_every_layout(number):
+    dtype, names = DTYPES[number % 2], list(LAYOUTS)
+    how_x, how_y = names[number], names[number - 1]
     pairs = [*SHAPES, ((2, 4), (4, 3)), ((5, 2, 2), (2, 2)), ((3, 2), (2, 2))]
     check(*(
         (
-            lambda x, y, how_y=how_y: LAYOUTS[how_x](x) @ LAYOUTS[how_y](y),
+            lambda x, y: LAYOUTS[how_x](x) @ LAYOUTS[how_y](y),
             laid_out(of_x, how_x, dtype),
             laid_out(of_y, how_y, dtype),
         )
-        for how_y in LAYOUTS
         for of_x, of_y in pairs
         if fits(of_x, how_x) and fits(of_y, how_y)
     ))  # fmt: skip
@@ -175,12 +175,8 @@ def test_labelled_axes(dtype):
         ("ab,ab->ba", (3, 2), (3, 2)),
         ("i,i", (2000,), (2000,)),
     ):
-        for view in (lambda x: x), (lambda x: x[..., ::-1]):
-            x, y = normal(*of_x, dtype=dtype), normal(*of_y, dtype=dtype)
-            cases.append((
-                lambda x, y, s=subscripts, v=view: ag.einsum(s, v(x), v(ag.flip(y, axis=0))),
-                *(x, y),
-            ))  # fmt: skip
+        x, y = normal(*of_x, dtype=dtype), normal(*of_y, dtype=dtype)
+        cases.append((lambda x, y, s=subscripts: ag.einsum(s, x, y[::-1]), x, y))
     check(*cases, factor=4)
 
 
@@ -273,7 +269,7 @@ def test_exponentials():
     cases = [(linalg.expm, np.full((2, 2), np.nan))]
     for a in (normal(2, 2, 3, 3), 30 * normal(3, 3), np.zeros((1, 1))):
         cases.append((linalg.expm, a - 2 * np.abs(a).max() * np.eye(a.shape[-1])))
-    for size in (0.0, 1.0, 1e30):
+    for size in (0.0, 1e30):
         cases.append((OPS["expm_pull"], size * normal(2, 3, 3), normal(2, 3, 3)))
     check_both(*cases)
 
