@@ -12,9 +12,9 @@ import numpy as np
 
 from .arena import Arena
 from .assembly import CONTROL
-from .emit import in_rows
 from .layout import address
 from .program import Program
+from .running import in_rows
 
 __all__ = ["Batches", "fits"]
 

@@ -12,6 +12,7 @@ import functools
 import itertools
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ from ..modes import current
 from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
-from .emit import Stale
 from .environment import Surroundings
 from .kind import Kind
 from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, array_of, constant, is_array
 from .report import report
+from .running import Stale
 
 __all__ = ["Compiled", "compile"]
 
@@ -145,6 +146,20 @@ class Compiled:
             self.strangers += 1
             foreign = _is_foreign(leaves)
             return self.function(*args, **kwargs) if foreign else self._plainly(leaves, build)
+        pure = kind.program is not None and kind.program.is_pure
+        with nullcontext() if pure else kind.lock:
+            return self._learned(kind, due, leaves, build, args, kwargs)
+
+    def _learned(
+        self,
+        kind: Kind,
+        due: bool,
+        leaves: list[Any],
+        build: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Call the function by what is known of calls of a kind."""
         if kind.program is not None and not due:
             try:
                 return self._run(kind, leaves, args, kwargs)

@@ -21,6 +21,8 @@ call of its forward function on arrays.
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -34,36 +36,9 @@ from .arena import Arena
 from .compare import alike
 from .native import Segment
 from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .running import Stale, in_rows, own, rebind
 
-__all__ = ["Emission", "Stale"]
-
-
-class Stale(Exception):  # noqa: N818
-    """What was recorded does not hold for this call; nothing has been changed.
-
-    `lasting` says whether it will not hold for the calls to come either.
-    """
-
-    def __init__(self, reason: str, lasting: bool = False) -> None:
-        super().__init__(reason)
-        self.lasting = lasting
-
-
-def in_rows(array: np.ndarray) -> np.ndarray:
-    """Return an array in row order."""
-    return array if array.flags.c_contiguous else array.copy()
-
-
-def own(array: np.ndarray) -> np.ndarray:
-    """Return an array of which nobody else can see the memory."""
-    private = array.base is None and array.flags.writeable
-    return array if private else array.copy()
-
-
-def rebind(arena: Arena, arrays: Sequence[np.ndarray]) -> None:
-    """Take other captured arrays, or give up the run."""
-    if not arena.rebind(arrays):
-        raise Stale("a captured array has another shape, dtype or layout now", lasting=True)
+__all__ = ["Emission"]
 
 
 class _Text:
@@ -160,7 +135,7 @@ class Emission:
         for name, value in zip(self.leaving, self.outputs, strict=True):
             lines.append(f"{name} = {leaving.own(value)}")
         lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
-        return lines
+        return _without_unread(lines)
 
     def stages(self) -> tuple[Callable[[], Arena], Callable[[Arena], None]]:
         """Return what a program that is one segment does before and after its machine code runs.
@@ -209,10 +184,30 @@ def _validated(segment: Segment, text: _Text) -> list[str]:
 
 def _valid(step: Host, text: _Text) -> list[str]:
     reason = f"the update at {step.line} is another one now"
+    tests = _as_it_was(step.valid, text)
     return [
-        f"if not {text.named('valid', step.valid)}():",
+        f"if {tests}not {text.named('valid', step.valid)}():",
         f"    raise Stale({reason!r}, lasting=True)",
     ]
+
+
+def _without_unread(lines: Sequence[str]) -> list[str]:
+    """Leave out names for results that no other line has."""
+    counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
+    return [x for x in lines if ".views[" not in x or counts[x.partition(" = ")[0]] > 1]
+
+
+def _as_it_was(valid: Any, text: _Text) -> str:
+    """Return a fast test that lets most runs do without asking a witness; it may be empty."""
+    if not hasattr(valid, "places"):
+        return ""
+    groups = text.named("groups", valid.groups)
+    tests = [f"len({groups}) == {len(valid.entries)}"]
+    for i, entry in enumerate(valid.entries):
+        tests.append(f"{groups}[{i}] is {text.named('group', entry)}")
+    for owner, name, value in valid.places:
+        tests.append(f"{text.named('owner', owner)}.{name} is {text.named('known', value)}")
+    return f"not ({' and '.join(tests)}) and "
 
 
 def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
@@ -254,8 +249,8 @@ def _written(segment: Segment, text: _Text) -> list[str]:
     """Write that parameters were written, and names for the results."""
     arena = _arena(segment, text)
     lines = [f"wrote_all({arena}.stamp, next(clock))"] if segment.written else []
-    names = "".join(f"{value.name}, " for value in segment.results)
-    return [*lines, f"{names[:-1]} = {arena}.views"] if names else lines
+    views = (f"{value.name} = {arena}.views[{i}]" for i, value in enumerate(segment.results))
+    return [*lines, *views]
 
 
 def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:

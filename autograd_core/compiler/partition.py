@@ -7,6 +7,7 @@ update has no recipe, the host does the whole update: its numbers are computed t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from .native import Segment, lowers, moves
@@ -21,6 +22,7 @@ SHORTEST = 2  # operations that are worth a call
 def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
     by_hand = _updates_by_hand(steps)
+    readers = _readers(steps)
     parts: list[Step | Segment] = []
     position = 0
     while position < len(steps):
@@ -28,13 +30,20 @@ def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
         end = position + len(run)
         work = [s for s in run if isinstance(s, Apply) and not moves(s)]
         if len(work) >= SHORTEST or any(isinstance(s, Update) for s in run):
-            outside = (x for step in (*steps[:position], *steps[end:]) for x in step.reads)
-            parts.append(Segment(run, results.union(outside), dtype))
+            inside = _readers(run)
+            made = (step.result for step in run if isinstance(step, Apply))
+            needed = {v for v in made if v in results or readers[v] > inside[v]}
+            parts.append(Segment(run, needed, dtype))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]
         position = end
     return parts
+
+
+def _readers(steps: Sequence[Step]) -> Counter[Value]:
+    """Return how often each value is read."""
+    return Counter(x for step in steps for x in step.reads)
 
 
 def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:

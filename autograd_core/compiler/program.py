@@ -15,7 +15,7 @@ import numpy as np
 
 from ..guard import Lent
 from .compare import content
-from .emit import Emission, Stale
+from .emit import Emission
 from .native import Segment
 from .partition import partition
 from .postmortem import postmortem
@@ -31,6 +31,7 @@ from .record import (
     Update,
     Value,
 )
+from .running import Stale
 from .simplify import simplify
 
 __all__ = ["Program", "objection"]

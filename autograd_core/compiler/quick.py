@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,16 +66,19 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
-        "try:",
-        *(f"    {line}" for line in lines),
-        "except Stale:",
-        "    return MISS",
+        *_alone(lines, kind),
         "kind.runs = runs",
         f"return {result}",
     ]
     exec("\n    ".join(["def quick(args, kwargs):", *body]), text.scope)
     found: Quick = text.scope["quick"]
     return found
+
+
+def _alone(lines: Sequence[str], kind: Any) -> list[str]:
+    """Write the run; one that changes something is alone in it, as recordings are."""
+    run = ["try:", *(f"    {line}" for line in lines), "except Stale:", "    return MISS"]
+    return run if kind.program.is_pure else ["with kind.lock:", *(f"    {x}" for x in run)]
 
 
 def _miss(condition: str) -> list[str]:
