@@ -53,8 +53,8 @@ def compile(
     audit : bool
         Whether to record the calls 3, 10, 100, 1000, ... again and compare.
     native : bool
-        Whether to make machine code of elementwise operations, sums and matrix products. Else a
-        program calls the same functions of NumPy as without it, one by one.
+        Whether to make machine code of all that has some. Else a program calls the same functions
+        of NumPy as without it, one by one.
     wait : bool
         Whether the second call waits until the program is made. Else that happens in the
         background, and calls run as without `compile` until it is; before it takes over, what it
@@ -100,7 +100,15 @@ def compile(
 
 
 class Compiled:
-    """A function that `compile` has taken on; see there."""
+    """A function with its programs; `compile` makes it.
+
+    Attributes
+    ----------
+    function : callable
+        The function itself.
+    programs : list of Program
+        The programs there are, one for each kind of call; each has `steps`, `source`, `segments`.
+    """
 
     def __init__(
         self,
@@ -243,7 +251,7 @@ class Compiled:
         -------
         int
             How many calls were done. The next batch has to be passed to the function itself: there
-            is no program yet, a recording is due, or it was given up.
+            is no program yet, a recording is due, or the program was given up.
         ndarray of float64, shape (calls, outputs)
             The numbers that the function returned.
         """

@@ -85,6 +85,8 @@ class Emission:
     source : str
         The text of ``run(*inputs)``.
     run : callable
+    leaving : list of str
+        The names of the outputs in the text.
     """
 
     def __init__(

@@ -1,4 +1,8 @@
-"""Kind: the calls that one program can take, and what was learned from those recorded."""
+"""Kind: the calls that one program can take, and what was learned from those recorded.
+
+A kind goes from *recorded once* to a program, or becomes hopeless: then the function runs as it
+always did. A run that finds something changed for good (`Stale.lasting`) sends it back to start.
+"""
 
 from __future__ import annotations
 

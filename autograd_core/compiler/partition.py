@@ -1,4 +1,9 @@
-"""Partition: which steps of a program run together as machine code."""
+"""Partition: which steps of a program run together as machine code.
+
+A segment is a run of steps that all have machine code for one float type. A single operation is
+not worth a call of its own, and views never are; an optimizer's update is. Where one tensor of an
+update has no recipe, the host does the whole update: its numbers are computed together.
+"""
 
 from __future__ import annotations
 

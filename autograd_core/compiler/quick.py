@@ -2,7 +2,7 @@
 
 It takes the calls that are exactly like the last one: the same containers, with arrays, tensors
 and floats where they were, and everything else equal. It returns `MISS` for all others, with
-nothing changed: then the ordinary way is gone.
+nothing changed: such a call goes the ordinary way, through `Compiled`.
 """
 
 from __future__ import annotations
