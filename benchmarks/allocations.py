@@ -88,7 +88,14 @@ STEPS: dict[str, Callable[[], Callable[[], Any]]] = {
 
 def compare() -> None:
     """Measure and print the table."""
-    header = ["a step", "left: bytes", "blocks", "result: bytes", "blocks", "most beside it: bytes"]
+    header = [
+        "a step",
+        "left: bytes",
+        "blocks",
+        "result: bytes",
+        "blocks",
+        "most beside it: bytes",
+    ]
     rows = [[name, *(f"{x:.0f}" for x in measure(make()))] for name, make in STEPS.items()]
     print(table(header, rows))
 
