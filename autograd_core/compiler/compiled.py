@@ -22,7 +22,7 @@ from ..modes import current
 from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
-from .environment import Surroundings
+from .environment import Surroundings, leads_on
 from .kind import Kind
 from .program import Program
 from .quick import MISS, Quick
@@ -124,7 +124,8 @@ class Compiled:
         self.wait = wait
         self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
-        self._surroundings = Surroundings(function)
+        # By the objects among the arguments.
+        self._surroundings: dict[tuple[int, ...], Surroundings] = {(): Surroundings(function)}
         self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
         self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
@@ -164,7 +165,8 @@ class Compiled:
             try:
                 return self._run(kind, leaves, args, kwargs)
             except Stale as stale:
-                kind.leave(stale)
+                with self._lock:
+                    kind.leave(stale)
                 if not stale.lasting:
                     kind.others += 1
                     return self._plainly(leaves, build)
@@ -190,7 +192,10 @@ class Compiled:
         given = tuple(
             (float, "") if i in floats else _description(x) for i, x in enumerate(leaves)
         )
-        key = (given, shapes, current().recording, self._surroundings.key())
+        around = self._around(leaves)
+        if around is None:
+            return None
+        key = (given, shapes, current().recording, around.key())
         for variant in itertools.count():  # by the gradients that were there before
             kind = self.kinds.get((*key, variant))
             if kind is None:
@@ -200,16 +205,28 @@ class Compiled:
         if len(self.kinds) >= MOST_KINDS:
             return None
         kind = self.kinds[*key, variant] = Kind(self.native, self.audit, self.wait, floats)
+        kind.alive = around.alive
         return kind
 
+    def _around(self, leaves: Sequence[Any]) -> Surroundings | None:
+        """Return what the function sees besides arrays and numbers; None if it is ever more."""
+        objects = [x for x in leaves if leads_on(x)]
+        ids = tuple(map(id, objects))
+        if ids not in self._surroundings and len(self._surroundings) <= MOST_KINDS:
+            self._surroundings[ids] = Surroundings(self.function, objects)
+        return self._surroundings.get(ids)
+
     def _run(self, kind: Kind, leaves: list[Any], args: Any, kwargs: Any) -> Any:
-        assert kind.recording is not None
+        recording = kind.recording
         results = kind.run(leaves)
+        assert recording is not None
         kind.runs += 1
         with self._lock:
             if kind.program is not None:
-                self._quick = kind.pave(args, kwargs, self._surroundings.test)
-        return kind.recording.results(results)
+                around = self._around(leaves)
+                if around is not None:
+                    self._quick = kind.pave(args, kwargs, around.test)
+        return recording.results(results)
 
     def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as ever, and learn from it."""

@@ -4,7 +4,10 @@ The text is what runs. What can be machine code is called in segments; every oth
 call of its forward function on arrays.
 
     def run(x0, x1):
-        a3 = pool3.pop() if pool3 else arena3()
+        try:
+            a3 = pool3.pop()
+        except IndexError:
+            a3 = arena3()
         if holder4._value is not a3.held[0]:
             rebind(a3, (holder4._value,))
         status = native3(in_rows(x0), in_rows(x1), a3.table)
@@ -20,6 +23,7 @@ call of its forward function on arrays.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -116,19 +120,18 @@ class Emission:
         """
         text = self.text
         results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
-        native = self.segments
-        lines: list[str] = []
-        for value in self.captured:
-            if value in self._alone(native, results):
-                lines += _captured(value, text)
-        for segment in native:
-            lines += _validated(segment, text)
+        native, alone = self.segments, self._alone(results)
+        own = [value for value in self.captured if value in alone]
+        lines = [line for value in own for line in _captured(value, text)]
+        lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
+        for segment in native:  # before anything is changed, and as it was found
+            lines += [*_validated(segment, text), *_ready(segment, text)]
         trusted = set(self.inputs) if trusting else set()
-        for part in self.parts:
-            if isinstance(part, Segment):
-                lines += _segment(part, text, trusted)
-            else:
-                lines += _step(part, text)
+        pure = [*itertools.takewhile(_changes_nothing, self.parts)]
+        computing = [line for part in pure for line in _part(part, text, trusted)]
+        lines += computing if all(isinstance(p, Segment) for p in pure) else _tried(computing)
+        for part in self.parts[len(pure) :]:
+            lines += _part(part, text, trusted)
         leaving = _Results(self.parts, results)
         lines += self._handed(leaving)
         self.leaving = [f"y{i}" for i in range(len(self.outputs))]
@@ -165,11 +168,33 @@ class Emission:
             for leaf, gradient in self.gradients.items()
         ]
 
-    def _alone(self, native: Sequence[Segment], results: Sequence[Value]) -> set[Value]:
+    def _alone(self, results: Sequence[Value]) -> set[Value]:
         """Return the values that lines, not segments, need."""
         steps = (part for part in self.parts if not isinstance(part, Segment))
         read = {x for step in steps for x in step.reads}
-        return read | {*results, *(x for segment in native for x in segment.arrays)}
+        return read | {*results, *(x for segment in self.segments for x in segment.arrays)}
+
+
+def _changes_nothing(part: Step | Segment) -> bool:
+    steps = part.steps if isinstance(part, Segment) else [part]
+    return not any(isinstance(step, Host | Update | Overwrite) for step in steps)
+
+
+def _part(part: Step | Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
+    return _segment(part, text, trusted) if isinstance(part, Segment) else _step(part, text)
+
+
+def _tried(lines: Sequence[str]) -> list[str]:
+    """Write that an error gives up the run: the function raises it where it is to be raised."""
+    reason = "f'an operation raises {type(error).__name__}'"
+    return [
+        "try:",
+        *(f"    {line}" for line in lines),
+        "except Stale:",
+        "    raise",
+        "except Exception as error:",
+        f"    raise Stale({reason}) from error",
+    ]
 
 
 def _arena(segment: Segment, text: _Text) -> str:
@@ -213,7 +238,7 @@ def _as_it_was(valid: Any, text: _Text) -> str:
 def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     arena = _arena(segment, text)
-    lines = _ready(segment, text)
+    lines: list[str] = []
     given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
     for i, function in enumerate(segment.functions):
         native, table = text.named("native", function.call), f"{arena}.table"
@@ -231,7 +256,13 @@ def _ready(segment: Segment, text: _Text) -> list[str]:
     """Write how a segment gets an arena that knows where everything is."""
     arena = _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
-    lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
+    # Another thread may take the last one between a look and a pop.
+    lines = [
+        "try:",
+        f"    {arena} = {pool}.pop()",
+        "except IndexError:",
+        f"    {arena} = {make}()",
+    ]
     found = [_found(value, text) for value in segment.captured]
     moved = [
         f"{array} is not {arena}.held[{i}]"

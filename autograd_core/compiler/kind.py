@@ -57,6 +57,7 @@ class Kind:
         self.hopeless = False
         self.recording: Recording | None = None
         self.program: Program | None = None
+        self.alive: list[Any] = []  # what the key of the kind names
         self.inputs: Callable[..., list[np.ndarray]] | None = None  # of a call's leaves
         self.job: Job | None = None
 
@@ -70,7 +71,13 @@ class Kind:
 
     def learn(self, recording: Recording) -> None:
         """Take in another recording; make a program if it shows that one is right."""
-        before, self.recording = self.recording, recording
+        before = self.recording
+        if recording.trace.overflowed:
+            self.reason = "a gradient was not finite"
+            return
+        if self.program is not None and before is not None and before.parts_from(recording):
+            return  # the program would have been given up at this call
+        self.recording = recording
         found = recording.objection()
         if found is None and before is not None:
             found = before.difference(recording)
@@ -111,7 +118,7 @@ class Kind:
         """Note that a run was given up; start anew if the program is no longer right."""
         self.left[str(stale)] = self.left.get(str(stale), 0) + 1
         if stale.lasting:
-            self.recording = self.program = self.quick = self.batches = None
+            self.program = self.recording = self.quick = self.batches = None
 
     # ---------------------------------------------------------------------------- to run
 
@@ -136,8 +143,10 @@ class Kind:
 
     def run(self, leaves: list[Any]) -> tuple[np.ndarray, ...]:
         """Run the program on what lies in the containers of a call."""
-        assert self.program is not None and self.inputs is not None
-        return self.program.run(self.inputs(leaves))
+        program, inputs = self.program, self.inputs
+        if program is None or inputs is None:
+            raise Stale("another thread has given up the program")
+        return program.run(inputs(leaves))
 
     def pave(
         self, args: Any, kwargs: Any, unchanged: Callable[[], Callable[[], bool]]

@@ -22,7 +22,7 @@ SHORTEST = 2  # operations that are worth a call
 
 def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
-    by_hand = _updates_by_hand(steps) | _doubtful(steps)
+    by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
     readers = _readers(steps)
     parts: list[Step | Segment] = []
     position = 0
@@ -65,6 +65,21 @@ def _doubtful(steps: Sequence[Step]) -> set[Step]:
         certain = not isinstance(step, Apply) or step.op.pointwise or step.op.name in CERTAIN
         if updated and not (certain or moves(step)):
             found.add(step)
+    return found
+
+
+def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:
+    """Return the steps whose results are views of what an update overwrites.
+
+    They show what is there in the end, not what was there in the middle.
+    """
+    updates = (step for step in steps if isinstance(step, Update))
+    memory = {step.parts[i] for step in updates for i in step.written}
+    found: set[Step] = set()
+    for step in steps:
+        if isinstance(step, Apply) and step.result.view and not memory.isdisjoint(step.reads):
+            memory.add(step.result)
+            found |= {step} if step.result in results else set()
     return found
 
 

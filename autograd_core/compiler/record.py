@@ -46,6 +46,7 @@ class Trace:
         self.steps: list[Step] = []
         self.values: list[Value] = []
         self.refusal: str | None = None
+        self.overflowed = False  # whether a gradient was not finite
         self.open = True
         self.read_floats: dict[int, str] = {}  # by position of the argument: the line
         self.bare: dict[Any, bool] = {}  # leaves: whether they had no gradient at the beginning
@@ -171,7 +172,7 @@ class Trace:
         if holds:
             self.steps.append(Finite(tuple(map(self.value, arrays))))
         else:
-            self.refuse("a gradient is not finite")
+            self.overflowed = True
 
     def host(
         self,

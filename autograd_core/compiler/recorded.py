@@ -11,7 +11,7 @@ from ..guard import expose
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
-from .compare import alike, difference, unproven
+from .compare import alike, difference, parted, unproven
 from .floats import Number, converter, plain
 from .program import objection
 from .record import Trace, Value
@@ -76,6 +76,10 @@ class Recording:
         theirs = [x.index if isinstance(x, Value) else x for x in other.flat]
         found = difference(self.trace, other.trace)
         return found or (None if alike(mine, theirs) else "results that change without operations")
+
+    def parts_from(self, other: Recording) -> bool:
+        """Whether the host has read something else, and all was the same up to there."""
+        return parted(self.trace, other.trace)
 
     def leaves_open(self, other: Recording) -> bool:
         """Whether equal inputs may be the reason for equal constants."""
