@@ -24,61 +24,18 @@ call of its forward function on arrays.
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..guard import wrote, wrote_all
-from ..kernels.threads import parallel
-from ..tape import clock
 from ..tensor import Tensor
 from .arena import Arena
-from .compare import alike
 from .native import Segment
-from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
-from .running import Stale, in_rows, own, rebind
+from .record import Apply, Draw, Guard, Host, Overwrite, Step, Update, Value
+from .statements import Text, captured, place_of, statement, valid
 
 __all__ = ["Emission"]
-
-
-class _Text:
-    """The lines of the function, and the objects that they name."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.scope: dict[str, Any] = {
-            "Stale": Stale,
-            "alike": alike,
-            "clock": clock,
-            "in_rows": in_rows,
-            "isfinite": math.isfinite,
-            "own": own,
-            "parallel": parallel,
-            "rebind": rebind,
-            "vdot": np.vdot,
-            "wrote": wrote,
-            "wrote_all": wrote_all,
-        }
-        self._names: dict[tuple[str, int], str] = {}
-
-    def named(self, kind: str, thing: Any) -> str:
-        """Return the name of an object from outside; the same object has one name."""
-        key = kind, id(thing)
-        if key not in self._names:
-            self._names[key] = f"{kind}{len(self._names)}"
-            self.scope[self._names[key]] = thing
-        return self._names[key]
-
-    def operand(self, x: Any) -> str:
-        """Return the text of a value or number."""
-        if isinstance(x, Value):
-            return x.name
-        plain = type(x) in (int, bool) or (type(x) is float and math.isfinite(x))
-        return repr(x) if plain else self.named("number", x)
 
 
 class Emission:
@@ -106,7 +63,7 @@ class Emission:
         self.parts = parts
         self.outputs = outputs
         self.gradients = gradients
-        self.text = _Text()
+        self.text = Text()
         lines = [*self.lines(), f"return ({''.join(f'{x}, ' for x in self.leaving)})"]
         header = f"def run({', '.join(value.name for value in inputs)}):"
         self.source = "\n    ".join([header, *lines]) + "\n"
@@ -122,7 +79,7 @@ class Emission:
         results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
         native, alone = self.segments, self._alone(results)
         own = [value for value in self.captured if value in alone]
-        lines = [line for value in own for line in _captured(value, text)]
+        lines = [line for value in own for line in captured(value, text)]
         lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
         for segment in native:  # before anything is changed, and as it was found
             lines += [*_validated(segment, text), *_ready(segment, text)]
@@ -180,8 +137,8 @@ def _changes_nothing(part: Step | Segment) -> bool:
     return not any(isinstance(step, Host | Update | Overwrite) for step in steps)
 
 
-def _part(part: Step | Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
-    return _segment(part, text, trusted) if isinstance(part, Segment) else _step(part, text)
+def _part(part: Step | Segment, text: Text, trusted: Collection[Value]) -> list[str]:
+    return _segment(part, text, trusted) if isinstance(part, Segment) else statement(part, text)
 
 
 def _tried(lines: Sequence[str]) -> list[str]:
@@ -197,23 +154,14 @@ def _tried(lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _arena(segment: Segment, text: _Text) -> str:
+def _arena(segment: Segment, text: Text) -> str:
     return text.named("a", segment)
 
 
-def _validated(segment: Segment, text: _Text) -> list[str]:
+def _validated(segment: Segment, text: Text) -> list[str]:
     """Write the checks that updates are still those that became machine code."""
     hosts = [step for step in segment.steps if isinstance(step, Host)]
-    return [line for step in hosts for line in _valid(step, text)]
-
-
-def _valid(step: Host, text: _Text) -> list[str]:
-    reason = f"the update at {step.line} is another one now"
-    tests = _as_it_was(step.valid, text)
-    return [
-        f"if {tests}not {text.named('valid', step.valid)}():",
-        f"    raise Stale({reason!r}, lasting=True)",
-    ]
+    return [line for step in hosts for line in valid(step, text)]
 
 
 def _without_unread(lines: Sequence[str]) -> list[str]:
@@ -222,20 +170,7 @@ def _without_unread(lines: Sequence[str]) -> list[str]:
     return [x for x in lines if ".views[" not in x or counts[x.partition(" = ")[0]] > 1]
 
 
-def _as_it_was(valid: Any, text: _Text) -> str:
-    """Return a fast test that lets most runs do without asking a witness; it may be empty."""
-    if not hasattr(valid, "places"):
-        return ""
-    groups = text.named("groups", valid.groups)
-    tests = [f"len({groups}) == {len(valid.entries)}"]
-    for i, entry in enumerate(valid.entries):
-        tests.append(f"{groups}[{i}] is {text.named('group', entry)}")
-    for owner, name, value in valid.places:
-        tests.append(f"{text.named('owner', owner)}.{name} is {text.named('known', value)}")
-    return f"not ({' and '.join(tests)}) and "
-
-
-def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
+def _segment(segment: Segment, text: Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     arena = _arena(segment, text)
     lines: list[str] = []
@@ -252,7 +187,7 @@ def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[
     return lines + _written(segment, text)
 
 
-def _ready(segment: Segment, text: _Text) -> list[str]:
+def _ready(segment: Segment, text: Text) -> list[str]:
     """Write how a segment gets an arena that knows where everything is."""
     arena = _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
@@ -263,7 +198,7 @@ def _ready(segment: Segment, text: _Text) -> list[str]:
         "except IndexError:",
         f"    {arena} = {make}()",
     ]
-    found = [_found(value, text) for value in segment.captured]
+    found = [place_of(value, text) for value in segment.captured]
     moved = [
         f"{array} is not {arena}.held[{i}]"
         for i, array in enumerate(found)
@@ -276,7 +211,7 @@ def _ready(segment: Segment, text: _Text) -> list[str]:
     return lines
 
 
-def _written(segment: Segment, text: _Text) -> list[str]:
+def _written(segment: Segment, text: Text) -> list[str]:
     """Write that parameters were written, and names for the results."""
     arena = _arena(segment, text)
     lines = [f"wrote_all({arena}.stamp, next(clock))"] if segment.written else []
@@ -284,7 +219,7 @@ def _written(segment: Segment, text: _Text) -> list[str]:
     return [*lines, *views]
 
 
-def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:
+def _same_nodes(tensors: Sequence[Tensor], text: Text) -> list[str]:
     """Write the check that leaves are the same: that none was frozen or thawed."""
     tests = []
     for tensor in tensors:
@@ -310,7 +245,7 @@ class _Results:
         private = value in self.made and self._leaves_once(value)
         return f"own({value.name})" if private else f"{value.name}.copy()"
 
-    def gradient(self, value: Value | None, text: _Text) -> str:
+    def gradient(self, value: Value | None, text: Text) -> str:
         """Return the text of a leaf's gradient: lent, if it lies in an arena."""
         if value is None:
             return "None"
@@ -322,86 +257,3 @@ class _Results:
 
     def _leaves_once(self, value: Value) -> bool:
         return self.results.count(value) == 1
-
-
-def _step(step: Step, text: _Text) -> list[str]:
-    return WRITERS[type(step)](step, text)
-
-
-def _captured(value: Value, text: _Text) -> list[str]:
-    """Write how a captured array is found; of another shape it would mean another program."""
-    name, shape, dtype = value.name, value.shape, text.named("dtype", value.dtype)
-    reason = f"a captured array of shape {shape} has another shape, dtype or layout now"
-    return [
-        f"{name} = {_found(value, text)}",
-        f"if {name}.shape != {shape} or {name}.dtype != {dtype}:",
-        f"    raise Stale({reason!r}, lasting=True)",
-    ]
-
-
-def _found(value: Value, text: _Text) -> str:
-    """Return where a captured array is found."""
-    holder = value.holder
-    if isinstance(holder, np.ndarray):
-        return text.named("array", holder)
-    name = text.named("holder", holder)
-    return f"{name}._value" if isinstance(holder, Tensor) else f"{name}.grad"
-
-
-def _apply(step: Apply, text: _Text) -> list[str]:
-    operands = [text.operand(x) for x in step.parts]
-    options = [f"{name}={text.operand(x)}" for name, x in step.attributes.items()]
-    function = text.named(f"{step.op.name}_", step.op.compute)
-    call = f"{function}({', '.join([*operands, *options])})"
-    return [f"{step.result.name} = {call}"]
-
-
-def _draw(step: Draw, text: _Text) -> list[str]:
-    result, draw = step.result, text.named("draw", step.rng.random)
-    return [f"{result.name} = {draw}({result.shape}, {text.named('dtype', result.dtype)})"]
-
-
-def _guard(step: Guard, text: _Text) -> list[str]:
-    seen = text.named("seen", step.content)
-    reason = f"what the host read at {step.line} is another value now"
-    return [f"if not alike({step.parts[0].name}, {seen}):", f"    raise Stale({reason!r})"]
-
-
-def _finite(step: Finite, text: _Text) -> list[str]:
-    names = [value.name for value in step.parts]
-    tests = " and ".join(f"isfinite(vdot({name}, {name}))" for name in names) or "True"
-    return [f"if not ({tests}):", f"    raise Stale('a gradient at {step.line} is not finite')"]
-
-
-def _host(step: Host, text: _Text) -> list[str]:
-    function = text.named("numbers", step.function)
-    return [*_valid(step, text), f"{_numbers(step, text)} = {function}()"]
-
-
-def _numbers(step: Host, text: _Text) -> str:
-    return text.named("of_step", step)
-
-
-def _update(step: Update, text: _Text) -> list[str]:
-    operands = ", ".join(text.operand(x) for x in step.parts)
-    if step.source is None:
-        numbers = text.named("options", step.attributes)
-    else:
-        numbers = f"{_numbers(step.source[0], text)}[{step.source[1]}]"
-    marks = [f"wrote({step.parts[i].name}, next(clock))" for i in step.written]
-    return [f"{text.named('update', step.function)}({operands}, **{numbers})", *marks]
-
-
-def _overwrite(step: Overwrite, text: _Text) -> list[str]:
-    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[0].name})"]
-
-
-WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
-    Apply: _apply,
-    Draw: _draw,
-    Guard: _guard,
-    Finite: _finite,
-    Host: _host,
-    Update: _update,
-    Overwrite: _overwrite,
-}
