@@ -16,12 +16,13 @@ from .record import Apply, Host, Step, Update, Value
 __all__ = ["float_type", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
+CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
 SHORTEST = 2  # operations that are worth a call
 
 
 def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
-    by_hand = _updates_by_hand(steps)
+    by_hand = _updates_by_hand(steps) | _doubtful(steps)
     readers = _readers(steps)
     parts: list[Step | Segment] = []
     position = 0
@@ -54,6 +55,17 @@ def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
         if step.source is None or not lowers(step, float_type(step)):
             found |= {step} if step.source is None else {step.source[0]}
     return found | {step for step in updates if step.source and step.source[0] in found}
+
+
+def _doubtful(steps: Sequence[Step]) -> set[Step]:
+    """Return the operations after an update that machine code might give up: it is too late."""
+    updated, found = False, set()
+    for step in steps:
+        updated = updated or isinstance(step, Update)
+        certain = not isinstance(step, Apply) or step.op.pointwise or step.op.name in CERTAIN
+        if updated and not (certain or moves(step)):
+            found.add(step)
+    return found
 
 
 def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[list[Step], str]:

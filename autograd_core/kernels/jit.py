@@ -115,6 +115,7 @@ def compile_loop(loop: str, dtype: str, signature: str) -> Kernel:
     return compile_source(name, loop_text(loop, dtype), signature)
 
 
+@functools.lru_cache(maxsize=64)  # who trains many models alike asks for one text again and again
 def loop_text(loops: str, dtype: str) -> str:
     """Return the module text of functions for any float type, with what they call."""
     with _LOCK:

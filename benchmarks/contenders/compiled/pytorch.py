@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.contenders.compiled import problems
 from benchmarks.contenders.compiled.problems import BATCH, LR, Bench, Digits, orders
@@ -41,7 +40,7 @@ def _bench(function: Callable[..., Any], leaves: list[Any], arrays: list[Any]) -
     return Bench(evaluate)
 
 
-class Order(Sampler):  # type: ignore[misc]  # PyTorch is not there where types are checked
+class Order:
     """The examples in the order that everybody is given."""
 
     def __init__(self, examples: int, epochs: int) -> None:
@@ -67,11 +66,12 @@ class Epochs:
         """Yield the batches of each epoch."""
         count = len(self.x)
         if self.loader:
-            order = Order(count, self.epochs)
-            data = DataLoader(TensorDataset(self.x, self.y), batch_size=BATCH, sampler=order)
+            sampler = Order(count, self.epochs)
+            data = DataLoader(TensorDataset(self.x, self.y), batch_size=BATCH, sampler=sampler)
             yield from (iter(data) for _ in range(self.epochs))
-        for chosen in () if self.loader else orders(count, self.epochs):
-            parts = torch.from_numpy(np.ascontiguousarray(chosen)).split(BATCH)
+            return
+        for order in orders(count, self.epochs):
+            parts = torch.from_numpy(order).split(BATCH)
             yield ((self.x[part], self.y[part]) for part in parts)
 
     def step(self) -> None:
