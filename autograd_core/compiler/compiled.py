@@ -89,7 +89,7 @@ def compile(
     ...     value, gradient = norm(np.array(x))
     >>> value
     np.float64(13.0)
-    >>> print(norm.explain())
+    >>> print(norm.explain())  # doctest: +ELLIPSIS
     1 kind of call
       float64(2,): a program of 7 steps, run 1 time
         ...
