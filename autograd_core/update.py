@@ -12,7 +12,16 @@ from .modes import current, no_grad
 from .tape import Leaf, clock
 from .tensor import Tensor, wrap
 
-__all__ = ["BoundRecipe", "Recipe", "collected", "hosted", "noted", "regrade", "update_op"]
+__all__ = [
+    "BoundRecipe",
+    "Recipe",
+    "collected",
+    "hosted",
+    "noted",
+    "regrade",
+    "unrepeatable",
+    "update_op",
+]
 
 Numbers = Sequence[Mapping[str, float]]
 
@@ -59,12 +68,26 @@ Recipes = Sequence[BoundRecipe | None]
 
 def collected(parameter: Tensor) -> np.ndarray | None:
     """Return the gradient of a leaf, not to be changed: what an optimizer hands to an update."""
-    return parameter.node.grad if isinstance(parameter.node, Leaf) else None
+    leaf = parameter.node
+    if not isinstance(leaf, Leaf):
+        return None
+    trace = current().trace
+    if trace is not None:
+        trace.begins(leaf)
+    found: np.ndarray | None = leaf.grad
+    return found
 
 
 def noted() -> bool:
     """Whether a compiler notes what is computed: what is not an op would be lost on it."""
     return current().trace is not None
+
+
+def unrepeatable(what: str) -> None:
+    """Tell a compiler of a change to Python objects, which a program would not repeat."""
+    trace = current().trace
+    if trace is not None:
+        trace.refuse(what)
 
 
 def regrade(
@@ -73,6 +96,8 @@ def regrade(
     """Replace the gradients of leaves by what ops make of them, in a way that can be noted."""
     leaves = [parameter.node for parameter in parameters if isinstance(parameter.node, Leaf)]
     trace = current().trace
+    for leaf in leaves:
+        trace.begins(leaf)
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     for leaf, gradient in zip(leaves, gradients, strict=True):
         trace.value(gradient, leaf)  # one from outside is looked up at every run

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError, explain
-from autograd_core.update import BoundRecipe, Recipe
+from autograd_core.update import BoundRecipe, Recipe, unrepeatable
 
 from .hyperparameters import REALS, check, number, places
 
@@ -210,6 +210,7 @@ class ParamGroup(dict[str, Any]):
             known = ", ".join(self.defaults)
             what = f"{self.owner}: a hyperparameter among {known}"
             raise UnknownNameError(explain(what, repr(name), "Correct the name"))
+        unrepeatable(f"{name} is set by the function: set it between the calls")
         self.plan = None  # it depends on them
         super().__setitem__(name, value)
         if name in self._places:

@@ -120,7 +120,7 @@ class Assembly:
         for i, part in enumerate(self.parts):
             types = [*map(_type, self.arrays)] if i == 0 else []
             types += ["int64[::1]", *["intp"] * 2 * bool(part.extent)]
-            call = compile_source(f"enter{i}", source, f"({', '.join(types)})")
+            call = compile_source(f"enter{i}", source, f"({', '.join(types)},)")
             found.append(Function(call, part.extent, part.grain))
         return found
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..tape import Leaf
 from ..tensor import Tensor
-from .record import Step, Trace, Value
+from .record import Guard, Step, Trace, Value
 
-__all__ = ["difference", "fresh", "unproven"]
+__all__ = ["difference", "fresh", "parted", "unproven"]
 
 
 def difference(one: Trace, two: Trace) -> str | None:
@@ -28,6 +28,16 @@ def difference(one: Trace, two: Trace) -> str | None:
         step = longer.steps[min(len(one.steps), len(two.steps))]
         return f"a step that the other lacks: {_describe(step)}"
     return None
+
+
+def parted(one: Trace, two: Trace) -> bool:
+    """Whether the first difference between two recordings is what the host has read."""
+    for first, second in zip(one.steps, two.steps, strict=False):
+        if _step(first, second):
+            return False
+        if isinstance(first, Guard) and not alike(first.content, second.content):  # type: ignore[attr-defined]
+            return True
+    return False
 
 
 def _describe(step: Step) -> str:
@@ -60,6 +70,8 @@ def _operands(one: tuple[Any, ...], two: tuple[Any, ...]) -> str | None:
 def _values(x: Value, y: Value) -> str | None:
     if (x.index, x.place, x.shape, x.dtype) != (y.index, y.place, y.shape, y.dtype):
         return f"different operands, {x.name} and {y.name}"
+    if x.formula != y.formula:
+        return f"a number that changes, {x.formula} and {y.formula}"
     if x.holder is y.holder or alike(content(x), content(y)):
         return None
     return f"an array of shape {x.shape} that is computed without operations, and changes"

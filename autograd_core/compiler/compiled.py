@@ -9,32 +9,38 @@ recorded again and compared (the audit). What cannot be a program runs as it alw
 from __future__ import annotations
 
 import functools
-import math
+import itertools
+import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from ..errors import GraphError, explain
-from ..modes import current, traced
-from ..tensor import Tensor, wrap
+from ..modes import current
+from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
-from .compare import alike, difference, fresh, unproven
-from .emit import Stale
-from .environment import Surroundings
-from .program import Program, objection
-from .quick import MISS, Quick, quick
-from .record import Trace, Value
+from .environment import Surroundings, leads_on
+from .kind import Kind
+from .program import Program
+from .quick import MISS, Quick
+from .recorded import Recording, array_of, constant, is_array
+from .report import report
+from .running import Stale
 
 __all__ = ["Compiled", "compile"]
 
-MOST_QUICK_WAYS = 4  # of one kind; where surroundings change all the time it is not worth while
 MOST_KINDS = 64  # of calls with different shapes or settings; more of them run as they always did
 
 
 def compile(
-    function: Callable[..., Any] | None = None, *, audit: bool = True, native: bool = True
+    function: Callable[..., Any] | None = None,
+    *,
+    audit: bool = True,
+    native: bool = True,
+    wait: bool = True,
 ) -> Any:
     """Turn a function into a program of the operations that it applies.
 
@@ -47,8 +53,12 @@ def compile(
     audit : bool
         Whether to record the calls 3, 10, 100, 1000, ... again and compare.
     native : bool
-        Whether to make machine code of elementwise operations, sums and matrix products. Else a
-        program calls the same functions of NumPy as without it, one by one.
+        Whether to make machine code of all that has some. Else a program calls the same functions
+        of NumPy as without it, one by one.
+    wait : bool
+        Whether the second call waits until the program is made. Else that happens in the
+        background, and calls run as without `compile` until it is; before it takes over, what it
+        gives is compared with what one more such call gives.
 
     Returns
     -------
@@ -63,8 +73,10 @@ def compile(
     Notes
     -----
     Calls with other shapes, dtypes, Python values or settings (``model.eval()``, another closure)
-    are kinds of their own, recorded anew. Effects other than on parameters, gradients and
-    optimizers (printing, appending to a list) happen at recorded calls only.
+    are kinds of their own, recorded anew. A Python float among the arguments is an input, however,
+    if nothing but operations, and ``+ - * / **`` on the way there, takes it. Effects other than on
+    parameters, gradients and optimizers (printing, appending to a list) happen at recorded calls
+    only.
 
     A program has no tape. A call with operands on the tape, or a function whose result can still
     be differentiated, runs as it always did: call ``backward()`` within, or use `no_grad`.
@@ -80,244 +92,153 @@ def compile(
     >>> print(norm.explain())
     1 kind of call
       float64(2,): a program of 7 steps, run 1 time
+        ...
     """
     if function is None:
-        return functools.partial(compile, audit=audit, native=native)
-    return Compiled(function, audit, native)
-
-
-class Kind:
-    """The calls of one kind: what was recorded of them, and the program."""
-
-    def __init__(self, native: bool, audit: bool) -> None:
-        self.native = native
-        self.audit = audit
-        self.runs = 0  # calls that the program took
-        self.others = 0
-        self.limit = 0.0  # the number of runs before which a recording is due
-        self.quick: Quick | None = None
-        self.quick_ways = 0  # that were made
-        self.batches: Batches | None = None
-        self.left: dict[str, int] = {}  # why runs were given up, and how often
-        self.reason: str | None = "recorded once"  # why there is no program
-        self.hopeless = False
-        self.recording: Recording | None = None
-        self.program: Program | None = None
-
-    def learn(self, recording: Recording) -> None:
-        """Take in another recording; make a program if it shows that one is right."""
-        before, self.recording = self.recording, recording
-        found = recording.objection()
-        if found is None and before is not None:
-            found = before.difference(recording)
-        self.hopeless = found is not None
-        if self.hopeless or before is None:
-            self.reason = found or "recorded once"
-        elif self.program is None and before.leaves_open(recording):
-            self.reason = "recorded with equal inputs only, which proves no constant"
-        elif self.program is None:
-            constants = fresh(before.trace, recording.trace)
-            self.program = Program(recording.trace, recording.outputs, self.native, constants)
-            self.quick, self.quick_ways, self.batches = None, 0, None
-            recording.before.clear()  # they have proved what they could
-
-    def leave(self, stale: Stale) -> None:
-        """Note that a run was given up; start anew if the program is no longer right."""
-        self.left[str(stale)] = self.left.get(str(stale), 0) + 1
-        if stale.lasting:
-            self.recording = self.program = self.quick = self.batches = None
-
-    def worth_recording(self) -> bool:
-        """Whether to try again to make a program; ever more rarely, because it takes its time."""
-        return self.calls <= 4 or self.recording is None or self.calls & (self.calls - 1) == 0
-
-    @property
-    def calls(self) -> int:
-        """How often the function was called."""
-        return self.runs + self.others
-
-    def due(self) -> bool:
-        """Whether the audit wants the next call recorded again: 3, 10, 100, 1000, ..."""
-        after = self.calls + 1
-        power = 10 ** (len(str(after)) - (str(after).strip("0") == "1" and after > 1))
-        due = 3 if after <= 3 else max(power, 10)
-        self.limit = due - self.others if self.audit else math.inf
-        return self.audit and after == due
-
-    def pave(self, leaves: Sequence[Any], unchanged: Callable[[], Callable[[], bool]]) -> None:
-        """Make the quick way for calls like this one, but not again and again."""
-        assert self.program is not None and self.recording is not None
-        if self.quick_ways < MOST_QUICK_WAYS and self.program.is_native and _is_flat(leaves):
-            self.quick_ways += 1
-            way = quick(self.program.emission, leaves, self, unchanged(), self.recording)
-            self.quick = way
-
-
-class Recording:
-    """One recorded call: its trace, its inputs and where its results come from."""
-
-    def __init__(self, function: Callable[..., Any], leaves: Sequence[Any], build: Any) -> None:
-        # Views, so that one array passed twice is two inputs.
-        arrays = [_array(x).view() for x in leaves if _is_array(x)]
-        self.trace = Trace(arrays)
-        tensors = iter([wrap(array, None) for array in arrays])
-        args, kwargs = build([next(tensors) if _is_array(x) else x for x in leaves])
-        with traced(self.trace):
-            self.result = function(*args, **kwargs)
-        flat, self.build = flatten(self.result)
-        self.live = any(_can_be_differentiated(x) for x in flat)
-        self.flat = [self._place(x) for x in flat]
-        self.outputs = [x for x in self.flat if isinstance(x, Value)]
-        self.plain = [isinstance(x, Tensor) and self.trace.is_plain(x._value) for x in flat]
-        self.before = [array.copy() for array in arrays]
-        self.trace.close()
-
-    def _place(self, x: Any) -> Any:
-        if isinstance(x, Tensor):
-            return self.trace.value(x._value, x)
-        return self.trace.value(x) if isinstance(x, np.ndarray) else x
-
-    def objection(self) -> str | None:
-        """Say why no program can be made; None if one can."""
-        if self.live:
-            return "a result that can be differentiated: call it under no_grad(), or detach() it"
-        return objection(self.trace)
-
-    def difference(self, other: Recording) -> str | None:
-        """Say where two recordings differ; None if they do not."""
-        mine = [x.index if isinstance(x, Value) else x for x in self.flat]
-        theirs = [x.index if isinstance(x, Value) else x for x in other.flat]
-        found = difference(self.trace, other.trace)
-        return found or (None if alike(mine, theirs) else "results that change without operations")
-
-    def leaves_open(self, other: Recording) -> bool:
-        """Whether equal inputs may be the reason for equal constants."""
-        same = all(map(alike, self.before, other.before))
-        return same and unproven(self.trace, other.trace)
-
-    def text(self, names: Sequence[str], named: Callable[[str, Any], str]) -> str:
-        """Return an expression for the result, of the names of arrays."""
-        left = iter(names)
-        flat = [
-            _handed_text(next(left), x, p) if isinstance(x, Value) else named("leaf", x)
-            for x, p in zip(self.flat, self.plain, strict=True)
-        ]
-        alone = self.build([0]) == 0 if len(flat) == 1 else False
-        return flat[0] if alone else f"{named('build', self.build)}([{', '.join(flat)}])"
-
-    def results(self, arrays: Sequence[np.ndarray] | None = None) -> Any:
-        """Return the results, of this call or of another, in the function's containers."""
-        if arrays is None:
-            result, self.result = self.result, None
-            if self.live:
-                return result
-            arrays = [_array(x).copy() for x in flatten(result)[0] if _is_array(x)]
-        found = iter(arrays)
-        pairs = zip(self.flat, self.plain, strict=True)
-        return self.build(
-            [_handed(next(found), p) if isinstance(x, Value) else x for x, p in pairs]
-        )
-
-
-def _is_flat(leaves: Sequence[Any]) -> bool:
-    return all(isinstance(x, Tensor) or type(x) is np.ndarray for x in leaves)
-
-
-def _handed(array: np.ndarray, plain: bool) -> Any:
-    return (array if array.shape else array[()]) if plain else wrap(array, None)
-
-
-def _handed_text(name: str, value: Value, plain: bool) -> str:
-    if not plain:
-        return f"wrap({name}, None)"
-    return name if value.shape else f"{name}[()]"
-
-
-def _can_be_differentiated(x: Any) -> bool:
-    """Whether somebody may still ask for a derivative of a result."""
-    node = x.node if isinstance(x, Tensor) and current().recording else None
-    return node is not None and node.links is not None
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, Tensor | np.ndarray | np.floating)
-
-
-def _array(x: Any) -> np.ndarray:
-    array: np.ndarray = x._value if isinstance(x, Tensor) else np.asarray(x)
-    return array
+        return functools.partial(compile, audit=audit, native=native, wait=wait)
+    return Compiled(function, audit, native, wait)
 
 
 class Compiled:
-    """A function that `compile` has taken on; see there."""
+    """A function with its programs; `compile` makes it.
+
+    Attributes
+    ----------
+    function : callable
+        The function itself.
+    programs : list of Program
+        The programs there are, one for each kind of call; each has `steps`, `source`, `segments`.
+    """
 
     def __init__(
-        self, function: Callable[..., Any], audit: bool = True, native: bool = True
+        self,
+        function: Callable[..., Any],
+        audit: bool = True,
+        native: bool = True,
+        wait: bool = True,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.audit = audit
         self.native = native
+        self.wait = wait
         self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
-        self._surroundings = Surroundings(function)
+        # By the objects among the arguments.
+        self._surroundings: dict[tuple[int, ...], Surroundings] = {(): Surroundings(function)}
+        self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
+        self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, by a program where there is one."""
-        if self._quick is not None and not kwargs:
-            result = self._quick(args)
+        if self._quick is not None:
+            result = self._quick(args, kwargs)
             if result is not MISS:
                 return result
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, build = flatten((args, kwargs))
-        kind = self._kind(leaves, args, kwargs)
+        with self._lock:
+            kind = self._kind(leaves, args, kwargs)
+            due = kind is not None and kind.due()
         if kind is None:
             self.strangers += 1
-            return self.function(*args, **kwargs)
-        due = kind.due()
+            foreign = _is_foreign(leaves)
+            return self.function(*args, **kwargs) if foreign else self._plainly(leaves, build)
+        pure = kind.program is not None and kind.program.is_pure
+        with nullcontext() if pure else kind.lock:
+            return self._learned(kind, due, leaves, build, args, kwargs)
+
+    def _learned(
+        self,
+        kind: Kind,
+        due: bool,
+        leaves: list[Any],
+        build: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Call the function by what is known of calls of a kind."""
         if kind.program is not None and not due:
             try:
-                return self._run(kind, leaves, args)
+                return self._run(kind, leaves, args, kwargs)
             except Stale as stale:
-                kind.leave(stale)
+                with self._lock:
+                    kind.leave(stale)
                 if not stale.lasting:
                     kind.others += 1
-                    return self.function(*args, **kwargs)
+                    return self._plainly(leaves, build)
         kind.others += 1
-        if kind.hopeless or not (kind.program or kind.worth_recording()):
-            return self.function(*args, **kwargs)
+        if kind.job is not None and kind.job.done():
+            return self._tried(kind, leaves, build)
+        if kind.program is None and not kind.worth_recording():
+            return self._plainly(leaves, build)
         return self._record(kind, leaves, build)
+
+    def _plainly(self, leaves: Sequence[Any], build: Any) -> Any:
+        """Call the function as without `compile`, on constants as when it is recorded."""
+        args, kwargs = build([constant(x) if is_array(x) else x for x in leaves])
+        return self.function(*args, **kwargs)
 
     def _kind(self, leaves: Sequence[Any], args: Any, kwargs: Any) -> Kind | None:
         """Return the kind of a call; None if programs are not for it."""
-        if current().trace is not None or any(_on_tape(x) for x in leaves):
+        if _is_foreign(leaves):
             return None
-        given = tuple(map(_description, leaves))
         shapes = _shape_of(args), _shape_of(kwargs)
-        key = (given, shapes, current().recording, self._surroundings.key())
-        if key not in self.kinds and len(self.kinds) >= MOST_KINDS:
+        read = self._read.get(shapes, ())
+        floats = tuple(i for i, x in enumerate(leaves) if type(x) is float and i not in read)
+        given = tuple(
+            (float, "") if i in floats else _description(x) for i, x in enumerate(leaves)
+        )
+        around = self._around(leaves)
+        if around is None:
             return None
-        return self.kinds.setdefault(key, Kind(self.native, self.audit))
+        key = (given, shapes, current().recording, around.key())
+        for variant in itertools.count():  # by the gradients that were there before
+            kind = self.kinds.get((*key, variant))
+            if kind is None:
+                break
+            if kind.fits():
+                return kind
+        if len(self.kinds) >= MOST_KINDS:
+            return None
+        kind = self.kinds[*key, variant] = Kind(self.native, self.audit, self.wait, floats)
+        kind.alive = around.alive
+        return kind
 
-    def _run(self, kind: Kind, leaves: Sequence[Any], args: tuple[Any, ...]) -> Any:
-        assert kind.program is not None and kind.recording is not None
-        results = kind.program.run([_array(x) for x in leaves if _is_array(x)])
+    def _around(self, leaves: Sequence[Any]) -> Surroundings | None:
+        """Return what the function sees besides arrays and numbers; None if it is ever more."""
+        objects = [x for x in leaves if leads_on(x)]
+        ids = tuple(map(id, objects))
+        if ids not in self._surroundings and len(self._surroundings) <= MOST_KINDS:
+            self._surroundings[ids] = Surroundings(self.function, objects)
+        return self._surroundings.get(ids)
+
+    def _run(self, kind: Kind, leaves: list[Any], args: Any, kwargs: Any) -> Any:
+        recording = kind.recording
+        results = kind.run(leaves)
+        assert recording is not None
         kind.runs += 1
-        if len(args) == len(leaves):
-            kind.pave(args, self._surroundings.test)
-            self._quick = kind.quick
-        return kind.recording.results(results)
+        with self._lock:
+            if kind.program is not None:
+                around = self._around(leaves)
+                if around is not None:
+                    self._quick = kind.pave(args, kwargs, around.test)
+        return recording.results(results)
 
     def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as ever, and learn from it."""
         if kind.program is not None and not kind.program.holds():
             kind.leave(Stale("updates or captured arrays are others now", lasting=True))
         audited = kind.program is not None
-        recording = Recording(self.function, leaves, build)
-        kind.learn(recording)
+        recording = Recording(self.function, leaves, build, kind.floats)
+        with self._lock:
+            if recording.trace.read_floats:
+                self._look(kind, recording, build(range(len(leaves))))
+            else:
+                kind.learn(recording)
         if audited and kind.hopeless:
             name = getattr(self.function, "__name__", "the function")
             what = f"compile: a function that does the same at every call of a kind ({name})"
@@ -347,7 +268,7 @@ class Compiled:
         -------
         int
             How many calls were done. The next batch has to be passed to the function itself: there
-            is no program yet, a recording is due, or it was given up.
+            is no program yet, a recording is due, or the program was given up.
         ndarray of float64, shape (calls, outputs)
             The numbers that the function returned.
         """
@@ -367,11 +288,33 @@ class Compiled:
         """Return the kind of calls on rows of arrays, if its program can do many of them."""
         batch = [array[order[0]] for array in arrays]
         kind = self._kind(batch, tuple(batch), {}) if len(order) else None
-        if kind is None or kind.program is None or kind.recording is None or kind.due():
+        if kind is None or kind.program is None or kind.due():
             return None
         if kind.batches is None and fits(kind.program):
             kind.batches = Batches(kind.program)
         return kind
+
+    def _look(self, kind: Kind, recording: Recording, tree: tuple[Any, Any]) -> None:
+        """Note that floats are looked at: other values of theirs are other kinds from now on."""
+        read = self._read.setdefault(tuple(map(_shape_of, tree)), {})
+        read |= recording.trace.read_floats
+        self.kinds = {key: other for key, other in self.kinds.items() if other is not kind}
+        self._quick = None
+
+    def _tried(self, kind: Kind, leaves: list[Any], build: Any) -> Any:
+        """Call the function as ever, and take on the program made meanwhile if it agrees."""
+        kind.adopt()
+        if kind.program is None:
+            return self._plainly(leaves, build)
+        try:
+            found = kind.run(leaves) if kind.program.is_pure else None
+        except Stale:
+            found = None
+        results = self._record(kind, leaves, build)
+        arrays = [array_of(x) for x in flatten(results)[0] if is_array(x)]
+        if found is not None and not all(map(_close, found, arrays)):
+            kind.refuse("the program gives other results than the function")
+        return results
 
     @property
     def programs(self) -> list[Program]:
@@ -380,27 +323,53 @@ class Compiled:
 
     def explain(self) -> str:
         """Say for each kind of call what runs it, and why."""
-        plural = "" if len(self.kinds) == 1 else "s"
-        lines = [f"{len(self.kinds)} kind{plural} of call"]
-        for (given, *_), kind in self.kinds.items():
-            lines.append(f"  {', '.join(map(_in_words, given))}: {_summary(kind)}")
+        lines = report(self.kinds)
+        lines += [
+            f"  argument {i} counts by its value: the host looks at it at {line}"
+            for read in self._read.values()
+            for i, line in read.items()
+        ]
         if self.strangers:
             lines.append(f"  {self.strangers} calls on the tape, or of kinds beyond {MOST_KINDS}")
         return "\n".join(lines)
 
+    def postmortem(self, *args: Any, **kwargs: Any) -> str:
+        """Say where NaN or infinity comes from in a call with these arguments.
 
-def _summary(kind: Kind) -> str:
-    left = "".join(f"; left {count}×: {reason}" for reason, count in kind.left.items())
-    if kind.program is None:
-        return f"no program: {kind.reason}{left}"
-    times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
-    islands = ", ".join(dict.fromkeys(kind.program.islands))
-    alone = f"; one by one: {islands}" if islands and kind.program.segments else ""
-    return f"a program of {len(kind.program.steps)} steps, run {times}{alone}{left}"
+        The operations of the program run one by one, on parameters as they are now, and change
+        nothing. Nothing is kept of calls for this: pass the arguments of the one in question, and
+        ask before further steps change the parameters.
+
+        Returns
+        -------
+        str
+            The first operation that makes NaN or infinity of finite operands, with the user's
+            line, the element, and its operands; and arrays that were not finite before.
+        """
+        leaves, _ = flatten((args, kwargs))
+        with self._lock:
+            kind = self._kind(leaves, args, kwargs)
+        if kind is None or kind.program is None or kind.inputs is None:
+            what, do = "postmortem: arguments that a program takes", "See explain()"
+            raise GraphError(explain(what, "a call that has none", do))
+        return kind.program.postmortem(kind.inputs(leaves))
 
 
-def _on_tape(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.node is not None
+def _close(got: np.ndarray, want: np.ndarray) -> bool:
+    """Whether two results differ by rounding only."""
+    if (got.shape, got.dtype) != (want.shape, want.dtype):
+        return False
+    if want.dtype.kind != "f":
+        return np.array_equal(got, want)
+    few = float(np.sqrt(np.finfo(want.dtype).eps))
+    size = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
+    return np.allclose(got, want, few, few * size, equal_nan=True)
+
+
+def _is_foreign(leaves: Sequence[Any]) -> bool:
+    """Whether somebody follows what a call does: another recording, or the tape."""
+    on_tape = any(isinstance(x, Tensor) and x.node is not None for x in leaves)
+    return on_tape or current().trace is not None
 
 
 def _description(x: Any) -> Hashable:
@@ -409,12 +378,9 @@ def _description(x: Any) -> Hashable:
         return x._value.dtype, x._value.shape, "tensor"
     if isinstance(x, np.ndarray | np.floating):
         return x.dtype, x.shape
+    if type(x) is float:
+        return float, repr(x)  # 0.0 and -0.0 are equal, but not the same
     return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
-
-
-def _in_words(description: Any) -> str:
-    what, value, *_ = description
-    return f"{what}{value}" if isinstance(what, np.dtype) else f"{value!r:.40}"
 
 
 def _shape_of(tree: Any) -> Hashable:

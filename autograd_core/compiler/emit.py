@@ -4,7 +4,10 @@ The text is what runs. What can be machine code is called in segments; every oth
 call of its forward function on arrays.
 
     def run(x0, x1):
-        a3 = pool3.pop() if pool3 else arena3()
+        try:
+            a3 = pool3.pop()
+        except IndexError:
+            a3 = arena3()
         if holder4._value is not a3.held[0]:
             rebind(a3, (holder4._value,))
         status = native3(in_rows(x0), in_rows(x1), a3.table)
@@ -20,7 +23,10 @@ call of its forward function on arrays.
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -34,36 +40,9 @@ from .arena import Arena
 from .compare import alike
 from .native import Segment
 from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .running import Stale, in_rows, own, rebind
 
-__all__ = ["Emission", "Stale"]
-
-
-class Stale(Exception):  # noqa: N818
-    """What was recorded does not hold for this call; nothing has been changed.
-
-    `lasting` says whether it will not hold for the calls to come either.
-    """
-
-    def __init__(self, reason: str, lasting: bool = False) -> None:
-        super().__init__(reason)
-        self.lasting = lasting
-
-
-def in_rows(array: np.ndarray) -> np.ndarray:
-    """Return an array in row order."""
-    return array if array.flags.c_contiguous else array.copy()
-
-
-def own(array: np.ndarray) -> np.ndarray:
-    """Return an array of which nobody else can see the memory."""
-    private = array.base is None and array.flags.writeable
-    return array if private else array.copy()
-
-
-def rebind(arena: Arena, arrays: Sequence[np.ndarray]) -> None:
-    """Take other captured arrays, or give up the run."""
-    if not arena.rebind(arrays):
-        raise Stale("a captured array has another shape, dtype or layout now", lasting=True)
+__all__ = ["Emission"]
 
 
 class _Text:
@@ -110,6 +89,8 @@ class Emission:
     source : str
         The text of ``run(*inputs)``.
     run : callable
+    leaving : list of str
+        The names of the outputs in the text.
     """
 
     def __init__(
@@ -139,26 +120,25 @@ class Emission:
         """
         text = self.text
         results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
-        native = self.segments
-        lines: list[str] = []
-        for value in self.captured:
-            if value in self._alone(native, results):
-                lines += _captured(value, text)
-        for segment in native:
-            lines += _validated(segment, text)
+        native, alone = self.segments, self._alone(results)
+        own = [value for value in self.captured if value in alone]
+        lines = [line for value in own for line in _captured(value, text)]
+        lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
+        for segment in native:  # before anything is changed, and as it was found
+            lines += [*_validated(segment, text), *_ready(segment, text)]
         trusted = set(self.inputs) if trusting else set()
-        for part in self.parts:
-            if isinstance(part, Segment):
-                lines += _segment(part, text, trusted)
-            else:
-                lines += _step(part, text)
+        pure = [*itertools.takewhile(_changes_nothing, self.parts)]
+        computing = [line for part in pure for line in _part(part, text, trusted)]
+        lines += computing if all(isinstance(p, Segment) for p in pure) else _tried(computing)
+        for part in self.parts[len(pure) :]:
+            lines += _part(part, text, trusted)
         leaving = _Results(self.parts, results)
         lines += self._handed(leaving)
         self.leaving = [f"y{i}" for i in range(len(self.outputs))]
         for name, value in zip(self.leaving, self.outputs, strict=True):
             lines.append(f"{name} = {leaving.own(value)}")
         lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
-        return lines
+        return _without_unread(lines)
 
     def stages(self) -> tuple[Callable[[], Arena], Callable[[Arena], None]]:
         """Return what a program that is one segment does before and after its machine code runs.
@@ -188,11 +168,33 @@ class Emission:
             for leaf, gradient in self.gradients.items()
         ]
 
-    def _alone(self, native: Sequence[Segment], results: Sequence[Value]) -> set[Value]:
+    def _alone(self, results: Sequence[Value]) -> set[Value]:
         """Return the values that lines, not segments, need."""
         steps = (part for part in self.parts if not isinstance(part, Segment))
         read = {x for step in steps for x in step.reads}
-        return read | {*results, *(x for segment in native for x in segment.arrays)}
+        return read | {*results, *(x for segment in self.segments for x in segment.arrays)}
+
+
+def _changes_nothing(part: Step | Segment) -> bool:
+    steps = part.steps if isinstance(part, Segment) else [part]
+    return not any(isinstance(step, Host | Update | Overwrite) for step in steps)
+
+
+def _part(part: Step | Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
+    return _segment(part, text, trusted) if isinstance(part, Segment) else _step(part, text)
+
+
+def _tried(lines: Sequence[str]) -> list[str]:
+    """Write that an error gives up the run: the function raises it where it is to be raised."""
+    reason = "f'an operation raises {type(error).__name__}'"
+    return [
+        "try:",
+        *(f"    {line}" for line in lines),
+        "except Stale:",
+        "    raise",
+        "except Exception as error:",
+        f"    raise Stale({reason}) from error",
+    ]
 
 
 def _arena(segment: Segment, text: _Text) -> str:
@@ -207,16 +209,36 @@ def _validated(segment: Segment, text: _Text) -> list[str]:
 
 def _valid(step: Host, text: _Text) -> list[str]:
     reason = f"the update at {step.line} is another one now"
+    tests = _as_it_was(step.valid, text)
     return [
-        f"if not {text.named('valid', step.valid)}():",
+        f"if {tests}not {text.named('valid', step.valid)}():",
         f"    raise Stale({reason!r}, lasting=True)",
     ]
+
+
+def _without_unread(lines: Sequence[str]) -> list[str]:
+    """Leave out names for results that no other line has."""
+    counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
+    return [x for x in lines if ".views[" not in x or counts[x.partition(" = ")[0]] > 1]
+
+
+def _as_it_was(valid: Any, text: _Text) -> str:
+    """Return a fast test that lets most runs do without asking a witness; it may be empty."""
+    if not hasattr(valid, "places"):
+        return ""
+    groups = text.named("groups", valid.groups)
+    tests = [f"len({groups}) == {len(valid.entries)}"]
+    for i, entry in enumerate(valid.entries):
+        tests.append(f"{groups}[{i}] is {text.named('group', entry)}")
+    for owner, name, value in valid.places:
+        tests.append(f"{text.named('owner', owner)}.{name} is {text.named('known', value)}")
+    return f"not ({' and '.join(tests)}) and "
 
 
 def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     arena = _arena(segment, text)
-    lines = _ready(segment, text)
+    lines: list[str] = []
     given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
     for i, function in enumerate(segment.functions):
         native, table = text.named("native", function.call), f"{arena}.table"
@@ -234,7 +256,13 @@ def _ready(segment: Segment, text: _Text) -> list[str]:
     """Write how a segment gets an arena that knows where everything is."""
     arena = _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
-    lines = [f"{arena} = {pool}.pop() if {pool} else {make}()"]
+    # Another thread may take the last one between a look and a pop.
+    lines = [
+        "try:",
+        f"    {arena} = {pool}.pop()",
+        "except IndexError:",
+        f"    {arena} = {make}()",
+    ]
     found = [_found(value, text) for value in segment.captured]
     moved = [
         f"{array} is not {arena}.held[{i}]"
@@ -252,8 +280,8 @@ def _written(segment: Segment, text: _Text) -> list[str]:
     """Write that parameters were written, and names for the results."""
     arena = _arena(segment, text)
     lines = [f"wrote_all({arena}.stamp, next(clock))"] if segment.written else []
-    names = "".join(f"{value.name}, " for value in segment.results)
-    return [*lines, f"{names[:-1]} = {arena}.views"] if names else lines
+    views = (f"{value.name} = {arena}.views[{i}]" for i, value in enumerate(segment.results))
+    return [*lines, *views]
 
 
 def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:

@@ -9,7 +9,7 @@ tensors count by identity: their content is read at every run.
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from ..op import Op
 from ..tensor import Tensor
 
-__all__ = ["Surroundings"]
+__all__ = ["Surroundings", "leads_on"]
 
 VALUES = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, slice)
 # Objects that a key takes as they are: code of libraries, arrays, types.
@@ -36,10 +36,23 @@ class Surroundings:
 
     To find all of it takes a while, so it is found once and then watched: as long as the
     containers it is in hold the same objects, the key is the same.
+
+    Parameters
+    ----------
+    function : callable
+    objects : sequence
+        Arguments that may lead to more, such as a model.
+
+    Attributes
+    ----------
+    alive : list
+        What the last key names. As long as it is kept, no other objects have the same key.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], objects: Sequence[Any] = ()) -> None:
         self.function = function
+        self.objects = tuple(objects)
+        self.alive: list[Any] = []
         self._key: Hashable = None
         self._watched: list[tuple[Callable[[], list[Any]], list[Any]]] = []
         self._tests: list[list[Test]] = []
@@ -80,12 +93,13 @@ class Surroundings:
         while len(names) > before:  # what is found may lead to code that uses further names
             before = len(names)
             search = _Search(names)
-            search.enter(self.function, 0)
+            for root in (self.function, *self.objects):
+                search.enter(root, 0)
         looks = search.looks
         self._tests = search.tests
         self._key = tuple(search.found)
         contents = [look() for look in looks]
-        self._alive = contents  # so that an id stays that of the same object
+        self.alive = contents
         self._watched = [(f, list(map(id, c))) for f, c in zip(looks, contents, strict=True)]
 
 
@@ -102,6 +116,7 @@ class _Search:
         self.looks: list[Callable[[], list[Any]]] = []
         self.tests: list[list[Test]] = []
         self._seen: set[int] = set()
+        self._kinds: set[type] = set()  # whose methods are tested
 
     def enter(self, x: Any, depth: int) -> None:
         """Add what an object is, with all that is reached from it."""
@@ -145,7 +160,11 @@ class _Search:
         if not hasattr(x, "__dict__") or type(x).__module__ in ("builtins", "types", "functools"):
             return []  # immutable
         kind = type(x)
-        methods = {n: getattr(kind, n, None) for n in (*sorted(self.names), "forward", "__call__")}
+        if kind in self._kinds:
+            return _tests_of_dict(vars(x))
+        self._kinds.add(kind)
+        names = ["forward"] if _is_library(kind.__module__) else sorted(self.names)
+        methods = {n: getattr(kind, n, None) for n in (*names, "__call__")}
         own = [(n, f) for n, f in methods.items() if isinstance(f, FunctionType)]
         return [
             *_tests_of_dict(vars(x)),
@@ -164,6 +183,11 @@ class _Search:
             return lambda: [*held, *held.values(), *methods, forward]
         names = sorted(self.names)
         return lambda: [*(held.get(name) for name in names if name in held), *methods]
+
+
+def leads_on(x: Any) -> bool:
+    """Whether more than itself may count of an argument, as of a model or a function."""
+    return not isinstance(x, VALUES + OPAQUE)
 
 
 def _is_library(module: str | None) -> bool:

@@ -4,7 +4,8 @@ A segment works in one float type. Its workspace is one piece of memory, planned
 what lies outside, parameters, state and inputs, is known by address. Elementwise steps of one
 shape share a loop (`fuse`, `loops`), other operations have lowerings (`lowering`).
 
-It returns 0, or why the run is given up: then nothing outside has changed.
+The machine code returns 0, or the number of the reason why the run is given up: then nothing
+outside has changed.
 """
 
 from __future__ import annotations
@@ -90,7 +91,11 @@ class Segment:
     results : list of Value
         What others need, in the workspace.
     written : list of Value
-        Those of them that it overwrites, and that the tape may need.
+        The captured ones that it overwrites, and that the tape may need.
+    figures : list of Value
+        The single numbers among the results, of which `batches` keeps those of every step.
+    reasons : list of str
+        Why a run may be given up.
     pool : list of Arena
         Arenas that no run uses now.
     size : int

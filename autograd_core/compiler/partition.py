@@ -1,4 +1,9 @@
-"""Partition: which steps of a program run together as machine code."""
+"""Partition: which steps of a program run together as machine code.
+
+A segment is a run of steps that all have machine code for one float type. A single operation is
+not worth a call of its own, and views never are; an optimizer's update is. Where one tensor of an
+update has no recipe, the host does the whole update: its numbers are computed together.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,16 @@ from collections.abc import Sequence
 from .native import Segment, lowers, moves
 from .record import Apply, Host, Step, Update, Value
 
-__all__ = ["partition"]
+__all__ = ["float_type", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
+CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
 SHORTEST = 2  # operations that are worth a call
 
 
 def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
-    by_hand = _updates_by_hand(steps)
+    by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
     readers = _readers(steps)
     parts: list[Step | Segment] = []
     position = 0
@@ -46,9 +52,35 @@ def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
     updates = [step for step in steps if isinstance(step, Update)]
     found: set[Step] = set()
     for step in updates:
-        if step.source is None or not lowers(step, _float_type(step)):
+        if step.source is None or not lowers(step, float_type(step)):
             found |= {step} if step.source is None else {step.source[0]}
     return found | {step for step in updates if step.source and step.source[0] in found}
+
+
+def _doubtful(steps: Sequence[Step]) -> set[Step]:
+    """Return the operations after an update that machine code might give up: it is too late."""
+    updated, found = False, set()
+    for step in steps:
+        updated = updated or isinstance(step, Update)
+        certain = not isinstance(step, Apply) or step.op.pointwise or step.op.name in CERTAIN
+        if updated and not (certain or moves(step)):
+            found.add(step)
+    return found
+
+
+def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:
+    """Return the steps whose results are views of what an update overwrites.
+
+    They show what is there in the end, not what was there in the middle.
+    """
+    updates = (step for step in steps if isinstance(step, Update))
+    memory = {step.parts[i] for step in updates for i in step.written}
+    found: set[Step] = set()
+    for step in steps:
+        if isinstance(step, Apply) and step.result.view and not memory.isdisjoint(step.reads):
+            memory.add(step.result)
+            found |= {step} if step.result in results else set()
+    return found
 
 
 def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[list[Step], str]:
@@ -56,7 +88,7 @@ def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[
     dtype = ""
     run: list[Step] = []
     for step in steps[start:]:
-        dtype = dtype or _float_type(step)
+        dtype = dtype or float_type(step)
         native = step not in by_hand and (isinstance(step, Host) or lowers(step, dtype))
         if not native or (isinstance(step, Host) and not run):
             break
@@ -64,7 +96,7 @@ def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[
     return run, dtype or FLOATS[-1]  # truths and integers alone do not say
 
 
-def _float_type(step: Step) -> str:
+def float_type(step: Step) -> str:
     """Return the float type in which a step could work natively, or nothing."""
     values = [*step.reads, step.result] if isinstance(step, Apply) else step.reads
     return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..guard import Lent
 from .compare import content
-from .emit import Emission, Stale
+from .emit import Emission
 from .native import Segment
 from .partition import partition
+from .postmortem import postmortem
 from .record import (
     Apply,
     Collect,
@@ -30,6 +31,7 @@ from .record import (
     Update,
     Value,
 )
+from .running import Stale
 from .simplify import simplify
 
 __all__ = ["Program", "objection"]
@@ -103,11 +105,28 @@ class Program:
         return alike and all(step.valid() for step in self.steps if isinstance(step, Host))
 
     @property
-    def islands(self) -> list[str]:
-        """The operations that run one by one, by name."""
+    def alone(self) -> list[Apply]:
+        """The operations that run one by one."""
         inside = {id(step) for segment in self.segments for step in segment.steps}
         applied = (step for step in self.steps if isinstance(step, Apply))
-        return [step.op.name for step in applied if id(step) not in inside]
+        return [step for step in applied if id(step) not in inside]
+
+    @property
+    def islands(self) -> list[str]:
+        """The names of these operations."""
+        return [step.name for step in self.alone]
+
+    @property
+    def memory(self) -> int:
+        """The bytes that a run needs: the workspace, and the results that it hands out."""
+        handed = [*self.emission.outputs, *filter(None, self.gradients.values())]
+        results = sum(value.size * value.dtype.itemsize for value in handed)
+        return results + sum(segment.size for segment in self.segments)
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether it changes nothing outside."""
+        return not self.gradients and not any(isinstance(step, COMMITS) for step in self.steps)
 
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
@@ -121,6 +140,14 @@ class Program:
                 source.state = state
             self._forget()
             raise
+
+    def postmortem(self, arrays: Sequence[np.ndarray]) -> str:
+        """Say which operation first makes NaN or infinity of finite operands.
+
+        The steps run one by one on input arrays, and on captured ones as they are now. Nothing is
+        updated.
+        """
+        return postmortem(self.steps, self.emission.inputs, arrays)
 
     def _forget(self) -> None:
         """Forget gradients of the last run, if they may be overwritten: the function does, too."""

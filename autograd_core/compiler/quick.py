@@ -1,111 +1,163 @@
 """The quick way: one function from the arguments of a call to its result.
 
-It takes the calls that are exactly like the last one, arrays or tensors one by one, and returns
-`MISS` for all others, with nothing changed: then the ordinary way is gone.
+It takes the calls that are exactly like the last one: the same containers, with arrays, tensors
+and floats where they were, and everything else equal. It returns `MISS` for all others, with
+nothing changed: such a call goes the ordinary way, through `Compiled`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..modes import current
 from ..tensor import Tensor, wrap
 from .emit import Emission
 from .native import Segment
 from .record import Value
+from .recorded import is_array
 
 __all__ = ["MISS", "Quick", "quick"]
 
-Quick = Callable[[tuple[Any, ...]], Any]
+Quick = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
 MISS = object()
 
 
-def quick(
-    emission: Emission,
-    leaves: Sequence[Any],
-    kind: Any,
-    unchanged: Callable[[], bool],
-    recording: Any,
-) -> Quick:
-    """Return the function of a call's arguments, which are like `leaves`.
+def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Quick | None:
+    """Return the function of a call's arguments; None if they cannot be told fast.
 
     Parameters
     ----------
-    emission : Emission
-        Whose parts are all segments.
-    leaves : sequence
-        Arguments as of the calls to come: tensors and arrays.
     kind : Kind
-        Its `runs` are counted, up to `limit`.
+        Its program consists of segments. Its `runs` are counted, up to `limit`.
+    args, kwargs
+        Arguments as of the calls to come.
     unchanged : callable
         Whether the surroundings are what they were.
-    recording : Recording
-        Knows what becomes of the outputs.
     """
+    emission, recording = kind.program.emission, kind.recording
     text = emission.text
     text.scope |= {
         "MISS": MISS,
-        "Tensor": Tensor,
+        "array": np.array,
         "current": current,
         "kind": kind,
         "unchanged": unchanged,
         "wrap": wrap,
     }
-    inputs = emission.inputs
-    segments = [part for part in emission.parts if isinstance(part, Segment)]
-    checked = {value for segment in segments for value in segment.arrays}
-    arguments = [
-        line
-        for value, leaf in zip(inputs, leaves, strict=True)
-        for line in _argument(value, leaf, value in checked, text)
+    unpacking = _Unpacking(emission, kind.floats)
+    if not unpacking.enter(args, "args") or not unpacking.enter(kwargs, "kwargs"):
+        return None
+    numbers = [
+        f"{v.name} = array({v.formula}, {text.named('dtype', v.dtype)})" for v in recording.numbers
     ]
-    lines = emission.lines(trusting=True)
+    lines = [*numbers, *emission.lines(trusting=True)]
     result = recording.text(emission.leaving, text.named)
-    head = [
-        f"if len(arguments) != {len(inputs)}:",
-        "    return MISS",
-        f"({''.join(f'{value.name}, ' for value in inputs)}) = arguments",
-        *arguments,
+    body = [
+        *unpacking.lines,
         "tape = current()",
-        f"if tape.trace is not None or tape.recording is not {current().recording}:",
-        "    return MISS",
-        "if not unchanged():",
-        "    return MISS",
+        *_miss(f"tape.trace is not None or tape.recording is not {current().recording}"),
+        *_miss("not unchanged()"),
+        *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
         "runs = kind.runs + 1",
-        "if runs >= kind.limit:",
-        "    return MISS",
-        "try:",
-    ]
-    tail = [
-        "except Stale:",
-        "    return MISS",
+        *_miss("runs >= kind.limit"),
+        *_alone(lines, kind),
         "kind.runs = runs",
         f"return {result}",
     ]
-    inside = [f"    {line}" for line in lines]
-    exec("\n    ".join(["def quick(arguments):", *head, *inside, *tail]), text.scope)
+    exec("\n    ".join(["def quick(args, kwargs):", *body]), text.scope)
     found: Quick = text.scope["quick"]
     return found
 
 
-def _argument(value: Value, leaf: Any, checked: bool, text: Any) -> list[str]:
-    """Write the checks of one argument; the segments that read it check lengths and strides."""
-    name = value.name
-    if isinstance(leaf, Tensor):
-        kind = text.named("kind", type(leaf))
-        lines = [
-            f"if {name}.__class__ is not {kind} or {name}.node is not None:",
-            "    return MISS",
-            f"{name} = {name}._value",
-        ]
-    else:
-        lines = [
-            f"if {name}.__class__ is not {text.named('kind', type(leaf))}:",
-            "    return MISS",
-        ]
-    dtype = text.named("dtype", value.dtype)
-    shape = f"{name}.ndim != {len(value.shape)}" if checked else f"{name}.shape != {value.shape}"
-    lines.append(f"if {name}.dtype is not {dtype} or {shape}:")
-    return [*lines, "    return MISS"]
+def _alone(lines: Sequence[str], kind: Any) -> list[str]:
+    """Write the run; one that changes something is alone in it, as recordings are."""
+    run = ["try:", *(f"    {line}" for line in lines), "except Stale:", "    return MISS"]
+    return run if kind.program.is_pure else ["with kind.lock:", *(f"    {x}" for x in run)]
+
+
+def _miss(condition: str) -> list[str]:
+    return [f"if {condition}:", "    return MISS"]
+
+
+def _bare(leaf: Any, bare: bool, text: Any) -> list[str]:
+    """Write the check that a leaf has a gradient from before, or none."""
+    return _miss(f"{text.named('leaf', leaf)}._grad is {'not ' if bare else ''}None")
+
+
+class _Unpacking:
+    """The lines that take containers apart and check what is in them."""
+
+    def __init__(self, emission: Emission, floats: tuple[int, ...]) -> None:
+        self.text = emission.text
+        self.lines: list[str] = []
+        self._floats = floats
+        self._position = itertools.count()
+        self._names = itertools.count()
+        self._inputs: Iterator[Value] = iter(emission.inputs)
+        segments = [part for part in emission.parts if isinstance(part, Segment)]
+        self._checked = {value for segment in segments for value in segment.arrays}
+
+    def enter(self, x: Any, name: str) -> bool:
+        """Write the lines for what is called `name` and was `x`; False if there are none."""
+        if isinstance(x, dict | tuple | list):
+            return self._container(x, name)
+        position = next(self._position)
+        if is_array(x):
+            self._array(x, name)
+        elif position in self._floats:
+            self.lines += [f"n{position} = {name}", *_miss(f"{name}.__class__ is not float")]
+        else:
+            return self._constant(x, name)
+        return True
+
+    def _container(self, x: Any, name: str) -> bool:
+        kind = self.text.named("kind", type(x))
+        if name not in ("args", "kwargs"):
+            self.lines += _miss(f"{name}.__class__ is not {kind}")
+        if not x:
+            self.lines += _miss(name)
+            return True
+        if isinstance(x, dict):
+            if not all(type(key) is str for key in x):
+                return False
+            self.lines += _miss(f"tuple({name}) != {tuple(x)!r}")
+            source, parts = f"{name}.values()", list(x.values())
+        else:
+            self.lines += _miss(f"len({name}) != {len(x)}")
+            source, parts = name, list(x)
+        names = [f"p{next(self._names)}" for _ in parts]
+        self.lines.append(f"({''.join(f'{part}, ' for part in names)}) = {source}")
+        return all(map(self.enter, parts, names))
+
+    def _constant(self, x: Any, name: str) -> bool:
+        """Check that an argument which the kind depends on is the same."""
+        if type(x) is float and (x == 0.0 or not math.isfinite(x)):
+            return False  # its equals need not be the same
+        thing, kind = self.text.named("constant", x), self.text.named("kind", type(x))
+        if type(x) in (int, float, bool, str):
+            self.lines += _miss(f"{name}.__class__ is not {kind} or {name} != {thing}")
+        else:
+            self.lines += _miss(f"{name} is not {thing}")
+        return True
+
+    def _array(self, x: Any, name: str) -> None:
+        """Check an array; the segments that read it check lengths and strides."""
+        value = next(self._inputs)
+        own = value.name
+        node = f" or {name}.node is not None" if isinstance(x, Tensor) else ""
+        kind = self.text.named("kind", type(x))
+        self.lines += _miss(f"{name}.__class__ is not {kind}{node}")
+        if isinstance(x, Tensor):
+            self.lines.append(f"{own} = {name}._value")
+        else:
+            self.lines.append(f"{own} = {name if isinstance(x, np.ndarray) else f'array({name})'}")
+        checked = value in self._checked
+        shape = f"{own}.ndim != {len(value.shape)}" if checked else f"{own}.shape != {value.shape}"
+        dtype = self.text.named("dtype", value.dtype)
+        self.lines += _miss(f"{own}.dtype is not {dtype} or {shape}")

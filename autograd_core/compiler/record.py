@@ -8,26 +8,25 @@ program could not repeat is a *refusal*, in words.
 
 from __future__ import annotations
 
-import math
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from ..declare import OPS
-from ..errors import OURS, line_of
+from ..errors import line_of
 from ..modes import no_grad
 from ..tensor import Tensor, wrap
 from ..update import BoundRecipe
+from .floats import Number, looked_at, plain
+from .steps import Apply, Collect, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value, user
 
 __all__ = [
     "Apply",
     "Collect",
     "Draw",
+    "Finite",
     "Guard",
     "Host",
     "Overwrite",
@@ -40,209 +39,6 @@ __all__ = [
 LARGEST_GUARD = 4096  # elements of an array that the host may read
 
 
-@dataclass(eq=False, slots=True)
-class Value:
-    """An array of a program.
-
-    `holder` is where a captured one is found: the tensor that has it, the array itself, or the
-    leaf whose gradient it is. `place` is the position of an input, or -1. `view` says of a
-    computed one whether it may look at an operand's memory.
-    """
-
-    index: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    holder: Any = None
-    place: int = -1
-    view: bool = False
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def name(self) -> str:
-        """A name for printing: x0 is an input, c1 captured, v2 computed."""
-        letter = "x" if self.place >= 0 else "v" if self.holder is None else "c"
-        return f"{letter}{self.index}"
-
-
-class Step:
-    """What happened, and where the user was.
-
-    A step works on `parts`, values and numbers; what of it is `fixed`, by the word for it, is the
-    same at every run.
-    """
-
-    __slots__ = ("_place",)
-
-    parts: tuple[Any, ...] = ()
-
-    def __init__(self) -> None:
-        self._place = _user()
-
-    @property
-    def line(self) -> str:
-        """The user's line."""
-        return line_of(*self._place)
-
-    @property
-    def name(self) -> str:
-        """What a message calls it."""
-        return type(self).__name__.lower()
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """What is the same at every run."""
-        return {}
-
-    @property
-    def reads(self) -> list[Value]:
-        """The values that it needs."""
-        return [x for x in self.parts if isinstance(x, Value)]
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(map(_brief, self.parts))})"
-
-
-class Apply(Step):
-    """An op was applied."""
-
-    def __init__(
-        self, op: Any, parts: tuple[Any, ...], attributes: dict[str, Any], result: Value
-    ) -> None:
-        super().__init__()
-        self.op = op
-        self.parts = parts
-        self.attributes = attributes
-        self.result = result
-
-    @property
-    def name(self) -> str:
-        """The op's."""
-        return str(self.op.name)
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """The op and its options."""
-        return {"operations": id(self.op), "options": self.attributes}
-
-    def __str__(self) -> str:
-        options = [f"{name}={value!r:.40}" for name, value in self.attributes.items()]
-        given = ", ".join([*map(_brief, self.parts), *options])
-        result = self.result
-        return f"{result.name} = {self.name}({given})  {result.dtype}{result.shape}"
-
-
-class Draw(Step):
-    """Random numbers were drawn, of which every run draws the next ones."""
-
-    def __init__(self, rng: np.random.Generator, result: Value) -> None:
-        super().__init__()
-        self.rng = rng
-        self.result = result
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """The generator, and what is drawn."""
-        result = self.result
-        return {"generators": id(self.rng), "draws": (result.shape, result.dtype)}
-
-    def __str__(self) -> str:
-        return f"{self.result.name} = {self.name}()  {self.result.dtype}{self.result.shape}"
-
-
-class Guard(Step):
-    """The host has read a value; the steps that follow hold for this content only."""
-
-    def __init__(self, value: Value, content: np.ndarray) -> None:
-        super().__init__()
-        self.parts = (value,)
-        self.content = content
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.parts[0].name} == {self.content!r:.40}"
-
-
-class Finite(Step):
-    """Gradients were finite; where they are not, zeros win over infinities in another sweep."""
-
-    def __init__(self, values: tuple[Value, ...]) -> None:
-        super().__init__()
-        self.parts = values
-
-
-class Host(Step):
-    """Numbers were computed by the host, and have to be at every call."""
-
-    def __init__(
-        self,
-        function: Callable[[], Sequence[Mapping[str, float]]],
-        valid: Callable[[], bool],
-    ) -> None:
-        super().__init__()
-        self.function = function
-        self.valid = valid
-
-
-class Update(Step):
-    """Captured arrays were overwritten by an update op, with numbers from a `Host` if `source`.
-
-    `recipe` says how machine code does it, numbers and all; None where the host has to.
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., None],
-        values: tuple[Value, ...],
-        attributes: dict[str, Any],
-        written: tuple[int, ...],
-        source: tuple[Host, int] | None,
-        recipe: BoundRecipe | None = None,
-    ) -> None:
-        super().__init__()
-        self.function = function
-        self.parts = values
-        self.attributes = attributes
-        self.written = written
-        self.source = source
-        self.recipe = recipe
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """The numbers, unless the host computes them anew."""
-        return {"numbers": self.attributes if self.source is None else None}
-
-
-class Collect(Step):
-    """A leaf's gradient became a value, or nothing."""
-
-    def __init__(self, leaf: Any, value: Value | None) -> None:
-        super().__init__()
-        self.leaf = leaf
-        self.parts = (value,)
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """The leaf."""
-        return {"leaves": id(self.leaf)}
-
-
-class Overwrite(Step):
-    """A tensor was assigned a value."""
-
-    def __init__(self, tensor: Tensor, value: Value) -> None:
-        super().__init__()
-        self.tensor = tensor
-        self.parts = (value,)
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """The tensor."""
-        return {"tensors": id(self.tensor)}
-
-
 class Trace:
     """What one call did, told step by step."""
 
@@ -250,6 +46,12 @@ class Trace:
         self.steps: list[Step] = []
         self.values: list[Value] = []
         self.refusal: str | None = None
+        self.overflowed = False  # whether a gradient was not finite
+        self.open = True
+        self.read_floats: dict[int, str] = {}  # by position of the argument: the line
+        self.bare: dict[Any, bool] = {}  # leaves: whether they had no gradient at the beginning
+        self._set: set[Any] = set()  # leaves whose gradient is another one now
+        self._numbers: dict[tuple[str, np.dtype[Any]], Value] = {}
         self._known: dict[int, Value] = {}
         self._alive: list[Any] = []  # ids stay theirs
         self._pending: deque[tuple[Host, int, Mapping[str, float], BoundRecipe | None]] = deque()
@@ -273,7 +75,35 @@ class Trace:
     def _operand(self, operand: Any) -> Any:
         if isinstance(operand, Tensor):
             return self.value(operand._value, operand)
-        return self.value(operand) if isinstance(operand, np.ndarray) else operand
+        return self.value(operand) if isinstance(operand, np.ndarray) else plain(operand)
+
+    def looked(self, number: Number) -> None:
+        """Note that the host looks at a Python float: its value is part of the kind of call."""
+        if self.open:
+            line = line_of(*user())
+            self.read_floats |= {i: line for i in looked_at(number)}
+
+    def _number(self, number: Number, dtype: np.dtype[Any]) -> Value:
+        """Return the input that a Python float is for an operation that works in a dtype."""
+        key = number.formula, dtype
+        if key not in self._numbers:
+            value = Value(len(self.values), (), dtype, None, len(self.inputs), False, key[0])
+            self.values.append(value)
+            self.inputs.append(value)
+            self._numbers[key] = value
+        return self._numbers[key]
+
+    def _with_numbers(self, op: Any, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return operands with inputs in the place of Python floats, or with the floats."""
+        if any(type(x) is Number and x.trace is not self for x in arrays):
+            return tuple(map(plain, arrays))
+        dtype = np.result_type(*(x for x in arrays if type(x) is not Number), 0.0)
+        weak = [x.value if type(x) is Number else x for x in arrays]
+        given = [np.asarray(x.value, dtype) if type(x) is Number else x for x in arrays]
+        # An operation may treat a Python float in a way of its own.
+        if not op.pointwise or not _alike(op.compute(*weak), op.compute(*given)):
+            return tuple(map(plain, arrays))
+        return tuple(self._number(x, dtype) if type(x) is Number else x for x in arrays)
 
     def same(self, copy: np.ndarray, array: np.ndarray) -> None:
         """Note that `copy` is a copy of `array`."""
@@ -283,7 +113,7 @@ class Trace:
 
     def close(self) -> None:
         """Let go of the arrays: nothing more will be told."""
-        self._known, self._alive = {}, []
+        self._known, self._alive, self.open = {}, [], False
 
     def knows(self, array: np.ndarray) -> bool:
         """Whether a step has made, or read, the array."""
@@ -304,15 +134,20 @@ class Trace:
     def refuse(self, reason: str) -> None:
         """Note why no program can repeat this; the first reason counts."""
         if self.refusal is None:
-            self.refusal = f"{reason} ({line_of(*_user())})"
+            self.refusal = f"{reason} ({line_of(*user())})"
 
     def compute(self, op: Any, operands: tuple[Any, ...]) -> Callable[..., np.ndarray]:
         """Return the function that applies an op to these operands' arrays, and notes it."""
 
         def applied(*arrays: Any, **attributes: Any) -> np.ndarray:
+            attributes = {name: plain(x) for name, x in attributes.items()}
+            parts = arrays
+            if any(type(x) is Number for x in arrays):
+                parts = self._with_numbers(op, arrays)
+                arrays = tuple(x.value if type(x) is Number else x for x in arrays)
             out: np.ndarray = op.compute(*arrays, **attributes)
             if not self.knows(out):  # else the op returned an operand as it is
-                pairs = zip(operands, arrays, strict=True)
+                pairs = zip(operands, parts, strict=True)
                 given = tuple(self._operand(x if isinstance(x, Tensor) else a) for x, a in pairs)
                 result = self._new(out)
                 result.view = any(np.may_share_memory(out, array) for array in arrays)
@@ -337,7 +172,7 @@ class Trace:
         if holds:
             self.steps.append(Finite(tuple(map(self.value, arrays))))
         else:
-            self.refuse("a gradient is not finite")
+            self.overflowed = True
 
     def host(
         self,
@@ -375,8 +210,14 @@ class Trace:
 
     # --------------------------------------------------------------------------- gradients
 
+    def begins(self, leaf: Any) -> None:
+        """Note whether a leaf that is looked at has a gradient from before the call."""
+        if leaf not in self._set:
+            self.bare.setdefault(leaf, leaf.grad is None)
+
     def gradient(self, leaf: Any) -> None:
         """Note that anybody may look at, or into, a leaf's gradient."""
+        self.begins(leaf)
         if leaf.grad is not None:
             self.refuse("host code has hold of a gradient")
 
@@ -385,14 +226,17 @@ class Trace:
         if value is not None:
             self.same(leaf.grad, value)
             self.value(leaf.grad)
+        self._set.add(leaf)
         self.steps.append(Collect(leaf, None if value is None else self.value(leaf.grad)))
 
     def collected(self, leaf: Any, ct: np.ndarray) -> np.ndarray:
         """Return a leaf's gradient with a cotangent added, by an op."""
+        self.begins(leaf)
         if leaf.grad is not None:
             self.value(leaf.grad, leaf)
             with no_grad():
                 ct = OPS["add"](wrap(leaf.grad, None), wrap(ct, None))._value
+        self._set.add(leaf)
         self.steps.append(Collect(leaf, self.value(ct)))
         return ct
 
@@ -400,13 +244,6 @@ class Trace:
         return "\n".join(f"{step!s:<64}  # {step.line}" for step in self.steps) or "nothing"
 
 
-def _brief(x: Any) -> str:
-    return x.name if isinstance(x, Value) else repr(x)
-
-
-def _user() -> tuple[CodeType, int]:
-    """Return where the user is: the code and the instruction, of which `line_of` makes a line."""
-    frame: Any = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__package__") in OURS:
-        frame = frame.f_back
-    return frame.f_code, frame.f_lasti
+def _alike(x: np.ndarray, y: np.ndarray) -> bool:
+    kind = x.dtype.kind == "f"
+    return x.dtype == y.dtype and np.array_equal(x, y, equal_nan=kind)

@@ -1,0 +1,163 @@
+"""Kind: the calls that one program can take, and what was learned from those recorded.
+
+A kind goes from *recorded once* to a program, or becomes hopeless: then the function runs as it
+always did. A run that finds something changed for good (`Stale.lasting`) sends it back to start.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .background import Job
+from .batches import Batches
+from .compare import fresh
+from .program import Program
+from .quick import Quick, quick
+from .recorded import Recording
+from .running import Stale
+
+__all__ = ["Kind"]
+
+MOST_QUICK_WAYS = 4  # of one kind; where surroundings change all the time it is not worth while
+
+
+class Kind:
+    """The calls of one kind: what was recorded of them, and the program.
+
+    Parameters
+    ----------
+    native, audit, wait : bool
+        As `compile` says.
+    floats : tuple of int
+        The positions of the arguments that are Python floats and inputs.
+    """
+
+    def __init__(
+        self, native: bool, audit: bool, wait: bool = True, floats: tuple[int, ...] = ()
+    ) -> None:
+        self.native = native
+        self.audit = audit
+        self.wait = wait
+        self.floats = floats
+        self.runs = 0  # calls that the program took
+        self.others = 0
+        self.lock = threading.RLock()  # held by calls that change something
+        self.limit = 0.0  # the number of runs before which a recording is due
+        self.quick: Quick | None = None
+        self.quick_ways = 0  # that were made
+        self.batches: Batches | None = None
+        self.left: dict[str, int] = {}  # why runs were given up, and how often
+        self.reason: str | None = "recorded once"  # why there is no program
+        self.hopeless = False
+        self.recording: Recording | None = None
+        self.program: Program | None = None
+        self.alive: list[Any] = []  # what the key of the kind names
+        self.inputs: Callable[..., list[np.ndarray]] | None = None  # of a call's leaves
+        self.job: Job | None = None
+
+    def fits(self) -> bool:
+        """Whether gradients are there, or not, as they were before the recorded call."""
+        if self.recording is None:
+            return True
+        return all((x._grad is None) is bare for x, bare in self.recording.trace.bare.items())
+
+    # -------------------------------------------------------------------------- to learn
+
+    def learn(self, recording: Recording) -> None:
+        """Take in another recording; make a program if it shows that one is right."""
+        before = self.recording
+        if recording.trace.overflowed:
+            self.reason = "a gradient was not finite"
+            return
+        if self.program is not None and before is not None and before.parts_from(recording):
+            return  # the program would have been given up at this call
+        self.recording = recording
+        found = recording.objection()
+        if found is None and before is not None:
+            found = before.difference(recording)
+        self.hopeless = found is not None
+        if self.hopeless or before is None:
+            self.reason = found or "recorded once"
+        elif self.program is None and before.leaves_open(recording):
+            self.reason = "recorded with equal inputs only, which proves no constant"
+        elif self.program is None:
+            constants = fresh(before.trace, recording.trace)
+            self.make(partial(_program, recording, self.native, constants))
+            recording.before.clear()  # they have proved what they could
+
+    def make(self, task: Callable[[], Program]) -> None:
+        """Make the program, now or in the background."""
+        self.reason = "being compiled"
+        self.job = Job(task, background=not self.wait)
+        if self.wait:
+            self.adopt()
+
+    def adopt(self) -> None:
+        """Take what the job has made."""
+        assert self.job is not None and self.recording is not None
+        job, self.job = self.job, None
+        if job.error is not None:
+            self.refuse(f"compiling failed: {type(job.error).__name__}: {job.error}")
+            return
+        self.program = job.result
+        self.inputs = self.recording.converter()
+        self.quick, self.quick_ways, self.batches = None, 0, None
+
+    def refuse(self, reason: str) -> None:
+        """Let the function run as it always did."""
+        self.program = self.quick = self.batches = None
+        self.hopeless, self.reason = True, reason
+
+    def leave(self, stale: Stale) -> None:
+        """Note that a run was given up; start anew if the program is no longer right."""
+        self.left[str(stale)] = self.left.get(str(stale), 0) + 1
+        if stale.lasting:
+            self.program = self.recording = self.quick = self.batches = None
+
+    # ---------------------------------------------------------------------------- to run
+
+    @property
+    def calls(self) -> int:
+        """How often the function was called."""
+        return self.runs + self.others
+
+    def worth_recording(self) -> bool:
+        """Whether to try again to make a program; ever more rarely, because it takes its time."""
+        if self.hopeless or self.job is not None:
+            return False
+        return self.calls <= 4 or self.recording is None or self.calls & (self.calls - 1) == 0
+
+    def due(self) -> bool:
+        """Whether the audit wants the next call recorded again: 3, 10, 100, 1000, ..."""
+        after = self.calls + 1
+        power = 10 ** (len(str(after)) - (str(after).strip("0") == "1" and after > 1))
+        due = 3 if after <= 3 else max(power, 10)
+        self.limit = due - self.others if self.audit else math.inf
+        return self.audit and after == due
+
+    def run(self, leaves: list[Any]) -> tuple[np.ndarray, ...]:
+        """Run the program on what lies in the containers of a call."""
+        program, inputs = self.program, self.inputs
+        if program is None or inputs is None:
+            raise Stale("another thread has given up the program")
+        return program.run(inputs(leaves))
+
+    def pave(
+        self, args: Any, kwargs: Any, unchanged: Callable[[], Callable[[], bool]]
+    ) -> Quick | None:
+        """Make the quick way for calls like this one, but not again and again; return it."""
+        assert self.program is not None and self.recording is not None
+        if self.quick_ways < MOST_QUICK_WAYS and self.program.is_native:
+            self.quick_ways += 1
+            self.quick = quick(self, args, kwargs, unchanged())
+        return self.quick
+
+
+def _program(recording: Recording, native: bool, constants: Any) -> Program:
+    return Program(recording.trace, recording.outputs, native, constants)

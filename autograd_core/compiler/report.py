@@ -1,0 +1,125 @@
+"""What `explain` says: for each kind of call what runs it, what was left out, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .fuse import units
+from .kind import Kind
+from .native import Segment, lowers, moves
+from .partition import FLOATS, float_type
+from .program import Program
+from .record import Apply, Step
+
+__all__ = ["alone", "report"]
+
+PRODUCTS = ("matmul", "linear")  # of which the floating-point operations are counted
+
+
+def report(kinds: Mapping[tuple[Any, ...], Kind]) -> list[str]:
+    """Return the lines about all kinds of call."""
+    plural = "" if len(kinds) == 1 else "s"
+    lines = [f"{len(kinds)} kind{plural} of call"]
+    for (given, *_), kind in kinds.items():
+        lines.append(f"  {', '.join(map(_in_words, given))}: {_summary(kind)}")
+        if kind.program is not None:
+            lines += [f"    {line}" for line in _details(kind.program)]
+    return lines
+
+
+def _in_words(description: Any) -> str:
+    what, value, *_ = description
+    if what is float:
+        return value or "a float"
+    return f"{what}{value}" if isinstance(what, np.dtype) else f"{value!r:.40}"
+
+
+def _summary(kind: Kind) -> str:
+    left = "".join(f"; left {count}×: {reason}" for reason, count in kind.left.items())
+    if kind.program is None:
+        return f"no program: {kind.reason}{left}"
+    times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
+    size = len(kind.program.steps)
+    return f"a program of {size} step{'s' * (size != 1)}, run {times}{left}"
+
+
+def _details(program: Program) -> list[str]:
+    """Say what a program is made of."""
+    lines = []
+    if program.segments:
+        lines.append(_machine_code(program))
+    removed = [f"{count} {name}" for name, count in program.removed.items() if count]
+    if removed:
+        lines.append(f"left out of what was recorded: {', '.join(removed)}")
+    reasons: dict[str, list[str]] = {}
+    inside = {id(step) for segment in program.segments for step in segment.steps}
+    others = [s.name for s in program.steps if id(s) not in inside and not isinstance(s, Apply)]
+    if others:
+        reasons["by the host"] = others
+    for step in program.alone:
+        reasons.setdefault(alone(step), []).append(step.name)
+    for reason, names in reasons.items() if program.segments else ():
+        lines.append(f"one by one, {reason}: {_counted(names)}")
+    return lines
+
+
+def _machine_code(program: Program) -> str:
+    """Say what machine code does, and in how much memory."""
+    parts = len(program.segments)
+    steps = [step for segment in program.segments for step in segment.steps]
+    said = [f"{len(steps)} steps in {parts} native function{'s' * (parts > 1)}"]
+    loops = [n for segment in program.segments for n in _loops(segment)]
+    if loops:
+        plural = "s" * (len(loops) > 1)
+        said.append(f"{sum(loops)} of them fused in {len(loops)} loop{plural}")
+    said.append(f"memory {_scaled(program.memory, 'B')}")
+    flops = sum(map(_flops, program.steps))
+    if flops:
+        said.append(f"{_scaled(flops, 'flop')} in matrix products")
+    return ", ".join(said)
+
+
+def _loops(segment: Segment) -> list[int]:
+    """Return how many elementwise steps each loop has."""
+    counts = (
+        sum(isinstance(step, Apply) and step.op.pointwise for step in unit)
+        for unit in units(segment.steps, moves)
+    )
+    return [count for count in counts if count]
+
+
+def _flops(step: Step) -> int:
+    if not isinstance(step, Apply) or step.name not in PRODUCTS:
+        return 0
+    first = step.parts[0]
+    return 2 * int(step.result.size) * int(first.shape[-1]) if first.shape else 0
+
+
+def _scaled(count: int, unit: str) -> str:
+    for letter, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {letter}{unit}"
+    return f"{count} {unit}"
+
+
+def _counted(names: Sequence[str]) -> str:
+    counts = Counter(names).items()
+    return ", ".join(name if count == 1 else f"{name} ({count}×)" for name, count in counts)
+
+
+def alone(step: Apply) -> str:
+    """Say why an operation is called by itself."""
+    kinds = {v.dtype for v in (*step.reads, step.result)}
+    foreign = sorted(str(kind) for kind in kinds if str(kind) not in (*FLOATS, "bool"))
+    if lowers(step, float_type(step)):
+        return "too little for a native function of its own"
+    if foreign:
+        return f"no machine code for {' and '.join(foreign)}"
+    if len(kinds.difference([np.dtype(bool)])) > 1:
+        return "of two float types"
+    reason: str = step.op.facets.get("no_scalar", "no machine code for it, or not as it is called")
+    return reason

@@ -1,0 +1,84 @@
+"""Functions beside their compiled twins: equal calls, and equal trainings."""
+
+import numpy as np
+
+import autograd_core as ag
+import nn
+
+
+def close(got, want):
+    got, want = np.asarray(got), np.asarray(want)
+    assert (got.shape, got.dtype) == (want.shape, want.dtype)
+    scale = np.abs(want[np.isfinite(want)]).max(initial=1.0) if want.dtype.kind == "f" else 1.0
+    eps = np.finfo(want.dtype).eps if want.dtype.kind == "f" else 0.0
+    np.testing.assert_allclose(got, want, rtol=4 * eps, atol=4 * eps * scale)
+
+
+def small(rng=0, dtype=np.float64):
+    rng = np.random.default_rng(rng)
+    return nn.Sequential(
+        nn.Linear(5, 8, rng=rng, dtype=dtype), nn.Tanh(), nn.Linear(8, 3, rng=rng, dtype=dtype)
+    )
+
+
+def step_of(model, optimizer, loss):
+    def step(x, y):
+        value = loss(model(x), y)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        return value
+
+    return step
+
+
+def twins(make, loss=None, dtype=np.float64):
+    """Return two equal trainings, one of them compiled, with their models."""
+    loss = loss or nn.MSELoss()
+    found = []
+    for compiled in (True, False):
+        model = small(dtype=dtype)
+        optimizer = make(model.parameters())
+        step = step_of(model, optimizer, loss)
+        found.append((ag.compile(step) if compiled else step, model, optimizer))
+    return found
+
+
+def batches(count=8, dtype=np.float64):
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        yield rng.normal(size=(6, 5)).astype(dtype), rng.normal(size=(6, 3)).astype(dtype)
+
+
+def same_training(one, two, data, before=lambda i, optimizer: None):
+    """Assert that two trainings go the same way, weights and gradients."""
+    for i, (x, y) in enumerate(data):
+        losses = []
+        for step, _, optimizer in (one, two):
+            before(i, optimizer)
+            losses.append(float(step(x, y)))
+        close(losses[0], losses[1])
+        for p, q in zip(one[1].parameters(), two[1].parameters(), strict=True):
+            close(p.numpy(), q.numpy())
+            close(p.grad, q.grad)
+
+
+def check(function, calls, kinds=None, runs=None):
+    """Assert that a compiled function gives at every call what the function gives."""
+    compiled = ag.compile(function)
+    for args in calls:
+        args = [ag.tensor(x) if isinstance(x, np.ndarray) else x for x in args]
+        got, want = compiled(*args), function(*args)
+        close(number(got), number(want))
+    if kinds is not None:
+        assert len(compiled.kinds) == kinds, compiled.explain()
+    if runs is not None:
+        assert sum(kind.runs for kind in compiled.kinds.values()) == runs, compiled.explain()
+    return compiled
+
+
+def number(x):
+    return x.numpy() if isinstance(x, ag.Tensor) else x
+
+
+VECTORS = [(np.linspace(-1.0, 1.0, 4) + 0.1 * i,) for i in range(8)]
