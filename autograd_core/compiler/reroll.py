@@ -147,7 +147,7 @@ def _counts(form: str) -> list[bool]:
     inside = [False]
     summands = {match.end() - 2 for match in SUMMAND.finditer(form)}
     for mark in MARK.finditer(form):
-        before = form[: mark.start()]
+        before = form[max(mark.start() - 6, 0) : mark.start()]
         if mark[0] == "#":
             found.append(inside[-1] or mark.start() in summands)
         elif mark[0] in "])":
@@ -303,7 +303,8 @@ def _varied(lines: Sequence[str], following: Sequence[str], name: str) -> list[s
 
 def _grown(match: re.Match[str], step: int, name: str) -> str:
     sign = "+" if step > 0 else "-"
-    before, after = match.string[: match.start()], match.string[match.end() :]
+    begin, end = match.span()
+    before, after = match.string[max(begin - 4, 0) : begin], match.string[end : end + 2]
     if before.endswith("int("):
         return f"{match[0]}) {sign} {name} * int({abs(step)}"
     term = f"{match[0]} {sign} {name} * {abs(step)}"
