@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..guard import Lent
+from ..tensor import Tensor
 from .compare import content
 from .emit import Emission
 from .native import Segment
@@ -84,6 +85,7 @@ class Program:
         read = dict.fromkeys([*(x for step in self.steps for x in step.reads), *results])
         captured = [v for v in read if v.holder is not None and v.place < 0]
         self.captured = captured
+        self._nodes = [(v.holder, v.holder.node) for v in captured if isinstance(v.holder, Tensor)]
         parts = partition(self.steps, set(results)) if native else list(self.steps)
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
@@ -102,6 +104,7 @@ class Program:
         """Whether updates and captured arrays are still of the kind that was recorded."""
         arrays = ((value, content(value)) for value in self.captured)
         alike = all((v.shape, v.dtype) == (a.shape, a.dtype) for v, a in arrays)
+        alike = alike and all(tensor.node is node for tensor, node in self._nodes)
         return alike and all(step.valid() for step in self.steps if isinstance(step, Host))
 
     @property
