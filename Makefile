@@ -32,7 +32,7 @@ test: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PY) -m pytest --doctest-modules autograd_core nn optim benchmarks/harness.py tests
+	$(PY) -m pytest -n auto --dist worksteal --doctest-modules autograd_core nn optim benchmarks/harness.py tests
 
 thorough: $(READY)
 	HYPOTHESIS_PROFILE=thorough $(PY) -m pytest tests

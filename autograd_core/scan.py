@@ -1,4 +1,8 @@
-"""`scan`: a loop that carries a state along a sequence, with JAX's signature."""
+"""`scan`: a loop that carries a state along a sequence, with JAX's signature.
+
+It is an ordinary loop: every iteration is recorded on the tape. What it adds is that shapes and
+dtypes of the state are checked, results are stacked, and memory can be saved by `checkpoint`.
+"""
 
 from __future__ import annotations
 

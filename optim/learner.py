@@ -18,7 +18,7 @@ from .schedule import Schedule
 
 __all__ = ["CompiledSteps", "Learner", "forward"]
 
-PATIENCE = 0.05  # seconds between two looks at the keyboard
+PATIENCE = 0.05  # seconds of one call, during which Ctrl-C waits
 
 
 def forward(model: Any, loss: Any, x: Any, targets: Sequence[Any]) -> tuple[Any, Tensor]:
@@ -73,7 +73,9 @@ class Learner:
 
 
 class CompiledSteps:
-    """Steps of a `Learner`, compiled: one at a time, or as many as a schedule and Ctrl-C allow.
+    """Steps of a `Learner`, compiled: one at a time, or many in one call of machine code.
+
+    How many depends on what they cost: between two calls Ctrl-C is heard.
 
     Parameters
     ----------

@@ -147,23 +147,9 @@ class Optimizer:
         group.plan = self.make_plan(group)
         return group.plan
 
-    def _witness(self) -> Callable[[], bool]:
-        """Return the function that says whether the next step will be one of the same kind."""
-        groups = list(self.param_groups)
-        known = [(group, group.plan, group.slots) for group in groups]
-
-        def unchanged() -> bool:
-            # Groups are compared as objects: as dictionaries, they hold tensors.
-            if len(groups) != len(self.param_groups) or not all(
-                map(is_, groups, self.param_groups)
-            ):
-                return False
-            for group, plan, slots in known:
-                if (group.plan or self._plan(group)) is not plan or group.slots is not slots:
-                    return False
-            return True
-
-        return unchanged
+    def _witness(self) -> Witness:
+        """Return what says whether the next step will be one of the same kind."""
+        return Witness(self, self._plan)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with ``set_to_none=False`` overwrite them with zeros."""
@@ -232,6 +218,40 @@ class Optimizer:
         self._check_constraints(restored)
         restored.slots = group.slots
         return restored
+
+
+class Witness:
+    """Whether the next step of an optimizer will be of the kind that the present one is.
+
+    Attributes
+    ----------
+    places : list of (object, str, object)
+        Attributes and their values: as long as they are that, and `groups` holds its entries, it
+        will be.
+    groups : list of ParamGroup
+    entries : list of ParamGroup
+    """
+
+    def __init__(self, optimizer: Optimizer, plan: Callable[[ParamGroup], Plan]) -> None:
+        self.optimizer = optimizer
+        self.plan = plan
+        self.groups = optimizer.param_groups
+        self.entries = list(self.groups)
+        self.known = [(group, group.plan, group.slots) for group in self.groups]
+        self.places: list[tuple[Any, str, Any]] = [(optimizer, "param_groups", self.groups)]
+        for group, chosen, slots in self.known:
+            self.places += [(group, "plan", chosen), (group, "slots", slots)]
+
+    def __call__(self) -> bool:
+        """Look, and plan anew where a hyperparameter was set."""
+        # Groups are compared as objects: as dictionaries, they hold tensors.
+        now, then = self.optimizer.param_groups, self.entries
+        if len(now) != len(then) or not all(map(is_, now, then)):
+            return False
+        for group, plan, slots in self.known:
+            if (group.plan or self.plan(group)) is not plan or group.slots is not slots:
+                return False
+        return True
 
 
 def _hyperparameter(name: str) -> property:

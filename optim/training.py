@@ -151,10 +151,7 @@ def fit(
     order = rng if check("fit", "shuffle", shuffle, True) else None
     whole_only = bool(check("fit", "drop_last", drop_last, False))
     batches = as_batches("data", data, batch_size, order, epochs, whole_only)
-    held_out = None
-    if validation is not None:
-        passes = epochs if validate_every is None else max(epochs, 2)
-        held_out = as_batches("validation", validation, max(batch_size, 1024), None, passes)
+    held_out = _held_out(validation, batch_size, epochs, validate_every)
     after = _hooks(model, after_step, averaging)
     if compile is None:
         compile = hasattr(model, "train") and (batches.count or 0) * epochs >= WORTH_COMPILING
@@ -185,6 +182,16 @@ def fit(
             if training.stopped:
                 break
     return training.finish()
+
+
+def _held_out(
+    validation: Any, batch_size: int, epochs: int, validate_every: int | None
+) -> Batches | None:
+    """Return the batches to evaluate, which are read more than once if there is more to report."""
+    if validation is None:
+        return None
+    passes = epochs if validate_every is None else max(epochs, 2)
+    return as_batches("validation", validation, max(batch_size, 1024), None, passes)
 
 
 def _hooks(

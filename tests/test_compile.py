@@ -104,6 +104,18 @@ def test_sums_products_and_views_natively():
     assert not compiled.programs[0].islands, compiled.explain()
 
 
+def test_a_sum_that_threads_share_and_its_gradient():
+    rng = np.random.default_rng(0)
+    plain = ag.value_and_grad(lambda x: ag.sum(ag.tanh(x) * ag.sigmoid(x)))
+    compiled = ag.compile(plain)
+    for _ in range(4):
+        x = rng.normal(size=300_000).astype(np.float32)
+        (value, slope), (right, wanted) = compiled(x), plain(x)
+        np.testing.assert_allclose(value, right, rtol=1e-5)
+        np.testing.assert_allclose(slope, wanted, rtol=1e-5, atol=1e-5)
+    assert not compiled.programs[0].islands, compiled.explain()
+
+
 def _all(parts):
     return ag.concatenate([ag.ravel(part) for part in parts])
 

@@ -13,7 +13,11 @@ from autograd_core.declare import COMPOSITES, OPS
 from autograd_core.ops import pointwise
 
 DOCS = Path(__file__).parent.parent / "docs"
-BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "adding.md").read_text("utf-8"), re.DOTALL)
+# An example, and what it prints if that is more than a line, which stands in a block below it.
+BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+ADDING, COMPILE = (
+    BLOCK.findall((DOCS / page).read_text("utf-8")) for page in ("adding.md", "compile.md")
+)
 
 
 @pytest.fixture
@@ -40,18 +44,19 @@ def test_the_page_shows_every_operation_with_its_rules():
 
 @pytest.mark.usefixtures("registries")
 def test_adding_an_operation_takes_about_eight_lines():
-    lines = [line for line in BLOCKS[0].splitlines() if line]
+    declaration, _ = ADDING[0]
+    lines = [line for line in declaration.splitlines() if line]
     assert len(lines) <= 8
-    exec(BLOCKS[0], dict(vars(pointwise)))
+    exec(declaration, dict(vars(pointwise)))
     assert ag.gradcheck(OPS["symlog"], np.array([-1.5, 0.5, 2.0]))
 
 
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize("block", BLOCKS[1:])
-def test_other_examples_print_what_they_say(block, capsys, tmp_path):
+@pytest.mark.parametrize(("block", "below"), [*ADDING[1:], *COMPILE])
+def test_other_examples_print_what_they_say(block, below, capsys, tmp_path):
     path = tmp_path / "example.py"
     path.write_text(block, "utf-8")  # a file, because an optimizer is read from its source
     runpy.run_path(str(path))
-    printed = capsys.readouterr().out.splitlines()
-    said = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+    printed = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    said = below.splitlines() or re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
     assert said and printed == said

@@ -5,10 +5,10 @@ import pytest
 from applications import applications, call, cast
 
 import autograd_core as ag
-from autograd_core.compiler.emit import in_rows
 from autograd_core.compiler.memory import Block, plan
 from autograd_core.compiler.native import Segment, lowers
 from autograd_core.compiler.record import Apply, Trace
+from autograd_core.compiler.running import in_rows
 from autograd_core.modes import traced
 
 # Operations that run one by one inside a program, and why.

@@ -262,6 +262,17 @@ def test_rows_at_places_are_copied_in_loops_of_their_own():
     assert text.index("i0 in") < position < text.index("i1 in")  # read once for each row
 
 
+def test_many_elements_are_moved_by_several_threads():
+    x, places = RNG.normal(size=(300, 500)), RNG.integers(0, 300, 400)
+
+    def moved(x, places):
+        out = ag.take(x, places, axis=0)
+        named = {"shape": x.shape, "axis": 0, "mode": "raise"}
+        return out, ag.OPS["take_pull"](ag.floor(out), places, **named), out[:, [3, 1, 1, 4]]
+
+    compiled(moved, x, places, dtype="float64")
+
+
 def test_even_positions_need_no_table():
     trace, wanted = traces(lambda x: x[[3, 1]] * 2.0, X)
     text = Segment(trace.steps, {trace.value(wanted[0]._value)}, "float64").source

@@ -58,7 +58,7 @@ def given_up(function, good, bad):
     trace, values, _ = recording((function, good))
     segment = Segment(trace.steps, set(values), "float64")
     arena = segment.arena()
-    status = segment.compile()(bad, arena.table)
+    status = segment.functions[0].call(bad, arena.table)
     return segment.reasons[status - 1] if status else None
 
 
@@ -99,17 +99,17 @@ def fits(shape, how):
     return how != "a block" or shape[-2] == 2
 
 
-@pytest.mark.parametrize("how_x", LAYOUTS)
-def test_products_of_every_layout(how_x):
-    dtype = DTYPES[len(how_x) % 2]
+@pytest.mark.parametrize("number", range(len(LAYOUTS)))
+def test_products_of_every_layout(number):
+    dtype, names = DTYPES[number % 2], list(LAYOUTS)
+    how_x, how_y = names[number], names[number - 1]
     pairs = [*SHAPES, ((2, 4), (4, 3)), ((5, 2, 2), (2, 2)), ((3, 2), (2, 2))]
     check(*(
         (
-            lambda x, y, how_y=how_y: LAYOUTS[how_x](x) @ LAYOUTS[how_y](y),
+            lambda x, y: LAYOUTS[how_x](x) @ LAYOUTS[how_y](y),
             laid_out(of_x, how_x, dtype),
             laid_out(of_y, how_y, dtype),
         )
-        for how_y in LAYOUTS
         for of_x, of_y in pairs
         if fits(of_x, how_x) and fits(of_y, how_y)
     ))  # fmt: skip
@@ -175,12 +175,8 @@ def test_labelled_axes(dtype):
         ("ab,ab->ba", (3, 2), (3, 2)),
         ("i,i", (2000,), (2000,)),
     ):
-        for view in (lambda x: x), (lambda x: x[..., ::-1]):
-            x, y = normal(*of_x, dtype=dtype), normal(*of_y, dtype=dtype)
-            cases.append((
-                lambda x, y, s=subscripts, v=view: ag.einsum(s, v(x), v(ag.flip(y, axis=0))),
-                *(x, y),
-            ))  # fmt: skip
+        x, y = normal(*of_x, dtype=dtype), normal(*of_y, dtype=dtype)
+        cases.append((lambda x, y, s=subscripts: ag.einsum(s, x, y[::-1]), x, y))
     check(*cases, factor=4)
 
 
@@ -197,14 +193,12 @@ def definite(*shape):
 
 
 def check_both(*cases):
-    """Check in both types, as given and with the first array's matrices transposed."""
-    for dtype in DTYPES:
-        cast = [(f, *(x.astype(dtype) for x in arrays)) for f, *arrays in cases]
-        turned = [
-            (lambda a, *b, f=f: f(ag.matrix_transpose(a), *b), *(x.copy() for x in arrays))
-            for f, *arrays in cast
-        ]
-        check(*cast, *turned, factor=16)
+    """Check in both types; in one of them, the first array's matrices lie by columns."""
+    check(*cases, factor=16)
+    check(*(
+        (lambda a, *b, f=f: f(ag.matrix_transpose(a), *b), *(x.astype("float32") for x in arrays))
+        for f, *arrays in cases
+    ), factor=16)  # fmt: skip
 
 
 @needs_lapack
@@ -241,33 +235,29 @@ def test_second_derivatives_of_determinants():
 @needs_lapack
 def test_decompositions_of_symmetric_matrices():
     names = "cholesky", "eigh_packed", "eigh_values", "eigvalsh"
-    shapes = (2, 2, 3, 3), (1, 1), (40, 40)
+    shapes = (2, 2, 3, 3), (40, 40)
     cases = [(OPS[name], definite(*shape)) for name in names for shape in shapes]
     check_both(*cases, (lambda a: linalg.cholesky(a, upper=True), definite(2, 3, 3)))
 
 
 @needs_lapack
-def test_decompositions():
+@pytest.mark.parametrize("shape", [(2, 2, 3, 4), (3, 1), (40, 30)])
+def test_decompositions(shape):
     names = "svd_packed", "svd_values", "svdvals", "qr_packed", "pinv"
-    shapes = (2, 2, 3, 4), (4, 3), (1, 1), (1, 3), (3, 1), (40, 30)
-    cases = [(OPS[name], normal(*shape)) for name in names for shape in shapes]
-    thin = [
-        (lambda a: OPS["svd_packed"](a, full_matrices=False), normal(*shape)) for shape in shapes
-    ]
-    check_both(*cases, *thin)
+    cases = [(OPS[name], normal(*shape)) for name in names]
+    check_both(*cases, (lambda a: OPS["svd_packed"](a, full_matrices=False), normal(*shape)))
 
 
 @needs_lapack
 def test_ranks():
     flat = normal(5, 2) @ normal(2, 4)
-    check_both(*(
-        (lambda a, o=options: linalg.matrix_rank(a, **o), array.copy())
-        for options in ({}, {"tol": 1e3}, {"rtol": 0.9}, {"tol": 0}, {"rtol": 1e-3})
-        for array in (flat, normal(2, 3, 4, 3), np.zeros((3, 3)))
-    ), *(
-        (lambda a, o=options: linalg.pinv(a, **o), flat.copy())
-        for options in ({"rcond": 1e-6}, {"rtol": 1e-5}, {"rcond": 0.9})
-    ))  # fmt: skip
+    ranks = [({}, flat), ({}, np.zeros((3, 3)))]
+    ranks += [(o, normal(2, 4, 3)) for o in ({"tol": 1.5}, {"rtol": 0.9}, {"tol": 0})]
+    relative = {"rcond": 1e-6}, {"rtol": 1e-5}, {"rcond": 0.9}
+    check_both(
+        *((lambda a, o=options: linalg.matrix_rank(a, **o), x.copy()) for options, x in ranks),
+        *((lambda a, o=options: linalg.pinv(a, **o), flat.copy()) for options in relative),
+    )
     assert refused(lambda a: linalg.matrix_rank(a), normal(3))
     assert refused(lambda a: linalg.matrix_rank(a, tol=np.ones(2)), normal(2, 3, 3))
     assert refused(lambda a: linalg.pinv(a, hermitian=True), definite(3, 3))
@@ -277,11 +267,10 @@ def test_ranks():
 @needs_lapack
 def test_exponentials():
     cases = [(linalg.expm, np.full((2, 2), np.nan))]
-    for a in (normal(2, 2, 3, 3), 30 * normal(3, 3), np.zeros((2, 2)), np.array([[0.5]])):
+    for a in (normal(2, 2, 3, 3), 30 * normal(3, 3), np.zeros((1, 1))):
         cases.append((linalg.expm, a - 2 * np.abs(a).max() * np.eye(a.shape[-1])))
-        cases.append((linalg.expm, a / 10))
-        directions = (size * normal(*a.shape) for size in (0.0, 1.0, 1e30))
-        cases += [(OPS["expm_pull"], ct, a / 10) for ct in directions]
+    for size in (0.0, 1e30):
+        cases.append((OPS["expm_pull"], size * normal(2, 3, 3), normal(2, 3, 3)))
     check_both(*cases)
 
 

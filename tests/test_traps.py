@@ -543,3 +543,22 @@ def test_some_composites(name):
         check(lambda x: function("i,i->", x, x), VECTORS)
     else:
         check(lambda x: function(x), VECTORS)
+
+
+def test_what_fails_after_an_update_does_not_repeat_it():
+    w = ag.tensor(np.ones(4), requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.5)
+
+    @ag.compile
+    def step(x, places):
+        optimizer.zero_grad()
+        ag.sum(w * x).backward()
+        optimizer.step()
+        return ag.sum(ag.OPS["take"](x, places, axis=0) * 2.0)
+
+    for i in range(6):
+        step(np.ones(4) + i, np.array([0, 3]))
+    before = w.numpy().copy()
+    with pytest.raises(IndexError):
+        step(np.ones(4), np.array([0, 4]))
+    np.testing.assert_array_equal(w.numpy(), before - 0.5)

@@ -1,4 +1,8 @@
-"""Arena: the workspace of a native segment, and the table of addresses that it reads."""
+"""Arena: the workspace of a native segment, and the table of addresses that it reads.
+
+The table begins with the address of the workspace; then come the arrays outside, the arrays of the
+call (the machine code enters them itself), and what `assembly.CONTROL` says of many steps.
+"""
 
 from __future__ import annotations
 

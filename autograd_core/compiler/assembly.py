@@ -34,6 +34,7 @@ from .record import Value
 __all__ = ["CONTROL", "Assembly", "Function"]
 
 BADLY_SHAPED = -1
+PIECE = 150  # lines of a function that is cut from longer text
 ALL = 1 << 40  # elements of an array that is as long as its owner knows
 # What the table says of many steps: how many (0 for one), the rows of each, the settings of each
 # if they change, and where the numbers among the results go; then where the larger arrays are.
@@ -123,9 +124,9 @@ class Assembly:
             found.append(Function(call, part.extent, part.grain))
         return found
 
-    def _used(self, part: Part) -> list[str]:
-        """Return the names of the buffers that a part works on."""
-        words = set(re.findall(r"\w+", " ".join(part.lines)))
+    def _used(self, lines: Sequence[str]) -> list[str]:
+        """Return the names of the buffers that lines work on."""
+        words = set(re.findall(r"\w+", " ".join(lines)))
         return [name for name in self._buffers if name in words]
 
     def _rounds(self, part: Part) -> list[str]:
@@ -133,9 +134,21 @@ class Assembly:
 
     def _part(self, i: int) -> str:
         part = self.parts[i]
-        names = ", ".join([*self._used(part), *self._rounds(part)])
-        lines = "\n    ".join([*part.lines, "return int(0)"])
-        return f"@inline\ndef part{i}({names}):\n    {lines}\n"
+        pieces = _pieces(part)
+        if len(pieces) == 1:
+            return self._function(f"part{i}", part.lines, self._rounds(part))
+        functions, lines = [], []
+        for k, piece in enumerate(pieces):
+            name = f"part{i}_{k}"
+            functions.append(self._function(name, piece))
+            lines.append(f"status = {name}({', '.join(self._used(piece))})")
+            lines += ["if status != int(0):", "    return status"]
+        return "\n".join([*functions, self._function(f"part{i}", lines)])
+
+    def _function(self, name: str, lines: Sequence[str], more: Sequence[str] = ()) -> str:
+        names = ", ".join([*self._used(lines), *more])
+        body = "\n    ".join([*lines, "return int(0)"])
+        return f"@inline\ndef {name}({names}):\n    {body}\n"
 
     def _entry(self, i: int) -> str:
         """Return the text that unpacks the arguments; it is not in the body's types."""
@@ -148,7 +161,7 @@ class Assembly:
             lines += [f"if {' or '.join(checks)}:", f"    return {BADLY_SHAPED}"]
         for slot, value in enumerate(arrays, self.control - len(self.arrays)):
             lines.append(f"table[{slot}] = {value.name}.ctypes.data")
-        given = [*(self._buffers[name] for name in self._used(part)), *self._rounds(part)]
+        given = [*(self._buffers[name] for name in self._used(part.lines)), *self._rounds(part)]
         call = f"part{i}({', '.join(given)})"
         lines += self._repeated(call) if self.repeats else [f"return {call}"]
         body = "\n    ".join(lines)
@@ -182,6 +195,17 @@ class Assembly:
         for i, place in enumerate(self.figures):
             lines.append(f"        {row}{i}] = {self._buffers[place.buffer]}[{place.offset}]")
         return [*lines, "        pass", "return 0"]
+
+
+def _pieces(part: Part) -> list[list[str]]:
+    """Cut long text: Numba takes much longer for one function than for several."""
+    found: list[list[str]] = []
+    begin = 0
+    for end in [*part.cuts, len(part.lines)]:
+        if end - begin >= PIECE or (end == len(part.lines) and (end > begin or not found)):
+            found.append(part.lines[begin:end])
+            begin = end
+    return found
 
 
 def _view(start: str, size: int, dtype: np.dtype[Any]) -> str:

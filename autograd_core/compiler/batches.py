@@ -1,7 +1,7 @@
 """Many calls at once: a native program on one batch of rows after the other.
 
-The machine code gathers the rows of each batch from whole arrays, does the step, notes its
-figures, and goes on, without Python in between.
+The machine code gathers the rows of each batch from whole arrays, does the step, writes down the
+numbers that the function returns (the *figures*), and goes on, without Python in between.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 
 from .arena import Arena
 from .assembly import CONTROL
-from .emit import in_rows
 from .layout import address
 from .program import Program
+from .running import in_rows
 
 __all__ = ["Batches", "fits"]
 

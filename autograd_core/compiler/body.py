@@ -24,11 +24,15 @@ GRAIN = 1 << 15  # elements that one of them takes at a time
 
 
 class Part(NamedTuple):
-    """Lines that run at once; those of a loop of `extent` rounds that threads share if not 0."""
+    """Lines that run at once; those of a loop of `extent` rounds that threads share if not 0.
+
+    Where no name is alive, before the lines `cuts`, they can be cut.
+    """
 
     lines: list[str]
     extent: int = 0
     grain: int = 0
+    cuts: Sequence[int] = ()
 
 
 class Body:
@@ -45,6 +49,11 @@ class Body:
     offsets : sequence of int, optional
         Where the blocks of the workspace lie, in bytes. Without, one after the other: a
         rehearsal, after which `blocks` tells how long each is needed.
+    rehearsed : sequence of Block, optional
+        The blocks after a rehearsal: in another one, results take the place of operands that
+        nobody needs any more.
+    sharing : bool
+        Whether threads share loops.
     """
 
     def __init__(
@@ -53,20 +62,28 @@ class Body:
         outside: Mapping[Value, Place],
         kept: Collection[Value],
         offsets: Sequence[int] | None = None,
+        rehearsed: Sequence[Block] = (),
+        sharing: bool = True,
     ) -> None:
         self.dtype = dtype
         self.kept = kept
         self.parts = [Part([])]
         self.definitions: dict[str, None] = {}  # in the text's own types
         self.functions: dict[str, None] = {}  # written for any float type
-        self.reasons: list[str] = []  # why a run may be given up
+        self.reasons: dict[str, int] = {}  # why a run may be given up, and what it returns
         self.blocks: list[Block] = []
         self.arrays: dict[str, np.ndarray] = {}  # that are neither values nor workspace
         self.scalars: dict[tuple[str, str], tuple[str, str]] = {}  # of updates: cell and name
         self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
         self.settings: dict[str, np.ndarray] = {}  # of optimizers, by the arrays' names
-        self.now = 0
+        self.now = -1
+        self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
+        self.sharing = sharing
         self._offsets = offsets
+        self._rehearsed = rehearsed
+        self._begins: list[int] = []  # of the blocks
+        self._given: set[int] = set()  # blocks that have a successor in their place
+        self._names: dict[int, str] = {}  # of the arrays
         self._total = 0
         self._places = dict(outside)
 
@@ -77,7 +94,13 @@ class Body:
 
     @lines.setter
     def lines(self, lines: list[str]) -> None:
-        self.parts[-1].lines[:] = lines
+        if lines is not self.lines:  # as it is after +=
+            self.lines[:] = lines
+
+    def unit(self) -> None:
+        """Begin a unit: all that a moment of the memory plan is for."""
+        self.marks.append((len(self.parts) - 1, len(self.lines), len(self.blocks)))
+        self.now += 1
 
     # ---------------------------------------------------------------------------- memory
 
@@ -86,7 +109,11 @@ class Body:
         place = self._places[value]
         if place.block >= 0:
             block = self.blocks[place.block]
+            block.uses = block.uses + 1 if block.last == self.now else 1
             block.last = max(block.last, self.now)
+            if block.root >= 0:
+                root = self.blocks[block.root]
+                root.last = max(root.last, self.now)
         return place
 
     def bind(self, value: Value, place: Place) -> None:
@@ -95,23 +122,59 @@ class Body:
         if value in self.kept:
             self.copy(place, value.shape, self.allot(value))
 
-    def allot(self, value: Value) -> Place:
-        """Give a result memory, in row order."""
-        place = self._places[value] = self.scratch(value.shape, value.dtype)
+    def allot(self, value: Value, over: Sequence[Place] = ()) -> Place:
+        """Give a result memory, in row order: that of one of the places, if nobody needs it.
+
+        The places are those of operands that are read element by element as the result is written.
+        """
+        place = self._places[value] = self.scratch(value.shape, value.dtype, over)
         if value in self.kept:
-            self.blocks[place.block].last = math.inf
+            block = self.blocks[place.block]
+            root = block if block.root < 0 else self.blocks[block.root]
+            block.last = root.last = math.inf
         return place
 
-    def scratch(self, shape: Sequence[int], dtype: Any = None) -> Place:
+    def scratch(
+        self, shape: Sequence[int], dtype: Any = None, over: Sequence[Place] = ()
+    ) -> Place:
         """Return memory for this step alone, in row order."""
         dtype = np.dtype(self.dtype if dtype is None else dtype)
         self.dtypes.add(dtype)
         size = rounded(math.prod(shape) * dtype.itemsize)
         number = len(self.blocks)
-        begin = self._total if self._offsets is None else self._offsets[number]
-        self._total += size
-        self.blocks.append(Block(size, self.now, self.now))
-        return Place(f"work_{dtype.name}", begin // dtype.itemsize, contiguous(shape), number)
+        place = Place(f"work_{dtype.name}", 0, contiguous(shape), number)
+        root = self._free_root(place, size, over)
+        if self._offsets is not None:
+            begin = self._offsets[number]
+        else:
+            begin = self._total if root < 0 else self._begins[root]
+        self._total += size if root < 0 else 0
+        self._begins.append(begin)
+        self.blocks.append(Block(size, self.now, self.now, root=root))
+        return place._replace(offset=begin // dtype.itemsize)
+
+    def _free_root(self, target: Place, size: int, over: Sequence[Place]) -> int:
+        """Return the block that was first where a result can overwrite an operand; or -1."""
+        for place in over if self._rehearsed else ():
+            known = self._rehearsed[place.block] if place.block >= 0 else None
+            alike = place.buffer == target.buffer and place.strides == target.strides
+            if not known or not alike or known.size != size:
+                continue
+            begins = (
+                place.offset * np.dtype(place.buffer[5:]).itemsize == self._begins[place.block]
+            )
+            if begins and self._is_read_last(known, place.block):
+                self._given.add(place.block)
+                root = self.blocks[place.block].root
+                root = place.block if root < 0 else root
+                self.blocks[root].last = max(self.blocks[root].last, self.now)
+                return root
+        return -1
+
+    def _is_read_last(self, known: Block, number: int) -> bool:
+        """Whether a block is read once in this unit, and then never."""
+        older = known.first < self.now == known.last
+        return older and known.uses == 1 and number not in self._given
 
     def rows(self, value: Value) -> Place:
         """Return a place where a value lies in row order, copying it there if need be."""
@@ -124,10 +187,7 @@ class Body:
 
     def outside(self, array: np.ndarray) -> str:
         """Return the name of an array that is no value."""
-        for name, known in self.arrays.items():
-            if known is array:
-                return name
-        name = f"a{len(self.arrays)}"
+        name = self._names.setdefault(id(array), f"a{len(self.arrays)}")
         self.arrays[name] = array
         return name
 
@@ -150,7 +210,7 @@ class Body:
 
     def shared(self, sizes: Sequence[int], body: Iterable[str], elements: int) -> None:
         """Write loops; one over many elements is a part of its own, which threads share."""
-        if elements < PARALLEL or not sizes or sizes[0] == 1:
+        if not self.sharing or elements < PARALLEL or not sizes or sizes[0] == 1:
             self.nest(sizes, body)
             return
         grain = max(1, GRAIN * sizes[0] // elements)
@@ -174,5 +234,5 @@ class Body:
 
     def give_up(self, condition: str, reason: str) -> None:
         """Write that a run ends where a condition holds."""
-        self.reasons.append(reason)
-        self.lines += [f"if {condition}:", f"    return int({len(self.reasons)})"]
+        self.reasons.setdefault(reason, len(self.reasons) + 1)
+        self.lines += [f"if {condition}:", f"    return int({self.reasons[reason]})"]

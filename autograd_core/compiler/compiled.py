@@ -12,6 +12,7 @@ import functools
 import itertools
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ from ..modes import current
 from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
-from .emit import Stale
 from .environment import Surroundings, leads_on
 from .kind import Kind
 from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, array_of, constant, is_array
 from .report import report
+from .running import Stale
 
 __all__ = ["Compiled", "compile"]
 
@@ -52,8 +53,8 @@ def compile(
     audit : bool
         Whether to record the calls 3, 10, 100, 1000, ... again and compare.
     native : bool
-        Whether to make machine code of elementwise operations, sums and matrix products. Else a
-        program calls the same functions of NumPy as without it, one by one.
+        Whether to make machine code of all that has some. Else a program calls the same functions
+        of NumPy as without it, one by one.
     wait : bool
         Whether the second call waits until the program is made. Else that happens in the
         background, and calls run as without `compile` until it is; before it takes over, what it
@@ -88,7 +89,7 @@ def compile(
     ...     value, gradient = norm(np.array(x))
     >>> value
     np.float64(13.0)
-    >>> print(norm.explain())
+    >>> print(norm.explain())  # doctest: +ELLIPSIS
     1 kind of call
       float64(2,): a program of 7 steps, run 1 time
         ...
@@ -99,7 +100,15 @@ def compile(
 
 
 class Compiled:
-    """A function that `compile` has taken on; see there."""
+    """A function with its programs; `compile` makes it.
+
+    Attributes
+    ----------
+    function : callable
+        The function itself.
+    programs : list of Program
+        The programs there are, one for each kind of call; each has `steps`, `source`, `segments`.
+    """
 
     def __init__(
         self,
@@ -115,7 +124,8 @@ class Compiled:
         self.wait = wait
         self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
-        self._surroundings = {(): Surroundings(function)}  # by the objects among the arguments
+        # By the objects among the arguments.
+        self._surroundings: dict[tuple[int, ...], Surroundings] = {(): Surroundings(function)}
         self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
         self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
@@ -137,6 +147,20 @@ class Compiled:
             self.strangers += 1
             foreign = _is_foreign(leaves)
             return self.function(*args, **kwargs) if foreign else self._plainly(leaves, build)
+        pure = kind.program is not None and kind.program.is_pure
+        with nullcontext() if pure else kind.lock:
+            return self._learned(kind, due, leaves, build, args, kwargs)
+
+    def _learned(
+        self,
+        kind: Kind,
+        due: bool,
+        leaves: list[Any],
+        build: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Call the function by what is known of calls of a kind."""
         if kind.program is not None and not due:
             try:
                 return self._run(kind, leaves, args, kwargs)
@@ -246,7 +270,7 @@ class Compiled:
         -------
         int
             How many calls were done. The next batch has to be passed to the function itself: there
-            is no program yet, a recording is due, or it was given up.
+            is no program yet, a recording is due, or the program was given up.
         ndarray of float64, shape (calls, outputs)
             The numbers that the function returned.
         """

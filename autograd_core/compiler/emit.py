@@ -24,86 +24,18 @@ call of its forward function on arrays.
 from __future__ import annotations
 
 import itertools
-import math
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..guard import wrote, wrote_all
-from ..kernels.threads import parallel
-from ..tape import clock
 from ..tensor import Tensor
 from .arena import Arena
-from .compare import alike
 from .native import Segment
-from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Guard, Host, Overwrite, Step, Update, Value
+from .statements import Text, captured, place_of, statement, valid
 
-__all__ = ["Emission", "Stale"]
-
-
-class Stale(Exception):  # noqa: N818
-    """What was recorded does not hold for this call; nothing has been changed.
-
-    `lasting` says whether it will not hold for the calls to come either.
-    """
-
-    def __init__(self, reason: str, lasting: bool = False) -> None:
-        super().__init__(reason)
-        self.lasting = lasting
-
-
-def in_rows(array: np.ndarray) -> np.ndarray:
-    """Return an array in row order."""
-    return array if array.flags.c_contiguous else array.copy()
-
-
-def own(array: np.ndarray) -> np.ndarray:
-    """Return an array of which nobody else can see the memory."""
-    private = array.base is None and array.flags.writeable
-    return array if private else array.copy()
-
-
-def rebind(arena: Arena, arrays: Sequence[np.ndarray]) -> None:
-    """Take other captured arrays, or give up the run."""
-    if not arena.rebind(arrays):
-        raise Stale("a captured array has another shape, dtype or layout now", lasting=True)
-
-
-class _Text:
-    """The lines of the function, and the objects that they name."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.scope: dict[str, Any] = {
-            "Stale": Stale,
-            "alike": alike,
-            "clock": clock,
-            "in_rows": in_rows,
-            "isfinite": math.isfinite,
-            "own": own,
-            "parallel": parallel,
-            "rebind": rebind,
-            "vdot": np.vdot,
-            "wrote": wrote,
-            "wrote_all": wrote_all,
-        }
-        self._names: dict[tuple[str, int], str] = {}
-
-    def named(self, kind: str, thing: Any) -> str:
-        """Return the name of an object from outside; the same object has one name."""
-        key = kind, id(thing)
-        if key not in self._names:
-            self._names[key] = f"{kind}{len(self._names)}"
-            self.scope[self._names[key]] = thing
-        return self._names[key]
-
-    def operand(self, x: Any) -> str:
-        """Return the text of a value or number."""
-        if isinstance(x, Value):
-            return x.name
-        plain = type(x) in (int, bool) or (type(x) is float and math.isfinite(x))
-        return repr(x) if plain else self.named("number", x)
+__all__ = ["Emission"]
 
 
 class Emission:
@@ -114,6 +46,8 @@ class Emission:
     source : str
         The text of ``run(*inputs)``.
     run : callable
+    leaving : list of str
+        The names of the outputs in the text.
     """
 
     def __init__(
@@ -129,7 +63,7 @@ class Emission:
         self.parts = parts
         self.outputs = outputs
         self.gradients = gradients
-        self.text = _Text()
+        self.text = Text()
         lines = [*self.lines(), f"return ({''.join(f'{x}, ' for x in self.leaving)})"]
         header = f"def run({', '.join(value.name for value in inputs)}):"
         self.source = "\n    ".join([header, *lines]) + "\n"
@@ -145,7 +79,7 @@ class Emission:
         results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
         native, alone = self.segments, self._alone(results)
         own = [value for value in self.captured if value in alone]
-        lines = [line for value in own for line in _captured(value, text)]
+        lines = [line for value in own for line in captured(value, text)]
         lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
         for segment in native:  # before anything is changed, and as it was found
             lines += [*_validated(segment, text), *_ready(segment, text)]
@@ -161,7 +95,7 @@ class Emission:
         for name, value in zip(self.leaving, self.outputs, strict=True):
             lines.append(f"{name} = {leaving.own(value)}")
         lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
-        return lines
+        return _without_unread(lines)
 
     def stages(self) -> tuple[Callable[[], Arena], Callable[[Arena], None]]:
         """Return what a program that is one segment does before and after its machine code runs.
@@ -203,8 +137,8 @@ def _changes_nothing(part: Step | Segment) -> bool:
     return not any(isinstance(step, Host | Update | Overwrite) for step in steps)
 
 
-def _part(part: Step | Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
-    return _segment(part, text, trusted) if isinstance(part, Segment) else _step(part, text)
+def _part(part: Step | Segment, text: Text, trusted: Collection[Value]) -> list[str]:
+    return _segment(part, text, trusted) if isinstance(part, Segment) else statement(part, text)
 
 
 def _tried(lines: Sequence[str]) -> list[str]:
@@ -220,25 +154,23 @@ def _tried(lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _arena(segment: Segment, text: _Text) -> str:
+def _arena(segment: Segment, text: Text) -> str:
     return text.named("a", segment)
 
 
-def _validated(segment: Segment, text: _Text) -> list[str]:
+def _validated(segment: Segment, text: Text) -> list[str]:
     """Write the checks that updates are still those that became machine code."""
     hosts = [step for step in segment.steps if isinstance(step, Host)]
-    return [line for step in hosts for line in _valid(step, text)]
+    return [line for step in hosts for line in valid(step, text)]
 
 
-def _valid(step: Host, text: _Text) -> list[str]:
-    reason = f"the update at {step.line} is another one now"
-    return [
-        f"if not {text.named('valid', step.valid)}():",
-        f"    raise Stale({reason!r}, lasting=True)",
-    ]
+def _without_unread(lines: Sequence[str]) -> list[str]:
+    """Leave out names for results that no other line has."""
+    counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
+    return [x for x in lines if ".views[" not in x or counts[x.partition(" = ")[0]] > 1]
 
 
-def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[str]:
+def _segment(segment: Segment, text: Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     arena = _arena(segment, text)
     lines: list[str] = []
@@ -255,13 +187,18 @@ def _segment(segment: Segment, text: _Text, trusted: Collection[Value]) -> list[
     return lines + _written(segment, text)
 
 
-def _ready(segment: Segment, text: _Text) -> list[str]:
+def _ready(segment: Segment, text: Text) -> list[str]:
     """Write how a segment gets an arena that knows where everything is."""
     arena = _arena(segment, text)
     pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
     # Another thread may take the last one between a look and a pop.
-    lines = ["try:", f"    {arena} = {pool}.pop()", "except IndexError:", f"    {arena} = {make}()"]
-    found = [_found(value, text) for value in segment.captured]
+    lines = [
+        "try:",
+        f"    {arena} = {pool}.pop()",
+        "except IndexError:",
+        f"    {arena} = {make}()",
+    ]
+    found = [place_of(value, text) for value in segment.captured]
     moved = [
         f"{array} is not {arena}.held[{i}]"
         for i, array in enumerate(found)
@@ -274,15 +211,15 @@ def _ready(segment: Segment, text: _Text) -> list[str]:
     return lines
 
 
-def _written(segment: Segment, text: _Text) -> list[str]:
+def _written(segment: Segment, text: Text) -> list[str]:
     """Write that parameters were written, and names for the results."""
     arena = _arena(segment, text)
     lines = [f"wrote_all({arena}.stamp, next(clock))"] if segment.written else []
-    names = "".join(f"{value.name}, " for value in segment.results)
-    return [*lines, f"{names[:-1]} = {arena}.views"] if names else lines
+    views = (f"{value.name} = {arena}.views[{i}]" for i, value in enumerate(segment.results))
+    return [*lines, *views]
 
 
-def _same_nodes(tensors: Sequence[Tensor], text: _Text) -> list[str]:
+def _same_nodes(tensors: Sequence[Tensor], text: Text) -> list[str]:
     """Write the check that leaves are the same: that none was frozen or thawed."""
     tests = []
     for tensor in tensors:
@@ -308,7 +245,7 @@ class _Results:
         private = value in self.made and self._leaves_once(value)
         return f"own({value.name})" if private else f"{value.name}.copy()"
 
-    def gradient(self, value: Value | None, text: _Text) -> str:
+    def gradient(self, value: Value | None, text: Text) -> str:
         """Return the text of a leaf's gradient: lent, if it lies in an arena."""
         if value is None:
             return "None"
@@ -320,86 +257,3 @@ class _Results:
 
     def _leaves_once(self, value: Value) -> bool:
         return self.results.count(value) == 1
-
-
-def _step(step: Step, text: _Text) -> list[str]:
-    return WRITERS[type(step)](step, text)
-
-
-def _captured(value: Value, text: _Text) -> list[str]:
-    """Write how a captured array is found; of another shape it would mean another program."""
-    name, shape, dtype = value.name, value.shape, text.named("dtype", value.dtype)
-    reason = f"a captured array of shape {shape} has another shape, dtype or layout now"
-    return [
-        f"{name} = {_found(value, text)}",
-        f"if {name}.shape != {shape} or {name}.dtype != {dtype}:",
-        f"    raise Stale({reason!r}, lasting=True)",
-    ]
-
-
-def _found(value: Value, text: _Text) -> str:
-    """Return where a captured array is found."""
-    holder = value.holder
-    if isinstance(holder, np.ndarray):
-        return text.named("array", holder)
-    name = text.named("holder", holder)
-    return f"{name}._value" if isinstance(holder, Tensor) else f"{name}.grad"
-
-
-def _apply(step: Apply, text: _Text) -> list[str]:
-    operands = [text.operand(x) for x in step.parts]
-    options = [f"{name}={text.operand(x)}" for name, x in step.attributes.items()]
-    function = text.named(f"{step.op.name}_", step.op.compute)
-    call = f"{function}({', '.join([*operands, *options])})"
-    return [f"{step.result.name} = {call}"]
-
-
-def _draw(step: Draw, text: _Text) -> list[str]:
-    result, draw = step.result, text.named("draw", step.rng.random)
-    return [f"{result.name} = {draw}({result.shape}, {text.named('dtype', result.dtype)})"]
-
-
-def _guard(step: Guard, text: _Text) -> list[str]:
-    seen = text.named("seen", step.content)
-    reason = f"what the host read at {step.line} is another value now"
-    return [f"if not alike({step.parts[0].name}, {seen}):", f"    raise Stale({reason!r})"]
-
-
-def _finite(step: Finite, text: _Text) -> list[str]:
-    names = [value.name for value in step.parts]
-    tests = " and ".join(f"isfinite(vdot({name}, {name}))" for name in names) or "True"
-    return [f"if not ({tests}):", f"    raise Stale('a gradient at {step.line} is not finite')"]
-
-
-def _host(step: Host, text: _Text) -> list[str]:
-    function = text.named("numbers", step.function)
-    return [*_valid(step, text), f"{_numbers(step, text)} = {function}()"]
-
-
-def _numbers(step: Host, text: _Text) -> str:
-    return text.named("of_step", step)
-
-
-def _update(step: Update, text: _Text) -> list[str]:
-    operands = ", ".join(text.operand(x) for x in step.parts)
-    if step.source is None:
-        numbers = text.named("options", step.attributes)
-    else:
-        numbers = f"{_numbers(step.source[0], text)}[{step.source[1]}]"
-    marks = [f"wrote({step.parts[i].name}, next(clock))" for i in step.written]
-    return [f"{text.named('update', step.function)}({operands}, **{numbers})", *marks]
-
-
-def _overwrite(step: Overwrite, text: _Text) -> list[str]:
-    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[0].name})"]
-
-
-WRITERS: dict[type[Step], Callable[[Any, _Text], list[str]]] = {
-    Apply: _apply,
-    Draw: _draw,
-    Guard: _guard,
-    Finite: _finite,
-    Host: _host,
-    Update: _update,
-    Overwrite: _overwrite,
-}

@@ -116,6 +116,7 @@ class _Search:
         self.looks: list[Callable[[], list[Any]]] = []
         self.tests: list[list[Test]] = []
         self._seen: set[int] = set()
+        self._kinds: set[type] = set()  # whose methods are tested
 
     def enter(self, x: Any, depth: int) -> None:
         """Add what an object is, with all that is reached from it."""
@@ -159,7 +160,11 @@ class _Search:
         if not hasattr(x, "__dict__") or type(x).__module__ in ("builtins", "types", "functools"):
             return []  # immutable
         kind = type(x)
-        methods = {n: getattr(kind, n, None) for n in (*sorted(self.names), "forward", "__call__")}
+        if kind in self._kinds:
+            return _tests_of_dict(vars(x))
+        self._kinds.add(kind)
+        names = ["forward"] if _is_library(kind.__module__) else sorted(self.names)
+        methods = {n: getattr(kind, n, None) for n in (*names, "__call__")}
         own = [(n, f) for n, f in methods.items() if isinstance(f, FunctionType)]
         return [
             *_tests_of_dict(vars(x)),
@@ -181,7 +186,7 @@ class _Search:
 
 
 def leads_on(x: Any) -> bool:
-    """Whether an argument is an object of which more than itself may count: a model, a function."""
+    """Whether more than itself may count of an argument, as of a model or a function."""
     return not isinstance(x, VALUES + OPAQUE)
 
 

@@ -1,8 +1,13 @@
-"""Kind: the calls that one program can take, and what was learned from those recorded."""
+"""Kind: the calls that one program can take, and what was learned from those recorded.
+
+A kind goes from *recorded once* to a program, or becomes hopeless: then the function runs as it
+always did. A run that finds something changed for good (`Stale.lasting`) sends it back to start.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,10 +17,10 @@ import numpy as np
 from .background import Job
 from .batches import Batches
 from .compare import fresh
-from .emit import Stale
 from .program import Program
 from .quick import Quick, quick
 from .recorded import Recording
+from .running import Stale
 
 __all__ = ["Kind"]
 
@@ -42,6 +47,7 @@ class Kind:
         self.floats = floats
         self.runs = 0  # calls that the program took
         self.others = 0
+        self.lock = threading.RLock()  # held by calls that change something
         self.limit = 0.0  # the number of runs before which a recording is due
         self.quick: Quick | None = None
         self.quick_ways = 0  # that were made

@@ -51,13 +51,15 @@ def loop(
     kept = [value for value in inside if needed(value)]
     read = [x for step in group for x in step.reads]
     outer = [x for x in dict.fromkeys(read) if x not in inside]
+    makers = {step.result: step for step in group}
     shape = group[0].result.shape
     places: dict[Value, Place] = {}
     strides: Strides = {}
     for value in outer:
         places[value], strides[value] = body.read(value, shape)
     for value in kept:
-        places[value] = body.allot(value)
+        own = [x for x in makers[value].reads if x in places and x.shape == shape]
+        places[value] = body.allot(value, [places[x] for x in own])
         strides[value] = places[value].strides
     writer = _Loop(body, group, outer, kept, places)
     if sums:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,17 @@ LINE = 64  # bytes of a cache line; blocks begin at one
 
 @dataclass(slots=True)
 class Block:
-    """Bytes that are in use from one moment to another, both included."""
+    """Bytes that are in use from one moment to another, both included.
+
+    `uses` counts the reads at the last moment. A block in the place of one that nobody needs any
+    more has its number as `root`; the other's last moment is then that of both.
+    """
 
     size: int
     first: int
     last: float
+    uses: int = 0
+    root: int = -1
 
 
 def rounded(size: int) -> int:
@@ -36,34 +43,54 @@ def plan(blocks: Sequence[Block]) -> tuple[list[int], int]:
     """
     offsets: list[int] = []
     living: list[tuple[float, int, int]] = []
-    gaps: dict[int, int] = {}  # where free room begins: where it ends
-    end = 0
+    room = _Room()
     for block in blocks:
         while living and living[0][0] < block.first:
             _, begin, size = heapq.heappop(living)
-            _free(gaps, begin, begin + size)
-        fitting = [(e - b, b) for b, e in gaps.items() if e - b >= block.size]
-        begin = min(fitting)[1] if fitting else _at_the_end(gaps, end)
-        _take(gaps, begin, begin + block.size)
-        end = max(end, begin + block.size)
+            room.free(begin, begin + size)
+        begin = room.take(block.size)
         offsets.append(begin)
         heapq.heappush(living, (block.last, begin, block.size))
-    return offsets, end
+    return offsets, room.end
 
 
-def _at_the_end(gaps: dict[int, int], end: int) -> int:
-    """Return where a block begins that the gaps cannot hold; the last gap may be its beginning."""
-    return next((begin for begin, stop in gaps.items() if stop == end), end)
+class _Room:
+    """The gaps below `end`, by their sizes, and by where they begin and end."""
 
+    def __init__(self) -> None:
+        self.end = 0
+        self._sizes: list[tuple[int, int]] = []
+        self._stops: dict[int, int] = {}
+        self._starts: dict[int, int] = {}
 
-def _take(gaps: dict[int, int], begin: int, end: int) -> None:
-    stop = gaps.pop(begin, begin)
-    if stop > end:
-        gaps[end] = stop
+    def take(self, size: int) -> int:
+        """Return where room of a size begins, which is no gap any more."""
+        fitting = bisect.bisect_left(self._sizes, (size, 0))
+        if fitting < len(self._sizes):
+            begin = self._sizes[fitting][1]
+        else:  # at the end; the last gap may be the beginning
+            begin = self._starts.get(self.end, self.end)
+        stop = self._remove(begin) if begin in self._stops else begin
+        if stop > begin + size:
+            self._add(begin + size, stop)
+        self.end = max(self.end, begin + size)
+        return begin
 
+    def free(self, begin: int, end: int) -> None:
+        """Add a gap, joined with those that it touches."""
+        if end in self._stops:
+            end = self._remove(end)
+        if begin in self._starts:
+            begin = self._starts[begin]
+            self._remove(begin)
+        self._add(begin, end)
 
-def _free(gaps: dict[int, int], begin: int, end: int) -> None:
-    """Add a gap, joined with those that it touches."""
-    end = gaps.pop(end, end)
-    before = next((b for b, e in gaps.items() if e == begin), None)
-    gaps[begin if before is None else before] = end
+    def _add(self, begin: int, end: int) -> None:
+        self._stops[begin], self._starts[end] = end, begin
+        bisect.insort(self._sizes, (end - begin, begin))
+
+    def _remove(self, begin: int) -> int:
+        end = self._stops.pop(begin)
+        del self._starts[end]
+        del self._sizes[bisect.bisect_left(self._sizes, (end - begin, begin))]
+        return end

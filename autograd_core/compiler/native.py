@@ -4,13 +4,15 @@ A segment works in one float type. Its workspace is one piece of memory, planned
 what lies outside, parameters, state and inputs, is known by address. Elementwise steps of one
 shape share a loop (`fuse`, `loops`), other operations have lowerings (`lowering`).
 
-It returns 0, or why the run is given up: then nothing outside has changed.
+The machine code returns 0, or the number of the reason why the run is given up: then nothing
+outside has changed.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -27,10 +29,14 @@ from .loops import loop
 from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
-from .memory import plan
+from .memory import Block
 from .record import Apply, Step, Update, Value
+from .regions import arrange
+from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 
 __all__ = ["Segment", "lowers", "moves"]
+
+MOST_PARTS = 64  # functions; beyond, threads do not share loops
 
 
 def lowers(step: Step, dtype: str) -> bool:
@@ -85,7 +91,11 @@ class Segment:
     results : list of Value
         What others need, in the workspace.
     written : list of Value
-        Those of them that it overwrites, and that the tape may need.
+        The captured ones that it overwrites, and that the tape may need.
+    figures : list of Value
+        The single numbers among the results, of which `batches` keeps those of every step.
+    reasons : list of str
+        Why a run may be given up.
     pool : list of Arena
         Arenas that no run uses now.
     size : int
@@ -101,9 +111,8 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self._units = units(self.steps, moves)
-        offsets, self.size = plan(self._written(None).blocks)
-        self._body = self._written(offsets)
-        self.reasons = self._body.reasons
+        self._body, self.size = self._planned()
+        self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
         self._outside = list(outside.values())
         places = {v: self._body.place(v) for v in self.results}
@@ -116,16 +125,33 @@ class Segment:
 
     # ----------------------------------------------------------------------------- steps
 
-    def _written(self, offsets: Sequence[int] | None) -> Body:
+    def _planned(self) -> tuple[Body, int]:
+        """Return the text, with what repeats as loops, and the bytes of the workspace."""
+        first = self._written()
+        sharing = len(first.parts) <= MOST_PARTS
+        second = self._written(rehearsed=first.blocks, sharing=sharing)
+        offsets, size = arrange(chain(*_rolled(second, second.blocks)), second.blocks)
+        body = self._written(offsets, sharing=sharing)
+        found = zip(body.parts, _rolled(body, second.blocks), strict=True)
+        body.parts = [p._replace(lines=text(c), cuts=cuts(c)) for p, c in found]
+        return body, size
+
+    def _written(
+        self,
+        offsets: Sequence[int] | None = None,
+        rehearsed: Sequence[Block] = (),
+        sharing: bool = True,
+    ) -> Body:
         """Write the steps; without offsets, to see how long each block is needed."""
         outside = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.arrays}
         for value in self.captured:
             array = content(value)
             strides = tuple(s // array.itemsize for s in array.strides)
             outside[value] = Place(value.name, 0, strides)
-        body = Body(self.dtype, outside, set(self.results), offsets)
+        body = Body(self.dtype, outside, set(self.results), offsets, rehearsed, sharing)
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
+            body.unit()
             group = [s for s in unit if isinstance(s, Apply) and s.op.pointwise]
             sums = [s for s in unit if isinstance(s, Apply) and is_sum(s)] if group else []
             if group:
@@ -139,7 +165,6 @@ class Segment:
                     found = _lowering(step)
                     assert found is not None
                     found.write(body, step)
-            body.now += 1
         return body
 
     # ----------------------------------------------------------------------------- to run
@@ -178,6 +203,14 @@ class Segment:
         ]
         written = [self.captured.index(value) for value in self.written]
         return Arena(self.size, self._outside, self._assembly.slots, rooms, written)
+
+
+def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:
+    """Return the chunks of each part, those that repeat as loops if the text is long."""
+    found = chunks(body)
+    if sum(len(part.lines) for part in body.parts) < LONG:
+        return found
+    return [reroll(part, blocks) for part in found]
 
 
 def _is_pointwise(step: Step) -> bool:

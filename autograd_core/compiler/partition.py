@@ -1,7 +1,13 @@
-"""Partition: which steps of a program run together as machine code."""
+"""Partition: which steps of a program run together as machine code.
+
+A segment is a run of steps that all have machine code for one float type. A single operation is
+not worth a call of its own, and views never are; an optimizer's update is. Where one tensor of an
+update has no recipe, the host does the whole update: its numbers are computed together.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from .native import Segment, lowers, moves
@@ -10,12 +16,14 @@ from .record import Apply, Host, Step, Update, Value
 __all__ = ["float_type", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
+CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
 SHORTEST = 2  # operations that are worth a call
 
 
 def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
-    by_hand = _updates_by_hand(steps) | _moving_views(steps, results)
+    by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
+    readers = _readers(steps)
     parts: list[Step | Segment] = []
     position = 0
     while position < len(steps):
@@ -23,13 +31,20 @@ def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
         end = position + len(run)
         work = [s for s in run if isinstance(s, Apply) and not moves(s)]
         if len(work) >= SHORTEST or any(isinstance(s, Update) for s in run):
-            outside = (x for step in (*steps[:position], *steps[end:]) for x in step.reads)
-            parts.append(Segment(run, results.union(outside), dtype))
+            inside = _readers(run)
+            made = (step.result for step in run if isinstance(step, Apply))
+            needed = {v for v in made if v in results or readers[v] > inside[v]}
+            parts.append(Segment(run, needed, dtype))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]
         position = end
     return parts
+
+
+def _readers(steps: Sequence[Step]) -> Counter[Value]:
+    """Return how often each value is read."""
+    return Counter(x for step in steps for x in step.reads)
 
 
 def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
@@ -40,6 +55,17 @@ def _updates_by_hand(steps: Sequence[Step]) -> set[Step]:
         if step.source is None or not lowers(step, float_type(step)):
             found |= {step} if step.source is None else {step.source[0]}
     return found | {step for step in updates if step.source and step.source[0] in found}
+
+
+def _doubtful(steps: Sequence[Step]) -> set[Step]:
+    """Return the operations after an update that machine code might give up: it is too late."""
+    updated, found = False, set()
+    for step in steps:
+        updated = updated or isinstance(step, Update)
+        certain = not isinstance(step, Apply) or step.op.pointwise or step.op.name in CERTAIN
+        if updated and not (certain or moves(step)):
+            found.add(step)
+    return found
 
 
 def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:

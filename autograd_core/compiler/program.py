@@ -16,7 +16,7 @@ import numpy as np
 from ..guard import Lent
 from ..tensor import Tensor
 from .compare import content
-from .emit import Emission, Stale
+from .emit import Emission
 from .native import Segment
 from .partition import partition
 from .postmortem import postmortem
@@ -32,6 +32,7 @@ from .record import (
     Update,
     Value,
 )
+from .running import Stale
 from .simplify import simplify
 
 __all__ = ["Program", "objection"]

@@ -2,14 +2,14 @@
 
 It takes the calls that are exactly like the last one: the same containers, with arrays, tensors
 and floats where they were, and everything else equal. It returns `MISS` for all others, with
-nothing changed: then the ordinary way is gone.
+nothing changed: such a call goes the ordinary way, through `Compiled`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,16 +66,19 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
-        "try:",
-        *(f"    {line}" for line in lines),
-        "except Stale:",
-        "    return MISS",
+        *_alone(lines, kind),
         "kind.runs = runs",
         f"return {result}",
     ]
     exec("\n    ".join(["def quick(args, kwargs):", *body]), text.scope)
     found: Quick = text.scope["quick"]
     return found
+
+
+def _alone(lines: Sequence[str], kind: Any) -> list[str]:
+    """Write the run; one that changes something is alone in it, as recordings are."""
+    run = ["try:", *(f"    {line}" for line in lines), "except Stale:", "    return MISS"]
+    return run if kind.program.is_pure else ["with kind.lock:", *(f"    {x}" for x in run)]
 
 
 def _miss(condition: str) -> list[str]:

@@ -43,7 +43,8 @@ def _summary(kind: Kind) -> str:
     if kind.program is None:
         return f"no program: {kind.reason}{left}"
     times = "1 time" if kind.runs == 1 else f"{kind.runs} times"
-    return f"a program of {len(kind.program.steps)} steps, run {times}{left}"
+    size = len(kind.program.steps)
+    return f"a program of {size} step{'s' * (size != 1)}, run {times}{left}"
 
 
 def _details(program: Program) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from typing import Any
 
@@ -49,7 +50,17 @@ def inlined(step: Apply) -> str:
 
 def substituted(text: str, names: dict[str, str]) -> str:
     """Return an expression with others for some of its names."""
-    return ast.unparse(_Renamed(names).visit(ast.parse(text, mode="eval")))
+    stand_in = {name: f"_{i}_" for i, name in enumerate(names) if names[name].isidentifier()}
+    others = tuple((name, stand_in.get(name, new)) for name, new in names.items())
+    renamed = _renamed(text, others)
+    for name, placeholder in stand_in.items():
+        renamed = renamed.replace(placeholder, names[name])
+    return renamed
+
+
+@functools.lru_cache(4096)
+def _renamed(text: str, names: tuple[tuple[str, str], ...]) -> str:
+    return ast.unparse(_Renamed(dict(names)).visit(ast.parse(text, mode="eval")))
 
 
 def _operand(x: Any) -> str:

@@ -114,6 +114,7 @@ def _provided() -> dict[str, Any]:
     plain = {name: getattr(exact, name) for name in exact.__all__} | {"external": blas.function}
     names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
     inlined = {
+        "apart": _apart,
         "inline": _inline,
         "inline_exact": _inline_exact,
         "inline_reordered": _inline_reordered,
@@ -124,6 +125,10 @@ def _provided() -> dict[str, Any]:
 def _inline(function: Kernel, flags: dict[str, Any] = FLAGS) -> Kernel:
     # A call left in a loop would keep it from being vectorized.
     return cast(Kernel, numba.njit(forceinline=True, **NO_WRAPPERS, **flags)(function))
+
+
+def _apart(function: Kernel) -> Kernel:
+    return cast(Kernel, numba.njit(**NO_WRAPPERS, **FLAGS)(function))
 
 
 def _inline_reordered(function: Kernel) -> Kernel:

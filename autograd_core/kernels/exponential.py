@@ -58,7 +58,7 @@ def high_terms(c, six, four, two, out, n):
         out[i] = PADE[c + 12] * six[i] + PADE[c + 10] * four[i] + PADE[c + 8] * two[i]
 
 
-@inline
+@apart
 def exponential(n, a, room, pivots, memory):
     size = n * n
     two_, four_, six_ = room, room + 8 * size, room + 16 * size

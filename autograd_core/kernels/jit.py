@@ -29,7 +29,7 @@ Rules for the text:
 * ``@inline_reordered`` is ``@inline`` for functions whose sums may be taken in any order: else a
   sum over a loop does not vectorize. ``sum_reordered(a, b)`` is one such addition.
   ``@inline_exact`` is ``@inline`` for functions that round as Python does, every operation by
-  itself.
+  itself. ``@apart`` is for long functions that many lines call: compiled once, and called.
 * ``called(address, pointer, np.uint32)`` is what a C function makes of a pointer (`streams`).
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
   ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
@@ -115,6 +115,7 @@ def compile_loop(loop: str, dtype: str, signature: str) -> Kernel:
     return compile_source(name, loop_text(loop, dtype), signature)
 
 
+@functools.lru_cache(maxsize=64)  # who trains many models alike asks for one text again and again
 def loop_text(loops: str, dtype: str) -> str:
     """Return the module text of functions for any float type, with what they call."""
     with _LOCK:

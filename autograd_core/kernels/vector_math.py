@@ -4,8 +4,8 @@ Numba's own ``exp``, ``log`` and ``tanh`` call the C library once per element an
 sixty times slower than NumPy. Here a function is straight-line arithmetic on one scalar: an exact
 reduction of the argument, a polynomial, and selections (``a if c else b``) instead of branches.
 
-The functions are text for `formats.text`, which writes them out for float32 or float64; run as
-they stand they compute with float64 scalars. Three habits recur:
+The functions are text for `generate.text`, which writes them out for float32 or float64; run as
+they stand they compute with float64 scalars. Four habits recur:
 
 * A *pair* ``(a, a_low)`` is an unevaluated sum with about twice the digits. `two_sum` and `fma`
   recover what a rounding lost.

@@ -1,10 +1,10 @@
 """How LLVM is asked to vectorize: vectors of full width, two of them side by side.
 
 Left to itself, LLVM uses half of a 512-bit register, and one vector at a time where a loop is
-long. But an elementary function is one chain of dependent operations, longer than what the
-processor looks ahead: a second chain beside it costs next to nothing. Together the two make the
-loops of this package up to three times as fast. Where registers are shorter, only the pairing
-remains; where a loop cannot be vectorized, nothing does.
+long. But an elementary function is one chain of operations that wait for each other, longer than
+the stretch that a processor looks ahead: a second chain beside it costs next to nothing. Together
+the two make the loops of this package up to three times as fast. Where registers are shorter, only
+the pairing remains; where a loop cannot be vectorized, nothing does.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,15 +45,19 @@ class Compiled(Eager):
         for _ in range(2):
             x = rng.standard_normal(self.x.shape, np.float32)
             self.learn(ag.tensor(x), self.labels)
-        for parameter, value in zip(self.model.parameters(), start, strict=True):
-            parameter.assign(value)
-        for slot in self.optimizer.param_groups[0].slots:
-            slot.step = 0
-            for array in slot.arrays:
-                array.fill(0.0)
+        restart(self.model, self.optimizer, start)
 
     def step(self) -> None:
         self.loss = self.learn(self.x, self.labels)
+
+
+def restart(model: nn.Module, optimizer: optim.Optimizer, start: Sequence[np.ndarray]) -> None:
+    for parameter, value in zip(model.parameters(), start, strict=True):
+        parameter.assign(value)
+    for slot in optimizer.param_groups[0].slots:
+        slot.step = 0
+        for array in slot.arrays:
+            array.fill(0.0)
 
 
 def compiled_step(

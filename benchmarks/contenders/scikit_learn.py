@@ -26,25 +26,26 @@ class ScikitLearn:
             shuffle=False,
         )
         self.model.partial_fit(self.x, self.y, classes=np.arange(w.sizes[-1]))
-        self.restart(w)
-
-    def restart(self, w: Workload) -> None:
-        # The first call has made the network and taken a step: put both back to the start.
-        for ours, start in zip(self.model.coefs_, w.weights, strict=True):
-            ours[...] = start.T
-        for ours, start in zip(self.model.intercepts_, w.biases, strict=True):
-            ours[...] = start
-        optimizer = self.model._optimizer
-        optimizer.t = 0
-        for moment in (*optimizer.ms, *optimizer.vs):
-            moment[...] = 0
-        self.model.t_ = 0
+        restart(self.model, w)
 
     def step(self) -> None:
         self.model.partial_fit(self.x, self.y)
 
     def result(self) -> float:
         return float(self.model.loss_)
+
+
+def restart(model: MLPClassifier, w: Workload) -> None:
+    # The first call has made the network and taken a step: put both back to the start.
+    for ours, start in zip(model.coefs_, w.weights, strict=True):
+        ours[...] = start.T
+    for ours, start in zip(model.intercepts_, w.biases, strict=True):
+        ours[...] = start
+    optimizer = model._optimizer
+    optimizer.t = 0
+    for moment in (*optimizer.ms, *optimizer.vs):
+        moment[...] = 0
+    model.t_ = 0
 
 
 training_step = ScikitLearn

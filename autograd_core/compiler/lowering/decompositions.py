@@ -30,7 +30,7 @@ from .stacks import (
 __all__ = ["Singular", "singular"]
 
 CHOLESKY = """
-@inline
+@apart
 def cholesky_all(count, n, a, memory):
     for i in range(count):
         failure = dpotrf(ord_L, n, a + 8 * i * n * n, n, memory)
@@ -43,7 +43,7 @@ def cholesky_all(count, n, a, memory):
     return failure
 """.replace("ord_L", str(ord("L")))
 EIGENVALUES = """
-@inline
+@apart
 def eigenvalues_all(count, job, n, a, w, work, lwork, iwork, liwork, memory):
     for i in range(count):
         failure = dsyevd(
@@ -54,7 +54,7 @@ def eigenvalues_all(count, job, n, a, w, work, lwork, iwork, liwork, memory):
     return failure
 """.replace("ord_L", str(ord("L")))
 SINGULAR = """
-@inline
+@apart
 def singular_all(count, job, m, n, high, wide, a, s, u, vt, work, lwork, iwork, memory):
     # u is m x wide, vt is high x n.
     k = min(m, n)
@@ -68,7 +68,7 @@ def singular_all(count, job, m, n, high, wide, a, s, u, vt, work, lwork, iwork, 
     return failure
 """
 QR = """
-@inline
+@apart
 def qr_all(count, m, n, a, q, tau, work, lwork, memory):
     # a becomes r: the first rows, zero under the diagonal.
     k = min(m, n)
@@ -84,7 +84,7 @@ def qr_all(count, m, n, a, q, tau, work, lwork, memory):
         dorgqr(m, k, k, first, m, tau, work, lwork, memory)
 """
 RANKS = """
-@inline
+@apart
 def ranks(count, k, least, relative, s, out):
     for i in range(count):
         values = view(s + 8 * i * k, k, np.float64)
@@ -94,7 +94,7 @@ def ranks(count, k, least, relative, s, out):
         view(out, count, np.intp)[i] = rank
 """
 WEIGHTED = """
-@inline
+@apart
 def weighted(count, m, k, relative, u, s):
     # The vectors divided by their values; those of values next to nothing vanish.
     for i in range(count):

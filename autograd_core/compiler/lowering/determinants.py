@@ -14,7 +14,7 @@ from .registry import lowering
 from .stacks import columns, deliver, invoke, is_real, numbers, turned
 
 DETERMINANTS = """
-@inline
+@apart
 def determinants(count, n, a, signs, logarithms, pivots, memory):
     # The signs, and the logarithms of the absolute values.
     for i in range(count):
@@ -32,7 +32,7 @@ def determinants(count, n, a, signs, logarithms, pivots, memory):
         view(logarithms, count, np.float64)[i] = total if failure == 0 else -np.inf
 """
 ALL_FINITE = """
-@inline
+@apart
 def all_finite(count, n, a, signs):
     # A matrix with an entry that is not gives way to the identity, and its sign is NaN.
     for i in range(count):
@@ -46,7 +46,7 @@ def all_finite(count, n, a, signs):
         view(signs, count, np.float64)[i] = finite
 """
 TIMES_OTHERS = """
-@inline
+@apart
 def times_others(count, n, signs, s, u):
     # Each vector times the values of all others.
     for i in range(count):
@@ -60,7 +60,7 @@ def times_others(count, n, signs, s, u):
                 vector[j] *= others
 """
 PAIRS = """
-@inline
+@apart
 def pairs(count, n, signs, s, x, out):
     # The products of all values but two.
     for i in range(count):

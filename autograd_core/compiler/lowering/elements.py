@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -62,8 +63,12 @@ def move(
     sizes, found = collapse(shape, strides)
     texts = {name: _text(name, pairs[name].place, found[name], tables) for name in pairs}
     lines = [f"{name} = {body.at(table, found[name])}" for name, table in tables.items()]
-    depth = max((_depth(found[name]) for name in tables), default=0)
-    _nest(body, sizes, depth, lines, f"{texts['to']} {sign} {texts['from']}")
+    depth = max((_depth(found[name]) for name in tables), default=len(sizes))
+    lines += _nest(sizes, depth, f"{texts['to']} {sign} {texts['from']}")
+    if sign == "=":
+        body.shared(sizes[:depth], lines, math.prod(shape))
+    else:  # threads would meet at one place
+        body.nest(sizes[:depth], lines)
 
 
 def _text(name: str, place: Place, strides: Sequence[int], tables: dict[str, Place]) -> str:
@@ -76,8 +81,7 @@ def _depth(strides: Sequence[int]) -> int:
     return max((axis + 1 for axis, stride in enumerate(strides) if stride), default=0)
 
 
-def _nest(body: Body, sizes: Sequence[int], depth: int, lines: list[str], inner: str) -> None:
-    """Write loops, with lines inside the first `depth` of them: positions are read but once."""
+def _nest(sizes: Sequence[int], depth: int, inner: str) -> list[str]:
+    """Return the loops from `depth` on: positions are read before them, but once."""
     rest = [f"for i{axis} in range({sizes[axis]}):" for axis in range(depth, len(sizes))]
-    inside = [f"{'    ' * i}{line}" for i, line in enumerate([*rest, inner])]
-    body.nest(sizes[:depth], [*lines, *inside])
+    return [f"{'    ' * i}{line}" for i, line in enumerate([*rest, inner])]

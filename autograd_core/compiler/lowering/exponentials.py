@@ -13,7 +13,7 @@ from .registry import lowering
 from .stacks import columns, deliver, invoke, is_real, numbers
 
 ALL = """
-@inline
+@apart
 def exponential_all(count, n, a, room, pivots, memory):
     for i in range(count):
         failure = exponential(n, a + 8 * i * n * n, room, pivots, memory)
@@ -22,7 +22,7 @@ def exponential_all(count, n, a, room, pivots, memory):
     return failure
 """
 PULL = """
-@inline
+@apart
 def exponential_pull_all(count, n, ct, a, block, room, pivots, memory):
     # The exponential of [[aᵀ, ct], [0, aᵀ]] has the derivative in its upper right block.
     wide = 2 * n

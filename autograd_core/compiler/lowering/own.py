@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from ..body import Body
 from ..record import Apply
 from .registry import Lowering, arrays_only
@@ -25,7 +27,7 @@ def written_out(body: Body, step: Apply) -> None:
     text = kernel_text(step)
     assert text is not None
     name = text.split("(")[0].split()[-1]
-    own = f"{name}_{len(body.functions)}"
+    own = f"{name}_{crc32(text.encode())}"
     body.functions[f"@inline\n{text.strip().replace(name, own, 1)}\n"] = None
     places = [(body.rows(x), x.size) for x in step.parts]
     places.append((body.allot(step.result), step.result.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ Sizes = tuple[int, int, int]
 
 SMALL_PRODUCT = 1_000_000  # up to here OpenBLAS has kernels of their own
 FIRST_CACHE = 32768  # bytes
+
+NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
 
 
 def product(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False) -> None:
@@ -110,13 +113,12 @@ def _line(
     m, n, k = sizes
     flip_x, lda = leading(x.strides[-2:], (m, k))
     flip_y, ldb = leading(y.strides[-2:], (k, n))
-    dtype = dtype or body.dtype
     found = product_source(
-        dtype,
+        dtype or body.dtype,
         m,
         n,
         k,
-        *"xyz",
+        *map(_address, (x, y, out)),
         transpose_a=flip_x,
         transpose_b=flip_y,
         lda=lda,
@@ -124,13 +126,11 @@ def _line(
         accumulate=add,
     )
     body.definitions[found.definition] = None
-    name = "multiply_" + "_".join(map(str, (dtype, m, n, k, flip_x, flip_y, lda, ldb, add)))
-    name = name.replace("True", "t").replace("False", "n")
-    body.definitions[f"@inline\ndef {name}(x, y, z):\n    {found.call}\n"] = None
-    return f"{name}({', '.join(_address(p) for p in (x, y, out))})"
+    return NUMBER.sub(r"int(\g<0>)", found.call)
 
 
 def _address(place: Place) -> str:
+    """Return the text of the address of a matrix, of a stack's that which `i0`, ... count."""
     return f"{place.buffer}[{index(place.offset, place.strides[:-2])}:].ctypes.data"
 
 

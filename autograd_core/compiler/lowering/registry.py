@@ -4,8 +4,10 @@ A lowering writes one step: it asks the body where the operands are (`place`, `r
 for the result (`allot`) or lets it be a view (`bind`), and adds lines (`nest`, `lines`) and the
 functions that they call (`functions` for any float type, `definitions` as they are).
 
-    @lowering("flip")
-    def flip(body, step): ...
+    @lowering("broadcast_to", integers=True, moves=True)
+    def broadcast_to(body, step):
+        place, strides = body.read(step.parts[0], step.result.shape)
+        body.bind(step.result, place._replace(strides=strides))
 
 Elementwise operations need none: their scalar expression stands in a loop (`loops`).
 """

@@ -13,7 +13,7 @@ from .registry import lowering
 from .stacks import by_columns, columns, deliver, invoke, is_real, numbers
 
 SOLVE = """
-@inline
+@apart
 def solve_all(count, n, columns, a, b, pivots, memory):
     for i in range(count):
         begin = b + 8 * i * n * columns
@@ -23,7 +23,7 @@ def solve_all(count, n, columns, a, b, pivots, memory):
     return failure
 """
 INVERT = """
-@inline
+@apart
 def invert_all(count, n, a, b, pivots, memory):
     # Returns the last failure; there is no inverse then, but infinity.
     worst = 0

@@ -1,0 +1,68 @@
+"""A compiled step allocates its result and nothing that grows: no array in between."""
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+import nn
+import optim
+from benchmarks.allocations import measure, training
+from benchmarks.contenders.compiled import ours
+from benchmarks.contenders.ours import Compiled, Eager
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return measure(ours.mlp().evaluate)
+
+
+@pytest.fixture(scope="module")
+def step():
+    return measure(training(Compiled("digits")))
+
+
+def test_nothing_is_left_behind(evaluation, step):
+    for found in (evaluation, step):
+        assert found.left < 100, found  # a loop counter, a table that grows once
+        assert found.blocks_left < 0.5, found
+
+
+def test_a_result_is_all_that_is_allocated(evaluation, step):
+    gradients = 8 * (10 * 32 + 32 + 32 + 1)
+    assert gradients <= evaluation.result < gradients + 1_500
+    assert evaluation.result_blocks <= 16  # five arrays, their memory, and a tuple or two
+    assert step.result < 400
+    assert step.result_blocks <= 6
+
+
+def test_between_two_operations_there_is_no_array(evaluation, step):
+    hidden = 4 * 32 * 32
+    assert step.most < hidden / 2
+    assert evaluation.most < hidden / 2
+    assert measure(training(Eager("digits"))).most > hidden  # which the measure would have seen
+
+
+def test_many_steps_in_one_call_leave_nothing_behind():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(96, 5)).astype(np.float32)
+    y = x[:, :1] * x[:, 1:2]
+    model = nn.MLP([5, 8, 1], activation="tanh", rng=rng)
+    optimizer, loss = optim.Adam(model.parameters(), lr=0.01), nn.MSELoss()
+
+    def learn(x, y):
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
+    learn = ag.compile(learn, audit=False)
+    order = np.arange(96).reshape(3, 32)
+    for rows in order:
+        learn(x[rows], y[rows])
+    one, many = order[:1], np.tile(order, (10, 1))
+    assert learn.over((x, y), many)[0] == len(many)
+    few, found = (measure(lambda rows=rows: learn.over((x, y), rows)) for rows in (one, many))
+    assert found.left < 100
+    assert found.result - few.result == 8 * (len(many) - len(one))  # the losses
+    assert found.most - few.most < 500
