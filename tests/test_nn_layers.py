@@ -634,7 +634,7 @@ def test_messages(mistake, error, words):
         (nn.Softmin(0), lambda x: ag.softmin(x, axis=0)),
         (nn.GLU(0), lambda x: x[:2] * ag.sigmoid(x[2:])),
     ],
-    ids=repr,
+    ids=lambda part: type(part).__name__,
 )
 def test_options_of_activations_reach_their_functions(layer, function):
     x = np.linspace(-1.0, 1.1, 12).reshape(4, 3)
