@@ -1,4 +1,4 @@
-"""Rarer traps of compiled functions: failures midway, threads, views of weights, objects passed."""
+"""Rarer traps of compiled functions: failures midway, threads, views, objects that are passed."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -118,7 +118,9 @@ def taking(first):
 
 
 def test_an_operation_that_raises_after_the_derivative_leaves_what_the_function_leaves():
-    calls = [(x, np.array([0, 7 if i in (5, 8) else 1, 2])) for i, x in enumerate(arrays(12, 3, 3))]
+    calls = [
+        (x, np.array([0, 7 if i in (5, 8) else 1, 2])) for i, x in enumerate(arrays(12, 3, 3))
+    ]
     for native in (True, False):
         beside(taking(first=False), calls, native)
     beside(taking(first=True), calls, native=False)
@@ -251,7 +253,10 @@ def test_threads_that_take_different_branches_and_shapes():
         x = ag.tanh(x @ weight)
         return ag.sum(x) * 2.0 if ag.sum(x) > 0 else ag.sum(x * x)
 
-    compiled, calls = ag.compile(function), [x[: 1 + i % 3] for i, x in enumerate(arrays(40, 3, 3))]
+    compiled, calls = (
+        ag.compile(function),
+        [x[: 1 + i % 3] for i, x in enumerate(arrays(40, 3, 3))],
+    )
     wanted = [float(function(x)) for x in calls]
 
     def worker(start):
