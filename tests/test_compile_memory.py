@@ -64,5 +64,6 @@ def test_many_steps_in_one_call_leave_nothing_behind():
     assert learn.over((x, y), many)[0] == len(many)
     few, found = (measure(lambda rows=rows: learn.over((x, y), rows)) for rows in (one, many))
     assert found.left < 100
-    assert found.result - few.result == 8 * (len(many) - len(one))  # the losses
+    losses = 8 * (len(many) - len(one))
+    assert losses <= found.result - few.result <= losses + 64  # and what says how many
     assert found.most - few.most < 500

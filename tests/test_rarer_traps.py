@@ -1,4 +1,4 @@
-"""Rarer traps of compiled functions: failures midway, threads, views, objects that are passed."""
+"""Rarer traps of compiled functions: failures midway, threads, views of weights, objects."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

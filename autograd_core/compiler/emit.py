@@ -167,7 +167,7 @@ def _validated(segment: Segment, text: Text) -> list[str]:
 def _without_unread(lines: Sequence[str]) -> list[str]:
     """Leave out names for results that no other line has."""
     counts = Counter(word for line in lines for word in re.findall(r"\w+", line))
-    return [x for x in lines if ".views[" not in x or counts[x.partition(" = ")[0]] > 1]
+    return [x for x in lines if ".views[" not in x or counts[x.partition(" = ")[0].strip()] > 1]
 
 
 def _segment(segment: Segment, text: Text, trusted: Collection[Value]) -> list[str]:
