@@ -91,6 +91,7 @@ def _takings(rng):
     yield (x, places + 5), {"axis": -2, "mode": "wrap"}
     yield (x, places + 5), {"mode": "clip"}
     yield (x, np.array(1)), {"axis": 0}
+    yield (np.array(1.5), np.array([[0, 0]])), {"axis": -1}
 
 
 @primitive(samples=_takings)
@@ -109,7 +110,7 @@ def take(x, indices, *, axis=None, mode="raise"):
 def take_pull(ct, indices, *, shape, axis, mode):
     """Zeros with ct added at the positions from which `take` took."""
     out = np.zeros(shape, ct.dtype)
-    flat, axis = (out.reshape(-1), 0) if axis is None else (out, axis % len(shape))
+    flat, axis = (out.reshape(-1), 0) if axis is None or not shape else (out, axis % len(shape))
     _add_at(flat, np.take(np.arange(flat.shape[axis]), indices, mode=mode), ct, axis)
     return out
 

@@ -106,6 +106,7 @@ def nanmin(x, *, axis=None, keepdims=False):
 @primitive(samples=_samples(Interval()))
 def logsumexp(x, *, axis=None, keepdims=False):
     """Logarithm of the sum of exponentials, shifted by the largest element."""
+    x = x if np.asarray(x).dtype.kind == "f" else np.add(x, 0.0)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     with np.errstate(divide="ignore"):
