@@ -29,7 +29,7 @@ def uniform(rng: np.random.Generator, shape: Sequence[int], dtype: Any = np.floa
     Examples
     --------
     >>> uniform(np.random.default_rng(0), (2,)) == np.random.default_rng(0).random(2)
-    tensor([ True,  True])
+    tensor([ True,  True], dtype=bool)
     """
     array = rng.random(tuple(shape), dtype=dtype)
     trace = current().trace

@@ -74,8 +74,11 @@ def lifting(wrap: Wrap) -> Callable[[Node, Any, tuple[Any, ...]], tuple[Any, ...
         if not any(isinstance(value, np.ndarray) for value in remembered):
             return remembered  # a join of a thousand operands is not searched for each of them
         places = {edge_rule.operand: parent for parent, edge_rule, _ in node.edges} | {"out": node}
+        options = node.op.attributes  # they are not on the tape, arrays among them included
         return tuple(
-            wrap(value, places.get(name)) if isinstance(value, np.ndarray) else value
+            wrap(value, places.get(name))
+            if isinstance(value, np.ndarray) and name not in options
+            else value
             for name, value in zip(rule.needs, remembered, strict=True)
         )
 

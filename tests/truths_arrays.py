@@ -1,20 +1,22 @@
 """Independent formulas of functions that move, sort, accumulate and reduce; `truths` explains."""
 
+import math
+
 import numpy as np
 
 
 def take_pull(ct, indices, shape, axis, mode):
-    places = np.take(np.arange(np.prod(shape)).reshape(shape), indices, axis=axis, mode=mode)
+    places = np.take(np.arange(math.prod(shape)).reshape(shape), indices, axis=axis, mode=mode)
     return added(ct, places, shape)
 
 
 def take_along_axis_pull(ct, indices, shape, axis):
-    places = np.take_along_axis(np.arange(np.prod(shape)).reshape(shape), indices, axis=axis)
+    places = np.take_along_axis(np.arange(math.prod(shape)).reshape(shape), indices, axis=axis)
     return added(ct, places, shape)
 
 
 def added(ct, places, shape):
-    total = np.bincount(places.ravel(), ct.ravel(), int(np.prod(shape)))
+    total = np.bincount(places.ravel(), ct.ravel(), math.prod(shape))
     return total.reshape(shape).astype(ct.dtype)
 
 
