@@ -109,7 +109,7 @@ def test_taking_what_is_not_float(kind):
 
 @pytest.mark.parametrize("mode", ["wrap", "clip"])
 def test_positions_beyond_the_ends(mode):
-    places = np.array([-9, -1, 0, 3, 4, 2**40])
+    places = np.array([-9, -1, 0, 3, 4, 10**6])  # NumPy subtracts one by one
     compiled(lambda x, places: ag.take(x, places, axis=0, mode=mode), X, places, dtype="float64")
 
 
