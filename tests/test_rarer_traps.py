@@ -274,15 +274,20 @@ def test_threads_that_take_different_branches_and_shapes():
 
 def test_loops_that_threads_share_are_compiled():
     weight = ag.tensor(np.linspace(-1.0, 1.0, 400 * 400).reshape(400, 400), requires_grad=True)
+    small = ag.tensor(np.linspace(-0.5, 0.5, 400), requires_grad=True)
     other = ag.tensor(weight.numpy(), requires_grad=True)
 
     def step_for(weight):
-        optimizer = optim.AdamW([weight], lr=0.01)
+        scale, shift = (ag.tensor(small.numpy(), requires_grad=True) for _ in range(2))
+        optimizer = optim.AdamW([scale, weight, shift], lr=0.01)  # shared loops between others
 
         def loss(y, x):
             return ag.mean((y - x) ** 2.0) + ag.sum(weight * weight, axis=0)[0] + ag.max(weight)
 
-        return step_of(lambda x: ag.tanh(x * weight) * ag.exp(weight[0]), optimizer, loss)
+        def model(x):
+            return ag.tanh(x * weight) * ag.exp(weight[0] * scale) + shift
+
+        return step_of(model, optimizer, loss)
 
     compiled, step = ag.compile(step_for(weight)), step_for(other)
     for x in arrays(4, 400, 400):

@@ -73,7 +73,7 @@ class Body:
         self.reasons: dict[str, int] = {}  # why a run may be given up, and what it returns
         self.blocks: list[Block] = []
         self.arrays: dict[str, np.ndarray] = {}  # that are neither values nor workspace
-        self.scalars: dict[tuple[str, str], tuple[str, str]] = {}  # of updates: cell and name
+        self.scalars: dict[tuple[str, str, int], tuple[str, str]] = {}  # of updates: cell, name
         self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
         self.settings: dict[str, np.ndarray] = {}  # of optimizers, by the arrays' names
         self.now = -1

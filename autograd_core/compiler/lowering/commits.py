@@ -84,7 +84,7 @@ def _numbers(body: Body, recipe: BoundRecipe) -> list[str]:
     cell, settings = body.outside(recipe.cell), body.outside(recipe.settings)
     body.settings[settings] = recipe.settings
     name = f"s{len(body.scalars)}"
-    key = recipe.scalars, settings
+    key = recipe.scalars, settings, len(body.parts)  # a part is a function, with its own names
     if recipe.cell.size == 1 and key in body.scalars:
         first, found = body.scalars[key]
         again = f"{recipe.scalars}_again"
@@ -93,5 +93,5 @@ def _numbers(body: Body, recipe: BoundRecipe) -> list[str]:
     else:
         body.lines.append(f"{name} = {recipe.scalars}({cell}, {settings})")
     body.scalars.setdefault(key, (cell, name))
-    body.scalars[name, ""] = (cell, name)
+    body.scalars[name, "", 0] = (cell, name)
     return [f"{name}[{i}]" for i in range(len(recipe.constants))]
