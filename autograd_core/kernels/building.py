@@ -27,7 +27,7 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import blas, exact, wide
+from . import blas, exact, tiles, tiling, wide
 from .generate import text
 
 __all__ = ["build", "cache_directory", "count", "survive_forks", "text"]
@@ -171,6 +171,18 @@ def _intrinsics() -> dict[str, Any]:
 
         return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
 
+    def tiled(*sizes: Any) -> Any:
+        emit = tiles.product(tiling.Sizes(*sizes))
+
+        def native_product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
+            def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                emit(builder, *args)
+                return context.get_dummy_value()
+
+            return numba.types.void(*[numba.types.intp] * 4), emit_all
+
+        return intrinsic(native_product)
+
     intrinsic, carray = numba.extending.intrinsic, numba.carray
     pointer = intrinsic(native_pointer)
     return {
@@ -178,6 +190,7 @@ def _intrinsics() -> dict[str, Any]:
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
         "sum_reordered": intrinsic(native_sum),
+        "tiled": tiled,
         "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),
     }
 
@@ -284,7 +297,9 @@ def _cache_root() -> Path:
 @functools.cache
 def _versions() -> str:
     # Their flags and intrinsics go into every kernel: with another text, other kernels.
-    files = (Path(__file__), Path(wide.__file__))
+    files = (
+        Path(module.__file__ or "") for module in (sys.modules[__name__], wide, tiles, tiling)
+    )
     texts = "".join(file.read_text(encoding="utf-8") for file in files)
     own = hashlib.sha256(texts.encode()).hexdigest()[:8]
     python = ".".join(map(str, sys.version_info[:3]))

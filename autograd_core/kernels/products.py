@@ -2,12 +2,17 @@
 
 A call of the BLAS costs 20 to 150 ns however small the matrices are. Where two of the three sizes
 are tiny, a loop along the longest with the rest written out takes a tenth to a half of that. From
-there on the BLAS wins, and its product serves for vectors and outer products, too: `gemv` and
+there on the BLAS would win, whose product serves for vectors and outer products, too: `gemv` and
 `ger` were not faster (`python -m benchmarks.products` measures).
+
+From there on tiles of our own are faster (`tiling` decides), and the BLAS for large matrices and
+where the processor's vectors are of no use.
 
     product = product_source("float32", 32, 3, 3, "x", "w", "y", transpose_b=True)
     product.definition        # once in the module: the loop's function, or the BLAS's declaration
     product.call              # the statement; x, w and y are addresses there
+    product.room              # if not 0: the statement needs memory for so many numbers,
+                              # and says ROOM where their address belongs
 """
 
 from __future__ import annotations
@@ -16,8 +21,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import blas
+from .tiling import Sizes, room, worth
 
-__all__ = ["Product", "product_source"]
+__all__ = ["ROOM", "Product", "product_source"]
+
+ROOM = "ROOM"  # in a call, the address of memory to work in
 
 # The two shorter sizes are written out if neither is above SHORT nor their product above TERMS.
 # Rows by rows (A Bᵀ) are what the BLAS is slowest at: there the limit is further away.
@@ -33,6 +41,7 @@ class Product(NamedTuple):
 
     definition: str
     call: str
+    room: int = 0
 
 
 def product_source(
@@ -90,11 +99,19 @@ def product_source(
     ldb = (k if transpose_b else n) if ldb is None else ldb
     ldc = n if ldc is None else ldc
     shape = _Shape(dtype, m, n, k, transpose_a, transpose_b, lda, ldb, ldc, accumulate)
+    if not shape.is_tiny() and worth(Sizes(*shape)):
+        return _tiled(shape, a, b, c)
     if shape.is_tiny() or not m * n * k or not blas.available():
         return Product(_function(shape), f"{shape.name()}({a}, {b}, {c})")
     sizes = f"{transpose_a}, {transpose_b}, {m}, {n}, {k}"
     operands = f"1, {a}, {lda}, {b}, {ldb}, {int(accumulate)}, {c}, {ldc}"
     return Product(blas.declaration(dtype), f"{blas.LETTERS[dtype]}gemm({sizes}, {operands})")
+
+
+def _tiled(shape: _Shape, a: str, b: str, c: str) -> Product:
+    copied = room(Sizes(*shape))
+    definition = f"{shape.name()} = tiled{tuple(shape)}\n"
+    return Product(definition, f"{shape.name()}({a}, {b}, {c}, {ROOM if copied else a})", copied)
 
 
 class _Shape(NamedTuple):

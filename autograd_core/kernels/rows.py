@@ -25,28 +25,38 @@ __all__ = [
 
 LONG = 48
 
-# What four of the loops begin a row with: its maximum, its exponentials, and their total.
+# Rows are done in blocks, pass by pass, because ten numbers fill no vector and a block's do. What
+# four of the loops begin a block with: the exponentials of each row, shifted by its maximum.
 EXPONENTIALS = """
-        top = x[start]
-        for j in range(start, start + n):
-            top = x[j] if x[j] > top else top
-        total = 0.0
-        for j in range(start, start + n):
-            e[j] = exp_scaled(x[j] - top, -0.0) * UNSCALE
-        for j in range(start, start + n):
-            total += e[j]"""
+    for first in range(0, rows, 64):
+        last = min(first + int(64), rows)
+        for i in range(first, last):
+            top = x[i * n]
+            for j in range(i * n, i * n + n):
+                top = x[j] if x[j] > top else top
+            for j in range(i * n, i * n + n):
+                e[j] = x[j] - top{shifted}
+        for j in range(first * n, last * n):
+            e[j] = exp_scaled(e[j], -0.0) * UNSCALE
+        for i in range(first, last):
+            total = 0.0
+            for j in range(i * n, i * n + n):
+                total += e[j]"""
 SOFTMAX = f"""
 def softmax_rows(x, e, n):
-    for start in range(0, x.size, n):{EXPONENTIALS}
-        for j in range(start, start + n):
-            e[j] = e[j] / total
+    rows = x.size // n{EXPONENTIALS.format(shifted="")}
+            for j in range(i * n, i * n + n):
+                e[j] = e[j] / total
 """
 LOG_SOFTMAX = f"""
 def log_softmax_rows(x, e, n):
-    for start in range(0, x.size, n):{EXPONENTIALS}
-        shift = log(total)
-        for j in range(start, start + n):
-            e[j] = (x[j] - top) - shift
+    rows = x.size // n{EXPONENTIALS.format(shifted="")}
+            shift = log(total)
+            top = x[i * n]
+            for j in range(i * n, i * n + n):
+                top = x[j] if x[j] > top else top
+            for j in range(i * n, i * n + n):
+                e[j] = (x[j] - top) - shift
 """
 SOFTMAX_PULL = """
 def softmax_rows_pull(ct, y, out, n):
@@ -66,26 +76,32 @@ def log_softmax_rows_pull(ct, y, out, n):
         for j in range(start, start + n):
             out[j] = ct[j] - exp_scaled(y[j], -0.0) * UNSCALE * total
 """
+# Σ q (log total - shifted) = log total Σ q - Σ q shifted: no digit is lost, the terms are positive.
+CROSS_ENTROPY_SHIFTED = """
+            out[i] = 0.0
+            for j in range(i * n, i * n + n):
+                out[i] += q[j] * e[j] if q[j] != 0.0 else 0.0"""
 CROSS_ENTROPY = f"""
 def cross_entropy_rows(x, q, e, out, n):
-    for i in range(out.size):
-        start = i * n{EXPONENTIALS}
-        shift = log(total)
-        loss = 0.0
-        for j in range(start, start + n):
-            loss -= q[j] * ((x[j] - top) - shift) if q[j] != 0.0 else 0.0
-        out[i] = loss
+    rows = out.size{EXPONENTIALS.format(shifted=CROSS_ENTROPY_SHIFTED)}
+            e[i] = total
+        for i in range(first, last):
+            e[i] = log(e[i])
+        for i in range(first, last):
+            weight = 0.0
+            for j in range(i * n, i * n + n):
+                weight += q[j]
+            out[i] = (e[i] * weight if weight != 0.0 else 0.0) - out[i]
 """
 CROSS_ENTROPY_PULL = f"""
 def cross_entropy_rows_pull(x, q, ct, e, n):
-    for i in range(ct.size):
-        start = i * n{EXPONENTIALS}
-        weight = 0.0
-        for j in range(start, start + n):
-            weight += q[j]
-        for j in range(start, start + n):
-            slope = e[j] / total * weight - q[j]
-            e[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
+    rows = ct.size{EXPONENTIALS.format(shifted="")}
+            weight = 0.0
+            for j in range(i * n, i * n + n):
+                weight += q[j]
+            for j in range(i * n, i * n + n):
+                slope = e[j] / total * weight - q[j]
+                e[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
 """
 
 

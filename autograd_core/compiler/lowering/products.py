@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...kernels.products import product_source
+from ...kernels import tiling
+from ...kernels.products import ROOM, product_source
 from ..body import Body
 from ..layout import Place, collapse, contiguous, index, leading, stretched
 from ..record import Apply, Value
@@ -27,12 +28,14 @@ NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
 def product(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False) -> None:
     """Write out ← x y, or out ← out + x y, for matrices of sizes m×k and k×n.
 
-    Rows by rows, x yᵀ as in a layer, are what the BLAS is slowest at. With y copied by columns,
-    or with the transposed product turned back, it takes 65 to 95 % of the time at the sizes that
-    are chosen here (measured with OpenBLAS on AVX-512, one thread).
+    Rows by rows, x yᵀ as in a layer, are what a BLAS is slowest at. Where tiles of our own are not
+    worth it, with y copied by columns, or with the transposed product turned back, it takes 65 to
+    95 % of the time at the sizes that are chosen here (OpenBLAS on AVX-512, one thread).
     """
     m, n, k = sizes
-    if leading(x.strides, (m, k))[0] or not leading(y.strides, (k, n))[0]:
+    flip_x, flip_y = leading(x.strides, (m, k))[0], leading(y.strides, (k, n))[0]
+    known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, k, k, n, add)
+    if flip_x or not flip_y or tiling.worth(known):
         body.lines.append(_line(body, x, y, sizes, out, add))
     elif _is_worth_a_copy(body.dtype, *sizes):
         columns = body.scratch((k, n))
@@ -126,7 +129,10 @@ def _line(
         accumulate=add,
     )
     body.definitions[found.definition] = None
-    return NUMBER.sub(r"int(\g<0>)", found.call)
+    call = NUMBER.sub(r"int(\g<0>)", found.call)
+    if found.room:
+        call = call.replace(ROOM, _address(body.scratch((found.room,), dtype or body.dtype)))
+    return call
 
 
 def _address(place: Place) -> str:

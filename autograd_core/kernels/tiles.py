@@ -1,0 +1,248 @@
+"""Matrix products of moderate size in machine code of our own, for sizes known beforehand.
+
+A BLAS finds out at each call what sizes it has, copies both matrices into an order that suits it,
+and has a few kernels for all. Where the sizes are known, one can do without most of that: a tile
+of the result stays in registers, C[i:i+rows, j:j+columns] += Σₖ A[i:i+rows, k] B[k, j:j+columns],
+one number of A times one or two vectors of B at a time, while A is read where it lies. A panel of
+B, so many columns as a tile has, is copied only where its rows lie in columns (Bᵀ is stored), or
+at distances that would have them displace each other in the cache.
+
+After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34
+(2008), and Heinecke et al., "LIBXSMM", SC 2016.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from .tiling import Plan, Sizes
+
+__all__ = ["product"]
+
+INDEX = ir.IntType(64)
+
+
+def product(sizes: Sizes) -> Callable[..., None]:
+    """Return what emits a product, given a builder and the addresses of A, B, C and the panel."""
+    return functools.partial(_Product, sizes)
+
+
+class _Product:
+    """One product while it is being emitted; addresses are integers."""
+
+    def __init__(self, sizes: Sizes, builder: Any, a: Any, b: Any, c: Any, panel: Any) -> None:
+        self.sizes, self.builder, self.plan = sizes, builder, Plan(sizes)
+        self.number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
+        self.accumulate = sizes.accumulate
+        self.a, self.b, self.c, self.panel = a, b, c, panel
+        self.a_strides = (1, sizes.lda) if sizes.transpose_a else (sizes.lda, 1)
+        self._all()
+
+    # ---------------------------------------------------------------------------- loops
+
+    def _all(self) -> None:
+        k, depth = self.sizes.k, self.plan.depth
+        if k == depth:
+            self._block(INDEX(0), INDEX(k))
+            return
+        if not self.accumulate:
+            self._clear()
+            self.accumulate = True
+        with cgutils.for_range(self.builder, INDEX(-(-k // depth))) as loop:
+            start = self.builder.mul(loop.index, INDEX(depth))
+            left = self.builder.sub(INDEX(k), start)
+            whole = self.builder.icmp_signed(">", left, INDEX(depth))
+            self._block(start, self.builder.select(whole, INDEX(depth), left))
+
+    def _block(self, start: Any, count: Any) -> None:
+        """Add the terms from `start` on, so many, to all of C."""
+        wide = self.plan.vectors * self.plan.lanes
+        full, rest = divmod(self.sizes.n, wide)
+        a = self._beyond(self.a, start, self.a_strides[1])
+        if full:
+            with cgutils.for_range(self.builder, INDEX(full)) as loop:
+                column = self.builder.mul(loop.index, INDEX(wide))
+                self._panel(a, start, count, column, [self.plan.lanes] * self.plan.vectors)
+        if rest:
+            column = INDEX(full * wide)
+            self._panel(a, start, count, column, _parts(rest, self.plan.lanes))
+
+    def _panel(self, a: Any, start: Any, count: Any, column: Any, parts: Sequence[int]) -> None:
+        """Add the terms to some columns of C."""
+        sizes, c = self.sizes, self._beyond(self.c, column, 1)
+        strides = (1, sizes.ldb) if sizes.transpose_b else (sizes.ldb, 1)
+        b = self._beyond(self._beyond(self.b, start, strides[0]), column, strides[1])
+        distance = sizes.ldb
+        if self.plan.copies:
+            distance = sum(parts)
+            self._copied(b, count, parts, distance)
+            b = self.panel
+        for i, rows in self._rows(self.plan.most_rows(len(parts))):
+            here = self._beyond(a, i, self.a_strides[0])
+            self._tile(here, b, self._beyond(c, i, sizes.ldc), count, rows, parts, distance)
+
+    def _rows(self, most: int) -> Iterator[tuple[Any, int]]:
+        """Yield the first row and the rows of a tile, within loops over tiles alike."""
+        row = 0
+        for rows, times in _runs(self.sizes.m, most):
+            with cgutils.for_range(self.builder, INDEX(times)) as loop:
+                yield self.builder.add(INDEX(row), self.builder.mul(loop.index, INDEX(rows))), rows
+            row += rows * times
+
+    # ----------------------------------------------------------------------------- tiles
+
+    def _tile(
+        self, a: Any, b: Any, c: Any, count: Any, rows: int, parts: Sequence[int], distance: int
+    ) -> None:
+        """Add products of `rows` rows of A with the panel to a tile of C."""
+        builder, size, ldc = self.builder, self.sizes.itemsize, self.sizes.ldc
+        places = [[(i * ldc + begin, part) for begin, part in _begins(parts)] for i in range(rows)]
+        if self.accumulate:
+            first = [[self._load(c, *place) for place in row] for row in places]
+        else:
+            first = [[ir.VectorType(self.number, p)(None) for p in parts] for _ in range(rows)]
+        before, body = builder.block, builder.append_basic_block("terms")
+        after = builder.append_basic_block("stored")
+        builder.branch(body)
+        builder.position_at_end(body)
+        k = builder.phi(INDEX)
+        k.add_incoming(INDEX(0), before)
+        sums = [[builder.phi(x.type) for x in row] for row in first]
+        a_k = builder.add(a, builder.mul(k, INDEX(self.a_strides[1] * size)))
+        b_k = builder.add(b, builder.mul(k, INDEX(distance * size)))
+        vectors = [self._load(b_k, *place) for place in _begins(parts)]
+        found = []
+        for i, row in enumerate(sums):
+            x = self._load(a_k, i * self.a_strides[0], 0)
+            found.append(
+                [self._fma(self._splat(x, y), y, z) for y, z in zip(vectors, row, strict=True)]
+            )
+        following = builder.add(k, INDEX(1))
+        k.add_incoming(following, body)
+        for phis, starts, ends in zip(sums, first, found, strict=True):
+            for phi, start, end in zip(phis, starts, ends, strict=True):
+                phi.add_incoming(start, before)
+                phi.add_incoming(end, body)
+        builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+        builder.position_at_end(after)
+        for row, ends in zip(places, found, strict=True):
+            for (offset, _), end in zip(row, ends, strict=True):
+                self._store(end, c, offset)
+
+    # ----------------------------------------------------------------------------- panels
+
+    def _copied(self, b: Any, count: Any, parts: Sequence[int], distance: int) -> None:
+        """Copy some columns of B, one beside the other, into the panel."""
+        if not self.sizes.transpose_b:
+            with cgutils.for_range(self.builder, count) as loop:
+                source = self._beyond(b, loop.index, self.sizes.ldb)
+                target = self._beyond(self.panel, loop.index, distance)
+                for begin, part in _begins(parts):
+                    self._store(self._load(source, begin, part), target, begin)
+            return
+        for begin, part in _begins(parts):
+            source = self._beyond(b, INDEX(begin), self.sizes.ldb)
+            target = self._beyond(self.panel, INDEX(begin), 1)
+            self._turned(source, target, count, part, distance)
+
+    def _turned(self, source: Any, target: Any, count: Any, part: int, distance: int) -> None:
+        """Copy the transposition of `part` rows: squares first, then numbers one by one."""
+        builder, ldb = self.builder, self.sizes.ldb
+        squares = builder.sdiv(count, INDEX(part))
+        with cgutils.for_range(builder, squares) as loop:
+            k = builder.mul(loop.index, INDEX(part))
+            here = self._beyond(source, k, 1)
+            rows = [self._load(here, i * ldb, part) for i in range(part)]
+            there = self._beyond(target, k, distance)
+            for i, column in enumerate(self._transposed(rows)):
+                self._store(column, there, i * distance)
+        done = builder.mul(squares, INDEX(part))
+        with cgutils.for_range(builder, builder.sub(count, done)) as loop:
+            k = builder.add(done, loop.index)
+            here, there = self._beyond(source, k, 1), self._beyond(target, k, distance)
+            for i in range(part):
+                self._store(self._load(here, i * ldb, 0), there, i)
+
+    def _transposed(self, rows: list[Any]) -> list[Any]:
+        """Return the columns of a square of vectors, in log2(n) rounds of exchanges."""
+        n, step = len(rows), 1
+        while step < n:
+            for i in (i for i in range(n) if not i & step):
+                x, y = rows[i], rows[i + step]
+                low = [e if not e & step else n + e - step for e in range(n)]
+                high = [e + step if not e & step else n + e for e in range(n)]
+                rows[i], rows[i + step] = (self._shuffled(x, y, places) for places in (low, high))
+            step *= 2
+        return rows
+
+    def _shuffled(self, x: Any, y: Any, places: Sequence[int]) -> Any:
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
+        return self.builder.shuffle_vector(x, y, mask)
+
+    def _clear(self) -> None:
+        """Set C to zero."""
+        with cgutils.for_range(self.builder, INDEX(self.sizes.m)) as loop:
+            row = self._beyond(self.c, loop.index, self.sizes.ldc)
+            lanes = self.plan.lanes
+            full, rest = divmod(self.sizes.n, lanes)
+            if full:
+                with cgutils.for_range(self.builder, INDEX(full)) as inner:
+                    here = self._beyond(row, inner.index, lanes)
+                    self._store(ir.VectorType(self.number, lanes)(None), here, 0)
+            for begin, part in _begins(_parts(rest, lanes)):
+                zero = ir.VectorType(self.number, part)(None)
+                self._store(zero, row, full * lanes + begin)
+
+    # ----------------------------------------------------------------------------- memory
+
+    def _beyond(self, address: Any, count: Any, distance: int) -> Any:
+        """Return the address `count` times `distance` numbers further."""
+        bytes_ = self.builder.mul(count, INDEX(distance * self.sizes.itemsize))
+        return self.builder.add(address, bytes_)
+
+    def _pointer(self, address: Any, offset: int, kind: Any) -> Any:
+        place = self.builder.add(address, INDEX(offset * self.sizes.itemsize))
+        return self.builder.inttoptr(place, kind.as_pointer())
+
+    def _load(self, address: Any, offset: int, lanes: int) -> Any:
+        """Return a vector; with no lanes, a number."""
+        kind = ir.VectorType(self.number, lanes) if lanes else self.number
+        pointer = self._pointer(address, offset, kind)
+        return self.builder.load(pointer, align=self.sizes.itemsize)
+
+    def _store(self, value: Any, address: Any, offset: int) -> None:
+        pointer = self._pointer(address, offset, value.type)
+        self.builder.store(value, pointer, align=self.sizes.itemsize)
+
+    def _fma(self, x: Any, y: Any, z: Any) -> Any:
+        name = f"llvm.fma.v{x.type.count}f{self.sizes.itemsize * 8}"
+        kind = ir.FunctionType(x.type, [x.type] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [x, y, z])
+
+    def _splat(self, number: Any, like: Any) -> Any:
+        first = self.builder.insert_element(like.type(ir.Undefined), number, ir.IntType(32)(0))
+        return self._shuffled(first, first, [0] * like.type.count)
+
+
+def _parts(count: int, lanes: int) -> list[int]:
+    """Return vectors that make up so many columns: whole ones, then ever shorter ones."""
+    parts = [lanes] * (count // lanes)
+    return parts + [1 << b for b in range(lanes.bit_length())[::-1] if count % lanes & (1 << b)]
+
+
+def _begins(parts: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where each vector begins, and its length."""
+    return [(sum(parts[:i]), part) for i, part in enumerate(parts)]
+
+
+def _runs(count: int, most: int) -> list[tuple[int, int]]:
+    """Split rows evenly: the rows of a tile, and how many tiles in a row have so many."""
+    tiles = -(-count // most)
+    rows, more = divmod(count, tiles)
+    return [(r, t) for r, t in ((rows + 1, more), (rows, tiles - more)) if t]

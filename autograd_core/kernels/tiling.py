@@ -1,0 +1,103 @@
+"""Which matrix products are done in tiles of our own (`tiles`), and how they are cut.
+
+Known when a program is generated, so this needs no compiler: only `machine` asks it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+__all__ = ["Machine", "Plan", "Sizes", "machine", "room", "worth"]
+
+LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A would
+MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
+PANEL = 49152  # bytes of B that are worked on at a time, at most: they stay in the near caches
+CROWDED = 1024  # bytes from row to row that fill few sets of a cache, and multiples of them
+FEW_ROWS = 8  # too few to make up for the transposition of B
+
+
+class Machine(NamedTuple):
+    """What a processor has: bytes of a vector, and how many vectors in registers."""
+
+    width: int
+    registers: int
+
+
+class Sizes(NamedTuple):
+    """C ← op(A) op(B), or C ← C + op(A) op(B); lda, ldb, ldc are distances between rows."""
+
+    dtype: str
+    m: int
+    n: int
+    k: int
+    transpose_a: bool
+    transpose_b: bool
+    lda: int
+    ldb: int
+    ldc: int
+    accumulate: bool
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return 4 if self.dtype == "float32" else 8
+
+    @property
+    def work(self) -> int:
+        """Multiplications."""
+        return self.m * self.n * self.k
+
+
+@functools.cache
+def machine() -> Machine | None:
+    """Return what this processor has; None where it cannot multiply and add in one go."""
+    import llvmlite.binding  # the documented lazy import: this is the compiler
+    from numba.core import config
+
+    features = llvmlite.binding.get_host_cpu_features()
+    if config.DISABLE_JIT:
+        return None
+    if features.get("avx512f"):
+        return Machine(64, 32)
+    if features.get("avx2") and features.get("fma"):
+        return Machine(32, 16)
+    return Machine(16, 32) if features.get("neon") else None
+
+
+def worth(sizes: Sizes) -> bool:
+    """Whether tiles are at least as fast as a BLAS (`python -m benchmarks.products`)."""
+    known = machine()
+    if known is None or not sizes.work or (sizes.transpose_a and sizes.transpose_b):
+        return False
+    if sizes.work > (LARGE if sizes.transpose_a else MOST):
+        return False
+    lanes = known.width // sizes.itemsize
+    narrow = sizes.n < lanes and sizes.work > 1 << 15
+    return not narrow and not (sizes.transpose_b and sizes.m < FEW_ROWS)
+
+
+def room(sizes: Sizes) -> int:
+    """Return how many numbers the copy of a panel of B needs."""
+    plan = Plan(sizes)
+    return plan.depth * plan.columns if plan.copies else 0
+
+
+class Plan:
+    """How a product is cut: how many vectors a tile has side by side, how many terms at a time."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        known = machine()
+        assert known is not None
+        self.registers = known.registers
+        self.lanes = known.width // sizes.itemsize
+        self.vectors = 3 if sizes.work > LARGE else 2
+        self.columns = min(self.vectors * self.lanes, sizes.n)
+        blocks = -(-sizes.k * self.vectors * known.width // PANEL)
+        self.depth = min(sizes.k, -(-sizes.k // blocks // 16) * 16)
+        crowded = sizes.ldb * sizes.itemsize % CROWDED == 0 and sizes.k > 16
+        self.copies = sizes.transpose_b or crowded
+
+    def most_rows(self, parts: int) -> int:
+        """Return how many rows of a tile find room in the registers."""
+        return min(14, (self.registers - parts - 1) // parts)
