@@ -8,7 +8,7 @@ numbers are of this type: sizes and positions stand in ``range``, in brackets, o
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,6 +82,7 @@ class Body:
         self._offsets = offsets
         self._rehearsed = rehearsed
         self._begins: list[int] = []  # of the blocks
+        self._offers: dict[Hashable, Place] = {}
         self._given: set[int] = set()  # blocks that have a successor in their place
         self._names: dict[int, str] = {}  # of the arrays
         self._total = 0
@@ -175,6 +176,17 @@ class Body:
         """Whether a block is read once in this unit, and then never."""
         older = known.first < self.now == known.last
         return older and known.uses == 1 and number not in self._given
+
+    def offer(self, key: Hashable, place: Place) -> None:
+        """Keep what a step computed on the way for a later one that asks for it."""
+        self._offers[key] = place
+
+    def offered(self, key: Hashable) -> Place | None:
+        """Return where an earlier step has left something, if any did."""
+        place = self._offers.get(key)
+        if place is not None:
+            self.blocks[place.block].last = self.now
+        return place
 
     def rows(self, value: Value) -> Place:
         """Return a place where a value lies in row order, copying it there if need be."""

@@ -76,22 +76,25 @@ def log_softmax_rows_pull(ct, y, out, n):
         for j in range(start, start + n):
             out[j] = ct[j] - exp_scaled(y[j], -0.0) * UNSCALE * total
 """
-# Σ q (log total - shifted) = log total Σ q - Σ q shifted: no digit is lost, the terms are positive.
-CROSS_ENTROPY_SHIFTED = """
+# Σ q (log total - shifted) = log total Σ q - Σ q shifted loses no digit: no term is negative.
+# The softmax stays in `e`, for who wants the pullback, too.
+SHIFTED = """
             out[i] = 0.0
             for j in range(i * n, i * n + n):
                 out[i] += q[j] * e[j] if q[j] != 0.0 else 0.0"""
 CROSS_ENTROPY = f"""
-def cross_entropy_rows(x, q, e, out, n):
-    rows = out.size{EXPONENTIALS.format(shifted=CROSS_ENTROPY_SHIFTED)}
-            e[i] = total
+def cross_entropy_rows(x, q, e, totals, out, n):
+    rows = out.size{EXPONENTIALS.format(shifted=SHIFTED)}
+            totals[i] = total
+            for j in range(i * n, i * n + n):
+                e[j] = e[j] / total
         for i in range(first, last):
-            e[i] = log(e[i])
+            totals[i] = log(totals[i])
         for i in range(first, last):
             weight = 0.0
             for j in range(i * n, i * n + n):
                 weight += q[j]
-            out[i] = (e[i] * weight if weight != 0.0 else 0.0) - out[i]
+            out[i] = (totals[i] * weight if weight != 0.0 else 0.0) - out[i]
 """
 CROSS_ENTROPY_PULL = f"""
 def cross_entropy_rows_pull(x, q, ct, e, n):
@@ -102,6 +105,16 @@ def cross_entropy_rows_pull(x, q, ct, e, n):
             for j in range(i * n, i * n + n):
                 slope = e[j] / total * weight - q[j]
                 e[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
+"""
+CROSS_ENTROPY_PULL_OF_SOFTMAX = """
+def cross_entropy_rows_pull_of_softmax(p, q, ct, out, n):
+    for i in range(ct.size):
+        weight = 0.0
+        for j in range(i * n, i * n + n):
+            weight += q[j]
+        for j in range(i * n, i * n + n):
+            slope = p[j] * weight - q[j]
+            out[j] = ct[i] * slope if ct[i] != 0.0 and slope != 0.0 else 0.0
 """
 
 
@@ -147,8 +160,9 @@ def cross_entropy(z: Any, q: Any) -> Any:
     if not (_is_short(z, -1) and _is_alike(q, z)):
         return -np.sum(q * np.where(q == 0, 0, log_softmax(z, -1)), axis=-1)
     out = np.empty(z.shape[:-1], z.dtype)
-    kernel = _loops.get((CROSS_ENTROPY, z.dtype)) or _compile(CROSS_ENTROPY, z.dtype, 3)
-    kernel(z.ravel(), q.ravel(), np.empty(z.size, z.dtype), out.ravel(), z.shape[-1])
+    kernel = _loops.get((CROSS_ENTROPY, z.dtype)) or _compile(CROSS_ENTROPY, z.dtype, 4)
+    totals = np.empty(out.size, z.dtype)
+    kernel(z.ravel(), q.ravel(), np.empty(z.size, z.dtype), totals, out.ravel(), z.shape[-1])
     return out
 
 

@@ -27,7 +27,7 @@ __all__ = ["product"]
 INDEX = ir.IntType(64)
 
 
-def product(sizes: Sizes) -> Callable[..., None]:
+def product(sizes: Sizes) -> Callable[..., object]:
     """Return what emits a product, given a builder and the addresses of A, B, C and the panel."""
     return functools.partial(_Product, sizes)
 

@@ -53,10 +53,10 @@ class Sizes(NamedTuple):
 def machine() -> Machine | None:
     """Return what this processor has; None where it cannot multiply and add in one go."""
     import llvmlite.binding  # the documented lazy import: this is the compiler
-    from numba.core import config
+    import numba
 
     features = llvmlite.binding.get_host_cpu_features()
-    if config.DISABLE_JIT:
+    if getattr(numba, "config").DISABLE_JIT:
         return None
     if features.get("avx512f"):
         return Machine(64, 32)

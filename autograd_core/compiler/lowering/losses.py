@@ -25,12 +25,14 @@ def _is_alike(step: Apply) -> bool:
 
 @lowering("softmax_cross_entropy", fits=_is_alike)
 def cross_entropy(body: Body, step: Apply) -> None:
-    """-Σ q log softmax(z)."""
+    """-Σ q log softmax(z); the softmax is kept if the derivative follows."""
     x, q = step.parts
-    places = body.rows(x), body.rows(q), body.scratch(x.shape)
-    operands = [body.flat(place, x.size) for place in places]
-    operands.append(body.flat(body.allot(step.result), step.result.size))
-    _row_by_row(body, rows.CROSS_ENTROPY, operands, x.shape[-1])
+    places = [(body.rows(v), v.size) for v in (x, q)]
+    softmax, totals = body.scratch(x.shape), body.scratch(x.shape[:-1])
+    places += [(softmax, x.size), (totals, step.result.size)]
+    places.append((body.allot(step.result), step.result.size))
+    _row_by_row(body, rows.CROSS_ENTROPY, [body.flat(*place) for place in places], x.shape[-1])
+    body.offer(("softmax", x), softmax)
 
 
 def _is_pull(step: Apply) -> bool:
@@ -41,7 +43,9 @@ def _is_pull(step: Apply) -> bool:
 def cross_entropy_pull(body: Body, step: Apply) -> None:
     """ct (softmax(z) Σq - q)."""
     ct, x, q = step.parts
-    places = [(body.rows(v), v.size) for v in (x, q, ct)]
+    softmax = body.offered(("softmax", x))
+    places = [(softmax or body.rows(x), x.size)]
+    places += [(body.rows(q), q.size), (body.rows(ct), ct.size)]
     places.append((body.allot(step.result), x.size))
-    operands = [body.flat(place, size) for place, size in places]
-    _row_by_row(body, rows.CROSS_ENTROPY_PULL, operands, x.shape[-1])
+    loop = rows.CROSS_ENTROPY_PULL_OF_SOFTMAX if softmax else rows.CROSS_ENTROPY_PULL
+    _row_by_row(body, loop, [body.flat(*place) for place in places], x.shape[-1])
