@@ -53,10 +53,10 @@ class Sizes(NamedTuple):
 def machine() -> Machine | None:
     """Return what this processor has; None where it cannot multiply and add in one go."""
     import llvmlite.binding  # the documented lazy import: this is the compiler
-    import numba
+    from numba.core import config
 
     features = llvmlite.binding.get_host_cpu_features()
-    if getattr(numba, "config").DISABLE_JIT:
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return None
     if features.get("avx512f"):
         return Machine(64, 32)
