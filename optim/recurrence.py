@@ -42,6 +42,8 @@ __all__ = ["Program", "Recurrence"]
 
 JITTED = frozenset("fd")  # dtype characters with a compiled loop; the others use NumPy
 
+# The loop rounds every operation by itself: which product a compiler joins with a sum depends on
+# what stands around the loop, and a compiled step shall do the same to the last bit.
 # Where the gradient has become 0, as in a dead unit, a decaying state ends among the subnormal
 # numbers and stays there: a tenth of such elements makes Adam's loop seven times slower.
 HEAD = """\
@@ -198,15 +200,20 @@ class Program:
         @inline
         def normal(x):
             return F(0) if abs(x) < TINY else x
-        def sgd(ps, gs, lr):
+        @inline_exact
+        def loop(ps, gs, lr):
             lr = F(lr)
             for i in range(ps.size):
                 p, g = (ps[i], gs[i])
                 g = lr * g
                 ps[i] = p - g
+        def sgd(ps, gs, lr):
+            loop(ps, gs, lr)
         """
-        loop = self._fused(self._header(self.name, *self.constants), "range(ps.size)")
-        return f"{HEAD.format(dtype=dtype)}{loop}"
+        loop = self._fused(self._header("loop", *self.constants), "range(ps.size)")
+        header = self._header(self.name, *self.constants)
+        call = header.removeprefix(f"def {self.name}").removesuffix(":")
+        return f"{HEAD.format(dtype=dtype)}@inline_exact\n{loop}\n{header}\n    loop{call}\n"
 
     @functools.cache  # noqa: B019  programs live as long as their recurrence
     def native(self, dtype: np.dtype[Any]) -> Recipe | None:
@@ -216,7 +223,7 @@ class Program:
         loop = self._fused(
             self._header("loop", "begin", "end", *self.constants), "range(begin, end)"
         )
-        text = f"{HEAD.format(dtype=dtype)}@inline\n{loop}"
+        text = f"{HEAD.format(dtype=dtype)}@inline_exact\n{loop}"
         scalars = self._prologue, self._next, self.constants, self._hyper
         return make_recipe(self.name, text, *scalars)
 

@@ -148,7 +148,8 @@ TINY = np.finfo(F).tiny
 @inline
 def normal(x):
     return F(0) if abs(x) < TINY else x
-def adam(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, offset):
+@inline_exact
+def loop(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, offset):
     beta1 = F(beta1)
     c0 = F(c0)
     beta2 = F(beta2)
@@ -163,7 +164,10 @@ def adam(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, offset):
         second = v
         second = c2 * second
         first = c3 * m
-        ps[i], ms[i], vs[i] = (p - first / (np.sqrt(second) + offset), normal(m), normal(v))"""
+        ps[i], ms[i], vs[i] = (p - first / (np.sqrt(second) + offset), normal(m), normal(v))
+def adam(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, offset):
+    loop(ps, gs, ms, vs, beta1, c0, beta2, c1, c2, c3, offset)
+"""
 
 
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="a property of the compiled loop")

@@ -1,10 +1,12 @@
 """What LLVM is told about the loops of kernels; `benchmarks.scalars` shows what it makes of it."""
 
 import llvmlite.binding
+import numba
 import numpy as np
+import pytest
 from llvmlite import ir
 
-from autograd_core.kernels import jit, wide
+from autograd_core.kernels import building, jit, wide
 
 
 def nested():
@@ -40,3 +42,24 @@ def test_what_remains_after_full_vectors_is_computed():
         loop(x, out[:n])
         np.testing.assert_array_max_ulp(out[:n], np.exp(x), 2)
         assert out[n] == 7.0
+
+
+def test_a_loop_that_begins_anywhere_takes_neighbours(monkeypatch):
+    # A position that may count from the end is chosen for each element: a gather.
+    def double(x, y, begin, end):
+        for i in range(begin, end):
+            for j in range(i * 512, min(i * 512 + 512, 4000)):
+                y[j] = x[j] * x[j] + x[j]
+
+    ours = assembly(double)
+    monkeypatch.setattr(wide, "from_start", lambda signature: signature)
+    if "gather" not in assembly(double):
+        pytest.skip("the processor cannot gather")
+    assert "gather" not in ours
+
+
+def assembly(function):
+    """Return what LLVM makes of a function."""
+    kernel = numba.njit(**building.FLAGS)(function)
+    kernel.compile("(float32[::1], float32[::1], intp, intp)")
+    return "".join(kernel.inspect_asm().values())
