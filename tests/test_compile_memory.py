@@ -10,6 +10,8 @@ from benchmarks.allocations import measure, training
 from benchmarks.contenders.compiled import ours
 from benchmarks.contenders.ours import Compiled, Eager
 
+RNG = np.random.default_rng(0)
+
 
 @pytest.fixture(scope="module")
 def evaluation():
@@ -67,3 +69,55 @@ def test_many_steps_in_one_call_leave_nothing_behind():
     losses = 8 * (len(many) - len(one))
     assert losses <= found.result - few.result <= losses + 64  # and what says how many
     assert found.most - few.most < 500
+
+
+def large_results():
+    """Return a compiled function with two large results, one of them not elementwise."""
+    compiled = ag.compile(lambda x: (x * 2.0 + 1.0, (x * x).T, ag.sum(x)), audit=False)
+    for _ in range(4):
+        compiled(RNG.normal(size=(150, 90)))
+    (segment,) = compiled.programs[0].segments
+    assert len(segment.given) == 2
+    return compiled
+
+
+def test_what_somebody_has_is_never_overwritten():
+    compiled = large_results()
+    x = RNG.normal(size=(150, 90))
+    first, second, _ = compiled(x)
+    row = second.numpy()[3:4]  # a view alone keeps it
+    del second
+    for _ in range(3):
+        compiled(RNG.normal(size=(150, 90)))
+    np.testing.assert_array_equal(first.numpy(), x * 2.0 + 1.0)
+    np.testing.assert_array_equal(row, (x * x).T[3:4])
+
+
+def test_what_nobody_has_is_used_again():
+    compiled = large_results()
+    x = RNG.normal(size=(150, 90))
+    places = {compiled(x)[0].numpy().ctypes.data for _ in range(5)}
+    assert len(places) <= 2
+    kept = [compiled(x)[0].numpy() for _ in range(5)]
+    assert len({array.ctypes.data for array in kept}) == 5
+
+
+def test_a_result_given_twice_is_two_arrays():
+    compiled = ag.compile(lambda x: ((y := ag.exp(x) + 1.0), y))
+    for _ in range(4):
+        one, two = compiled(RNG.normal(size=(150, 90)))
+    assert not np.shares_memory(one.numpy(), two.numpy())
+
+
+def test_large_gradients_are_checked_in_their_loop():
+    compiled = ag.compile(ag.grad(lambda x: ag.sum(ag.log(x) * ag.sqrt(x))))
+    plain = ag.grad(lambda x: ag.sum(ag.log(x) * ag.sqrt(x)))
+    x = RNG.uniform(1.0, 2.0, 5000)
+    for _ in range(4):
+        compiled(x * RNG.uniform(1.0, 2.0, 5000))
+    (segment,) = compiled.programs[0].segments
+    assert "* 0.0" in segment.source
+    np.testing.assert_allclose(compiled(x), plain(x), rtol=1e-14)
+    x[777] = 0.0  # the slope is infinite times a zero: another sweep decides
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(compiled(x), plain(x))

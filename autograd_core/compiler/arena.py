@@ -1,12 +1,14 @@
 """Arena: the workspace of a native segment, and the table of addresses that it reads.
 
-The table begins with the address of the workspace; then come the arrays outside, the arrays of the
-call (the machine code enters them itself), and what `assembly.CONTROL` says of many steps.
+The table begins with the address of the workspace; then come the arrays outside, the arrays of
+results that are given away, the arrays of the call (the machine code enters them itself), and what
+`assembly.CONTROL` says of many steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +19,12 @@ from .memory import LINE
 
 __all__ = ["Arena", "Room"]
 
+_LIST = [np.empty(0)]
+UNSHARED = getrefcount(_LIST[0])  # of what only a list has
+
 
 class Room(NamedTuple):
-    """Where a result lies in the workspace."""
+    """Where a result lies in the workspace; at -1 it has an array of its own."""
 
     offset: int  # in bytes
     shape: tuple[int, ...]
@@ -37,13 +42,15 @@ class Arena:
         What lies outside: kept alive, and known where it is.
     views : list of ndarray
         The results, where a run leaves them.
+    given : list of int
+        Which of the results are given away.
     lent : list of Lent
-        The same, for the leaves whose gradients they are.
+        The other results, for the leaves whose gradients they are.
     stamp : Stamp
         When the arrays outside that a run overwrites were overwritten.
     """
 
-    __slots__ = ("held", "lent", "memory", "stamp", "table", "views", "written")
+    __slots__ = ("given", "held", "lent", "memory", "stamp", "table", "views", "written")
 
     def __init__(
         self,
@@ -60,11 +67,25 @@ class Arena:
         self.table = np.zeros(slots, np.int64)
         self.table[: 1 + len(held)] = [address(self.memory), *map(address, held)]
         self.views = [
-            np.ndarray(room.shape, room.dtype, self.memory, room.offset) for room in rooms
+            np.empty(room.shape, room.dtype)
+            if room.offset < 0
+            else np.ndarray(room.shape, room.dtype, self.memory, room.offset)
+            for room in rooms
         ]
-        self.lent = [Lent(view) for view in self.views]
+        self.given = [i for i, room in enumerate(rooms) if room.offset < 0]
+        for slot, i in enumerate(self.given, 1 + len(held)):
+            self.table[slot] = address(self.views[i])
+        self.lent = [None if i in self.given else Lent(v) for i, v in enumerate(self.views)]
         self.written = written
         self.stamp = Stamp([held[i] for i in written])
+
+    def renew(self) -> None:
+        """Take new arrays in the place of those given away that somebody still has."""
+        for slot, i in enumerate(self.given, 1 + len(self.held)):
+            if getrefcount(self.views[i]) > UNSHARED:
+                old = self.views[i]
+                self.views[i] = np.empty(old.shape, old.dtype)
+                self.table[slot] = address(self.views[i])
 
     def rebind(self, arrays: Sequence[np.ndarray]) -> bool:
         """Take other arrays for the first of those outside; False if they do not fit."""

@@ -73,6 +73,8 @@ class Assembly:
         The bytes of the workspace.
     outside : mapping of str to ndarray
         What is known by address, in the order of the table.
+    given : sequence of Value
+        Results that have arrays of their own, which follow in the table.
     arrays : sequence of Value
         What comes with each call.
     figures : sequence of Place
@@ -84,19 +86,20 @@ class Assembly:
         body: Body,
         size: int,
         outside: Mapping[str, np.ndarray],
+        given: Sequence[Value],
         arrays: Sequence[Value],
         figures: Sequence[Place],
     ) -> None:
         self.body = body
         self.arrays = arrays
-        self.slots = 1 + len(outside) + len(arrays)  # of the table
+        self.slots = 1 + len(outside) + len(given) + len(arrays)  # of the table
         dtypes = sorted({np.dtype(bool), np.dtype(body.dtype), *body.dtypes}, key=str)
         self._buffers = {
             f"work_{d.name}": _view("table[0]", size // d.itemsize, d) for d in dtypes
         }
         for i, (name, array) in enumerate(outside.items(), 1):
             self._buffers[name] = _view(f"table[{i}]", _extent(array), array.dtype)
-        for i, value in enumerate(arrays, 1 + len(outside)):
+        for i, value in enumerate([*given, *arrays], 1 + len(outside)):
             self._buffers[value.name] = _view(f"table[{i}]", value.size, value.dtype)
         first, *others = body.parts
         self.parts = [first, *(part for part in others if part.lines)]

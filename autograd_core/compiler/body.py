@@ -118,16 +118,20 @@ class Body:
         return place
 
     def bind(self, value: Value, place: Place) -> None:
-        """Let a value be what is at a place: a view; one that is kept is copied."""
-        self._places[value] = place
-        if value in self.kept:
+        """Let a value be what is at a place: a view; one that is kept or given away is copied."""
+        if value in self.kept or value in self._places:
             self.copy(place, value.shape, self.allot(value))
+        else:
+            self._places[value] = place
 
     def allot(self, value: Value, over: Sequence[Place] = ()) -> Place:
         """Give a result memory, in row order: that of one of the places, if nobody needs it.
 
         The places are those of operands that are read element by element as the result is written.
+        What is given away has its memory already.
         """
+        if value in self._places:
+            return self._places[value]
         place = self._places[value] = self.scratch(value.shape, value.dtype, over)
         if value in self.kept:
             block = self.blocks[place.block]

@@ -208,7 +208,7 @@ def _ready(segment: Segment, text: Text) -> list[str]:
     lines += _same_nodes(nodes, text)
     if moved:
         lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({', '.join(found)},))"]
-    return lines
+    return [*lines, f"{arena}.renew()"] if segment.given else lines
 
 
 def _written(segment: Segment, text: Text) -> list[str]:
@@ -242,6 +242,9 @@ class _Results:
 
     def own(self, value: Value) -> str:
         """Return the text of an array of which nobody else can see the memory."""
+        segment = self.segment_of.get(value)
+        if segment is not None and value in segment.given:
+            return value.name  # the next run takes another array, if this one is still needed
         private = value in self.made and self._leaves_once(value)
         return f"own({value.name})" if private else f"{value.name}.copy()"
 

@@ -19,7 +19,7 @@ from .loops import reduced_axes
 from .record import Apply, Step, Value
 from .reroll import stretches
 
-__all__ = ["is_sum", "units"]
+__all__ = ["LARGE", "is_sum", "units"]
 
 LARGE = 2048  # elements from which a sum is taken in the loop that makes its summands
 LONG = 128  # steps from which a loop is cut where it repeats

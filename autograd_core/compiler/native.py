@@ -11,7 +11,7 @@ outside has changed.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import numpy as np
@@ -22,7 +22,7 @@ from .arena import Arena, Room
 from .assembly import Assembly, Function
 from .body import Body
 from .compare import content
-from .fuse import is_sum, units
+from .fuse import LARGE, is_sum, units
 from .integers import is_expression
 from .layout import Place, contiguous
 from .loops import loop
@@ -30,7 +30,7 @@ from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
 from .memory import Block
-from .record import Apply, Step, Update, Value
+from .record import Apply, Finite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 
@@ -81,6 +81,8 @@ class Segment:
     needed : set of Value
         What others need of the results.
     dtype : {"float32", "float64"}
+    given : collection of Value
+        Results that are given away: each has an array of its own.
 
     Attributes
     ----------
@@ -102,7 +104,13 @@ class Segment:
         The bytes of the workspace.
     """
 
-    def __init__(self, steps: Sequence[Step], needed: set[Value], dtype: str) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        needed: set[Value],
+        dtype: str,
+        given: Collection[Value] = (),
+    ) -> None:
         self.steps = list(steps)
         self.dtype = dtype
         made = {step.result: None for step in steps if isinstance(step, Apply)}
@@ -110,7 +118,8 @@ class Segment:
         self.captured = [v for v in read if lies_still(v)]
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
-        self._units = units(self.steps, moves)
+        self.given = [v for v in self.results if v in given]
+        self._units = units(_checked_in_loops(self.steps), moves)
         self._body, self.size = self._planned()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
@@ -118,7 +127,7 @@ class Segment:
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
-        self._assembly = Assembly(self._body, self.size, outside, self.arrays, figures)
+        self._assembly = Assembly(self._body, self.size, outside, self.given, self.arrays, figures)
         updates = [step for step in self.steps if isinstance(step, Update)]
         self.written = [step.parts[i] for step in updates for i in step.written]
         self.pool: list[Arena] = []
@@ -144,11 +153,13 @@ class Segment:
     ) -> Body:
         """Write the steps; without offsets, to see how long each block is needed."""
         outside = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.arrays}
+        outside |= {v: Place(v.name, 0, contiguous(v.shape)) for v in self.given}
         for value in self.captured:
             array = content(value)
             strides = tuple(s // array.itemsize for s in array.strides)
             outside[value] = Place(value.name, 0, strides)
-        body = Body(self.dtype, outside, set(self.results), offsets, rehearsed, sharing)
+        kept = set(self.results) - set(self.given)
+        body = Body(self.dtype, outside, kept, offsets, rehearsed, sharing)
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
             body.unit()
@@ -198,7 +209,7 @@ class Segment:
         """Return memory for a run."""
         places = (self._body.place(v) for v in self.results)
         rooms = [
-            Room(place.offset * v.dtype.itemsize, v.shape, v.dtype)
+            Room(-1 if v in self.given else place.offset * v.dtype.itemsize, v.shape, v.dtype)
             for v, place in zip(self.results, places, strict=True)
         ]
         written = [self.captured.index(value) for value in self.written]
@@ -211,6 +222,24 @@ def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:
     if sum(len(part.lines) for part in body.parts) < LONG:
         return found
     return [reroll(part, blocks) for part in found]
+
+
+def _checked_in_loops(steps: Sequence[Step]) -> list[Step]:
+    """Let loops that make large gradients take Σ 0 g, too: finite if they all are."""
+    made = {s.result for s in steps if _is_pointwise(s)}  # type: ignore[attr-defined]
+    index = max((s.result.index for s in steps if isinstance(s, Apply)), default=0)
+    found: list[Step] = []
+    for step in steps:
+        if isinstance(step, Finite):
+            sums = {}
+            for x in (x for x in step.parts if x in made and x.size >= LARGE):
+                zeros, total = Value(index + 1, x.shape, x.dtype), Value(index + 2, (), x.dtype)
+                found.append(Apply(OPS["multiply"], (x, 0.0), {}, zeros))
+                found.append(Apply(OPS["sum"], (zeros,), dict(OPS["sum"].attributes), total))
+                sums[x], index = total, index + 2
+            step = step.on(tuple(sums.get(x, x) for x in step.parts))
+        found.append(step)
+    return found
 
 
 def _is_pointwise(step: Step) -> bool:

@@ -8,7 +8,7 @@ update has no recipe, the host does the whole update: its numbers are computed t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .native import Segment, lowers, moves
 from .record import Apply, Host, Step, Update, Value
@@ -17,11 +17,17 @@ __all__ = ["float_type", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
 CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
+LARGE = 1 << 16  # bytes of an output from which it is given away, not copied
 SHORTEST = 2  # operations that are worth a call
 
 
-def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
+def partition(
+    steps: Sequence[Step], outputs: Sequence[Value], gradients: Collection[Value] = ()
+) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments."""
+    results = {*outputs, *gradients}
+    large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
+    given = {v for v in large if list(outputs).count(v) == 1}
     by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
     readers = _readers(steps)
     parts: list[Step | Segment] = []
@@ -34,7 +40,7 @@ def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
             inside = _readers(run)
             made = (step.result for step in run if isinstance(step, Apply))
             needed = {v for v in made if v in results or readers[v] > inside[v]}
-            parts.append(Segment(run, needed, dtype))
+            parts.append(Segment(run, needed, dtype, given))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]

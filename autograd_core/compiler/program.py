@@ -28,6 +28,7 @@ from .record import (
     Guard,
     Host,
     Overwrite,
+    Step,
     Trace,
     Update,
     Value,
@@ -86,7 +87,10 @@ class Program:
         captured = [v for v in read if v.holder is not None and v.place < 0]
         self.captured = captured
         self._nodes = [(v.holder, v.holder.node) for v in captured if isinstance(v.holder, Tensor)]
-        parts = partition(self.steps, set(results)) if native else list(self.steps)
+        count = len(outputs)
+        parts: list[Step | Segment] = list(self.steps)
+        if native:
+            parts = partition(self.steps, results[:count], results[count:])
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
         self.emission = Emission(

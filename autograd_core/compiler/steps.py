@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -163,6 +164,12 @@ class Finite(Step):
     def __init__(self, values: tuple[Value, ...]) -> None:
         super().__init__()
         self.parts = values
+
+    def on(self, values: tuple[Value, ...]) -> Finite:
+        """Return the same check of other values."""
+        found = copy.copy(self)
+        found.parts = values
+        return found
 
 
 class Host(Step):
