@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 # What makes arrays has nothing to derive: `ag` can stand where `np` did.
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
 
-from . import linalg, modes, special
+from . import diagnostics, linalg, modes, special
 from .checking import GradcheckReport, gradcheck, numerical_gradient
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
@@ -49,6 +49,7 @@ __all__ = [
     "UnknownNameError",
     "compile",
     "defvjp",
+    "diagnostics",
     "get_num_threads",
     "grad",
     "gradcheck",
