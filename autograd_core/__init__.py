@@ -3,7 +3,7 @@
 ``import autograd_core as ag``. Functions on arrays carry NumPy's names, transforms JAX's.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # What makes arrays has nothing to derive: `ag` can stand where `np` did.
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
@@ -48,6 +48,7 @@ __all__ = [
     "Tensor",
     "UnknownNameError",
     "compile",
+    "conventions",
     "defvjp",
     "diagnostics",
     "get_num_threads",
@@ -84,7 +85,9 @@ __all__ = [
     *PUBLIC,
 ]
 
-if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any:
-        """Stand for the functions of `PUBLIC`, which a type checker does not see."""
+def __getattr__(name: str) -> Any:
+    """Load what is loaded late; for a type checker, the functions of `PUBLIC` as well."""
+    if name != "conventions":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return diagnostics.conventions
