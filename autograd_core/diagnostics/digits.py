@@ -29,6 +29,7 @@ lift = lifting(wrap)
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 NOTHING = 64.0 * float(np.finfo(DOUBLE).eps)  # of the operands: what float64 takes for 0, too
+WORTH = 1.0  # digits that an operation loses before it is named
 ALL_DIGITS = -math.log10(float(np.finfo(SINGLE).eps) / 2)  # 7.2
 
 
@@ -84,7 +85,7 @@ class PrecisionReport:
         For each operation, forward and backward, how many digits its operands had and how many
         its result has; those that lose most first.
     worst : dict or None
-        The record of the operation that loses most, None if none loses half a digit.
+        The record of the operation that loses most, None if none loses a digit.
     decided : list of str
         Comparisons that come out differently.
     """
@@ -97,7 +98,7 @@ class PrecisionReport:
         self.parameters = Parameters(gradients)
         losing = sorted(run.records, key=lambda record: -record["lost"])
         self.operations = Operations(losing)
-        self.worst = losing[0] if losing and losing[0]["lost"] >= 0.5 else None
+        self.worst = losing[0] if losing and losing[0]["lost"] >= WORTH else None
         self.decided = run.decided
 
     def __str__(self) -> str:
@@ -105,19 +106,19 @@ class PrecisionReport:
         lines = [f"{title} {number(self.loss_error)}", "", str(self.parameters), ""]
         worst = self.worst
         if worst is None:
-            return "\n".join([*lines, "no operation loses half a digit", *self.decided])
+            return "\n".join([*lines, "no operation loses a digit", *self.decided])
         where = worst["line"] or "an unrecorded line"
         lines.append(
             f"{worst['op']} loses most digits, {worst['lost']:.1f} of "
             f"{worst['digits_before']:.1f}: {worst['phase']}, at {where}"
         )
-        shown = [r for r in self.operations if r["lost"] >= 0.5][:8]
+        shown = [r for r in self.operations if r["lost"] >= WORTH][:8]
         return "\n".join([*lines, str(Operations(shown)), *self.decided])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        shown = Operations([r for r in self.operations if r["lost"] >= 0.5][:8])
+        shown = Operations([r for r in self.operations if r["lost"] >= WORTH][:8])
         return self.parameters._repr_html_() + shown._repr_html_()
 
 

@@ -111,9 +111,13 @@ def gradient_flow(model: Any, *batch: Any, loss: Any, optimizer: Any = None) -> 
     model, optimizer = copy.deepcopy((model, optimizer))
     with watched(model) as calls:
         reading = Reading("diagnostics.gradient_flow", lambda: loss(model(batch[0]), *batch[1:]))
-    updates = {} if optimizer is None else _updates(optimizer, reading)
     found = layers(calls, reading)
-    records = [_record(layer, reading, updates) for layer in found]
+    records = [_record(layer, reading) for layer in found]
+    updates = {} if optimizer is None else _updates(optimizer, reading)
+    for layer, record in zip(found, records, strict=True):
+        changes = [updates[id(p)] for p in layer.parameters if id(p) in updates]
+        if changes and record["weight"]:
+            record["update"] = _norm(changes) / record["weight"]
     product = 1.0
     for record in reversed(records):
         product *= 1.0 if record["slope"] is None else record["slope"]
@@ -121,7 +125,7 @@ def gradient_flow(model: Any, *batch: Any, loss: Any, optimizer: Any = None) -> 
     return FlowReport(records, float(reading.root._value))
 
 
-def _record(layer: Layer, reading: Reading, updates: dict[int, np.ndarray]) -> dict[str, Any]:
+def _record(layer: Layer, reading: Reading) -> dict[str, Any]:
     made, read = layer.made, layer.read
     value = reading.values.get(made) if made else None
     behind = _length(reading, made)
@@ -129,8 +133,6 @@ def _record(layer: Layer, reading: Reading, updates: dict[int, np.ndarray]) -> d
     slope = derivatives(layer)
     relative = slopes(layer)
     own = [p for p in layer.parameters if p.node is not None]
-    changes = [updates[id(p)] for p in own if id(p) in updates]
-    weight = _norm(p._value for p in own) if own else None
     return {
         "layer": layer.name,
         "kind": layer.kind,
@@ -142,9 +144,9 @@ def _record(layer: Layer, reading: Reading, updates: dict[int, np.ndarray]) -> d
         "product": None,
         "flat": None if relative is None else float(np.mean(np.abs(relative) < FLAT)),
         "dead": None if slope is None else dead(slope),
-        "weight": weight,
+        "weight": _norm(p._value for p in own) if own else None,
         "weight_gradient": _gradients(own, reading) if own else None,
-        "update": _norm(changes) / weight if changes and weight else None,
+        "update": None,
     }
 
 

@@ -110,7 +110,7 @@ def layers(calls: Sequence[Layer], reading: Reading) -> list[Layer]:
     for node in reading.nodes:
         if is_activation(node) and not any(c.start < node.position < c.end for c in bent):
             found.append(_bare(node, plain))
-    found.sort(key=lambda layer: layer.made.position if layer.made else layer.end)
+    found.sort(key=lambda layer: (layer.made.position if layer.made else layer.end, layer.end))
     _number(found)
     return found
 
