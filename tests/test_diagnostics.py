@@ -62,6 +62,17 @@ def test_values_that_nobody_holds_are_not_invented():
     assert "nobody" not in str(known)
 
 
+def test_a_leaf_made_within_a_function_keeps_its_value():
+    x, constant = ag.tensor([1.0, 2.0], requires_grad=True), ag.tensor([0.0, 0.0])
+
+    def f():
+        doubled = x * 2.0
+        ag.exp(constant)  # recorded nowhere
+        return ag.sum(doubled * ag.tensor([5.0, 6.0], requires_grad=True))
+
+    assert [row["value_max"] for row in table(f)] == [2.0, 4.0, 6.0, 24.0, 34.0]
+
+
 def test_an_operation_whose_operands_are_known_is_computed_again():
     w = ag.tensor(np.eye(2), requires_grad=True)
     x = ag.tensor([[1.0, 2.0]], requires_grad=True)
@@ -324,6 +335,14 @@ def test_a_function_in_float64_is_judged_as_if_in_float32():
     x = ag.tensor([1e4 + 0.5, 1e4], requires_grad=True)
     report = precision(lambda: (x[0] * x[0] - x[1] * x[1]) * 1.0)
     assert report.worst["op"] == "subtract" and 2 < report.worst["lost"] < 5
+
+
+def test_a_conversion_within_the_function_follows_the_precision():
+    x = ag.tensor([0.1, 0.7], requires_grad=True)
+    report = precision(lambda: ag.sum(ag.exp(1.1 * x.astype(np.float32))))
+    inputs = np.array([0.1, 0.7], np.float32).astype(float)
+    assert np.isclose(report.loss, np.exp(1.1 * inputs).sum(), rtol=1e-15)
+    assert 0 < report.loss_error < 1e-6
 
 
 def test_decisions_that_differ_are_named():
