@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from applications import applications, call
 
 import autograd_core as ag
 import nn
 from autograd_core.diagnostics.layout import Layout
+from autograd_core.diagnostics.reading import Reading
 from autograd_core.diagnostics.report import share, size
 from autograd_core.errors import (
     DTypeError,
@@ -80,6 +82,27 @@ def test_an_operation_whose_operands_are_known_is_computed_again():
     assert rows["matmul"]["value_max"] == 2.0
     assert rows["reshape"]["value_min"] == 1.0
     assert np.isclose(rows["sum"]["value_max"], np.exp([1.0, 2.0]).sum())
+
+
+@pytest.mark.parametrize("op", [op for op in ag.OPS.values() if not op.nondiff], ids=str)
+def test_what_is_computed_again_is_what_was_recorded(op):
+    for operands, attributes in applications(op):
+        given = [ag.tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") for x in operands]
+        out = call(op, given, attributes)
+        recorded, node = out.numpy().copy(), out.node
+        total = ag.sum(out + 0.0)
+        del out
+        reading = Reading("test", total)
+        assert op.variadic or op.attributes or node in reading.values
+        if node in reading.values:
+            assert np.array_equal(reading.values[node], recorded, equal_nan=True)
+
+
+def test_memory_that_nodes_share_counts_once():
+    x = ag.tensor(np.ones(8), requires_grad=True)
+    rows = table(ag.sum(ag.sin(x) + ag.cos(x)))
+    assert [row["bytes"] for row in rows] == [0, 64, 64, 0, 0]
+    assert "5 nodes; 64 B kept" in str(rows)
 
 
 def test_leaves_trained_since_are_not_shown_as_they_are_now():

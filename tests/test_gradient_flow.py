@@ -185,7 +185,9 @@ def test_the_picture_has_a_row_for_each_layer(tmp_path):
     left = [float(dot.get("cx")) for dot in dots]
     assert 0 < min(left) and max(left) < float(root.get("width"))
     report.draw().save(tmp_path / "flow.svg")
-    assert (tmp_path / "flow.svg").read_text("utf-8") == report._repr_svg_()
+    assert (tmp_path / "flow.svg").read_text("utf-8") == report.draw().svg
+    page = report._repr_html_()
+    assert page.startswith("<table") and page.endswith("</svg>\n")
 
 
 @pytest.mark.parametrize("compile", [False, True])

@@ -69,8 +69,8 @@ class FlowReport(Report):
         """Return the picture: gradients, activations, flat and dead units, updates, by layer."""
         return flow_picture(self.records, self.title)
 
-    def _repr_svg_(self) -> str:
-        return self.draw().svg
+    def _repr_html_(self) -> str:
+        return f"{super()._repr_html_()}{self.draw().svg}"
 
 
 def gradient_flow(model: Any, *batch: Any, loss: Any, optimizer: Any = None) -> FlowReport:

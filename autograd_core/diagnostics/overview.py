@@ -82,7 +82,7 @@ def table(loss: Any, *args: Any, seed: Any = None) -> TapeTable:
     index = {node: i for i, node in enumerate(reading.nodes)}
     records = [_record(node, index, reading) for node in reading.nodes]
     unknown = sum(node not in reading.values for node in reading.nodes)
-    kept = size(sum(record["bytes"] for record in records))
+    kept = size(kept_bytes(*reading.nodes))
     seconds = micro(sum(reading.backward.values()))
     title = f"{len(records)} nodes; {kept} kept for the backward sweep, which took {seconds} µs"
     note = f"– : {unknown} values that nobody holds any more; pass a function to see all of them"
@@ -122,14 +122,10 @@ def _brief(reads: list[int]) -> str:
     return f"{shown} and {len(reads) - 4} more" if len(reads) > 4 else shown
 
 
-def kept_bytes(node: Node) -> int:
-    """Return how much memory a node keeps for its derivative, each array counted once."""
-    arrays = {id(x): x.nbytes for *_, kept in node.edges for x in kept if _is_array(x)}
-    return sum(arrays.values())
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray)
+def kept_bytes(*nodes: Node) -> int:
+    """Return how much memory nodes keep for their derivatives, each array counted once."""
+    kept = (x for node in nodes for *_, values in node.edges for x in values)
+    return sum({id(x): x.nbytes for x in kept if isinstance(x, np.ndarray)}.values())
 
 
 def statistics(x: np.ndarray | None) -> dict[str, float | None]:
