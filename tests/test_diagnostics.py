@@ -152,6 +152,19 @@ def test_a_function_with_arguments_float32_and_lines():
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_parameters_are_shown_by_their_names():
+    model = nn.MLP([2, 4, 1], rng=0)
+    loss = ag.mean(model(np.ones((5, 2), np.float32)) ** 2)
+    rows = table(loss, model=model)
+    assert [row["name"] for row in rows if row["op"] == "leaf"] == [
+        "0.weight", "0.bias", "2.weight", "2.bias",
+    ]  # fmt: skip
+    assert "0.weight" in str(rows) and "parameter" not in str(table(loss))
+    assert "2.bias" in draw(loss, model=model).svg
+    with pytest.raises(DTypeError, match="model=, but got a float. Pass an nn.Module"):
+        table(loss, model=1.0)
+
+
 def test_a_long_table_says_what_it_leaves_out():
     x = ag.tensor(1.0, requires_grad=True)
     y = x

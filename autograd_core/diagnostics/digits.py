@@ -20,7 +20,7 @@ from ..tape import Leaf, Node, ancestors, sweep
 from ..tensor import wrap
 from .listening import Application, Listener, owners
 from .overview import place
-from .reading import Met, heard
+from .reading import Met, heard, names_of
 from .report import Format, Report, number, plain
 
 __all__ = ["PrecisionReport", "precision"]
@@ -151,8 +151,7 @@ def precision(loss: Any, *args: Any, model: Any = None) -> PrecisionReport:
         what, do = "diagnostics.precision: a function", "Pass lambda: loss(model(x), y)"
         raise GraphError(explain(what, f"a {type(loss).__name__}", do))
     run = _Run(loss, args)
-    names = {} if model is None else {p.node: name for name, p in model.named_parameters()}
-    return PrecisionReport(run, names)
+    return PrecisionReport(run, names_of(model))
 
 
 class _Run:

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import ShapeError, explain
 from .graph import Box, Graph
 from .layout import Layout, rows
-from .reading import Reading
+from .reading import Reading, names_of
 from .svg import (
     BLACK,
     BLUE,
@@ -59,12 +59,14 @@ class TapePicture(Picture):
         return {".svg": self.svg, ".mmd": self.mermaid, ".dot": self.dot}
 
 
-def draw(loss: Any, *args: Any, seed: Any = None, most: int = 50) -> TapePicture:
+def draw(
+    loss: Any, *args: Any, seed: Any = None, model: Any = None, most: int = 50
+) -> TapePicture:
     r"""Draw all that a tensor depends on, with values and cotangents.
 
     Parameters
     ----------
-    loss, *args, seed
+    loss, *args, seed, model
         As `table` has them.
     most : int
         The most boxes to draw. In a larger tape, nodes that only lead to one another share a box;
@@ -93,7 +95,8 @@ def draw(loss: Any, *args: Any, seed: Any = None, most: int = 50) -> TapePicture
     if not isinstance(most, int) or most < 2:
         do = "Pass how many boxes fit"
         raise ShapeError(explain("diagnostics.draw: most, an integer from 2 on", most, do))
-    return TapePicture(Graph(Reading("diagnostics.draw", loss, args, seed), most))
+    reading = Reading("diagnostics.draw", loss, args, seed)
+    return TapePicture(Graph(reading, most, names_of(model)))
 
 
 def _mermaid(graph: Graph) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -49,8 +49,9 @@ class Graph:
         What is not drawn one by one.
     """
 
-    def __init__(self, reading: Reading, most: int) -> None:
+    def __init__(self, reading: Reading, most: int, names: Mapping[Node, str]) -> None:
         self.reading = reading
+        self.names = names
         self.notes: list[str] = []
         groups = [[node] for node in reading.nodes]
         if len(groups) > most:
@@ -78,7 +79,7 @@ class Graph:
 
     def _box(self, nodes: Sequence[Node]) -> Box:
         last = nodes[-1]
-        title = last.name
+        title = self.names.get(last, last.name)
         if len(nodes) > 1:
             title = " · ".join(node.name for node in nodes[:3])
             title += f" · … ({len(nodes)} nodes)" if len(nodes) > 3 else ""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..tape import Node
-from .reading import Reading
+from .reading import Reading, names_of
 from .report import Format, Report, micro, number, plain, share, size
 
 __all__ = ["TapeTable", "place", "statistics", "table"]
@@ -17,15 +17,17 @@ __all__ = ["TapeTable", "place", "statistics", "table"]
 class TapeTable(Report):
     """One record for each node of a tape.
 
-    The keys are ``index`` and ``position`` (on the tape), ``op``, ``reads`` (the indices of the
-    operands), ``shape``, ``dtype``, ``line``; ``bytes``, which the node keeps for its derivative;
-    ``rule_seconds`` and ``forward_seconds``; and, with ``value_`` and ``cotangent_`` before them,
-    ``min``, ``mean``, ``max`` (of finite elements), ``zeros`` and ``nonfinite`` (as parts of all).
+    The keys are ``index`` and ``position`` (on the tape), ``op``, ``name`` (of a parameter),
+    ``reads`` (the indices of the operands), ``shape``, ``dtype``, ``line``; ``bytes``, which the
+    node keeps for its derivative; ``rule_seconds`` and ``forward_seconds``; and, with ``value_``
+    and ``cotangent_`` before them, ``min``, ``mean``, ``max`` (of finite elements), ``zeros`` and
+    ``nonfinite`` (as parts of all).
     """
 
     columns: ClassVar[dict[str, tuple[str, Format]]] = {
         "index": ("#", number),
         "op": ("op", plain),
+        "name": ("parameter", plain),
         "operands": ("reads", plain),
         "shape": ("shape", plain),
         "value_min": ("value: min", number),
@@ -43,10 +45,10 @@ class TapeTable(Report):
         "rule_seconds": ("rules µs", micro),
         "place": ("line", plain),
     }
-    optional = ("value_nonfinite", "cotangent_nonfinite", "forward_seconds")
+    optional = ("name", "value_nonfinite", "cotangent_nonfinite", "forward_seconds")
 
 
-def table(loss: Any, *args: Any, seed: Any = None) -> TapeTable:
+def table(loss: Any, *args: Any, seed: Any = None, model: Any = None) -> TapeTable:
     """Return a table of all that a tensor depends on: values, cotangents, memory and time.
 
     Parameters
@@ -59,6 +61,8 @@ def table(loss: Any, *args: Any, seed: Any = None) -> TapeTable:
         Arguments of the function.
     seed : array_like, optional
         The cotangent of the result; may be left out for a single number.
+    model : nn.Module, optional
+        Leaves that are parameters of it are shown by their names.
 
     Returns
     -------
@@ -80,7 +84,10 @@ def table(loss: Any, *args: Any, seed: Any = None) -> TapeTable:
     """
     reading = Reading("diagnostics.table", loss, args, seed)
     index = {node: i for i, node in enumerate(reading.nodes)}
-    records = [_record(node, index, reading) for node in reading.nodes]
+    names = names_of(model)
+    records = [
+        _record(node, index, reading) | {"name": names.get(node, "")} for node in reading.nodes
+    ]
     unknown = sum(node not in reading.values for node in reading.nodes)
     kept = size(kept_bytes(*reading.nodes))
     seconds = micro(sum(reading.backward.values()))

@@ -22,7 +22,7 @@ from ..tape import Leaf, Node, ancestors, sweep
 from ..tensor import Tensor, wrap
 from .listening import Listener, owners
 
-__all__ = ["Met", "Reading", "heard", "result_of", "sweep_all"]
+__all__ = ["Met", "Reading", "heard", "names_of", "result_of", "sweep_all"]
 
 lift = lifting(wrap)
 
@@ -53,6 +53,16 @@ def heard(name: str, f: Any, args: Sequence[Any]) -> tuple[Tensor, Listener]:
     with recorded(), traced(listener):
         result = result_of(name, f, args)
     return result, listener
+
+
+def names_of(model: Any) -> dict[Node, str]:
+    """Return the names of a model's parameters, by their nodes; none if there is no model."""
+    if model is None:
+        return {}
+    if not hasattr(model, "named_parameters"):
+        do = "Pass an nn.Module, or leave it out"
+        raise DTypeError(explain("diagnostics: model=", f"a {type(model).__name__}", do))
+    return {p.node: name for name, p in model.named_parameters() if p.node is not None}
 
 
 class Met(dict[Node, Any]):
