@@ -3,12 +3,12 @@
 ``import autograd_core as ag``. Functions on arrays carry NumPy's names, transforms JAX's.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # What makes arrays has nothing to derive: `ag` can stand where `np` did.
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
 
-from . import linalg, modes, special
+from . import diagnostics, linalg, modes, special
 from .checking import GradcheckReport, gradcheck, numerical_gradient
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
@@ -48,7 +48,9 @@ __all__ = [
     "Tensor",
     "UnknownNameError",
     "compile",
+    "conventions",
     "defvjp",
+    "diagnostics",
     "get_num_threads",
     "grad",
     "gradcheck",
@@ -83,7 +85,9 @@ __all__ = [
     *PUBLIC,
 ]
 
-if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any:
-        """Stand for the functions of `PUBLIC`, which a type checker does not see."""
+def __getattr__(name: str) -> Any:
+    """Load what is loaded late; for a type checker, the functions of `PUBLIC` as well."""
+    if name != "conventions":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return diagnostics.conventions

@@ -17,7 +17,7 @@ import numpy as np
 from .declare import OPS, primitive
 from .errors import GraphError, explain
 from .guard import copied, refuse_overwritten, written_since
-from .modes import current, recorded
+from .modes import current, recorded, ruled
 from .pullback import lifting, pullback
 from .tape import Node, ancestors, clock, sweep
 from .tensor import Tensor, wrap
@@ -71,6 +71,7 @@ class Body:
         own = [copied(x) if isinstance(x, np.ndarray) else x for x in given]
         self.run: Callable[[], list[Any]] = lambda: flatten(f(*build(own)))[0]
         self.made = made
+        self.rules = current().rules
         self.seed: Any = None  # the last cotangent, and what became of it
         self.found: dict[Node, Any] = {}
         self.value = np.empty(0)
@@ -97,7 +98,7 @@ class Body:
 
     def again(self) -> tuple[list[Node], Node]:
         """Compute once more; return the nodes, and that of the results."""
-        with _again():
+        with _again(), ruled(self.rules):
             floor = next(clock)
             values = self.run()
             packed = _packed([values[i] for i in self.made])

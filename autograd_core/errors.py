@@ -27,7 +27,7 @@ __all__ = [
 
 # The packages whose frames are passed over in search of the user's line.
 OURS = frozenset(
-    ("autograd_core", "autograd_core.compiler", "autograd_core.ops")
+    ("autograd_core", "autograd_core.compiler", "autograd_core.diagnostics", "autograd_core.ops")
     + ("nn", "nn.functional", "nn.losses", "optim")
 )
 

@@ -42,6 +42,7 @@ __all__ = [
     "set_gradient",
     "taken",
     "written",
+    "written_at",
     "written_since",
     "wrote",
     "wrote_all",
@@ -209,7 +210,8 @@ def written_since(position: int) -> bool:
     return position < _last_write
 
 
-def _written_at(array: np.ndarray) -> int:
+def written_at(array: np.ndarray) -> int:
+    """Return the position of the tape's clock at which an array was last overwritten, or 0."""
     entry = _WRITES.get(id(_owner(array)))
     return entry[0].position if entry else 0
 
@@ -218,7 +220,7 @@ def refuse_overwritten(node: Node, rule: Any, kept: Any) -> None:
     """Raise if an array that `node` remembered was overwritten after it was recorded."""
     values = kept if isinstance(kept, tuple) else (kept,)
     arrays = (value for value in values if isinstance(value, np.ndarray))
-    if any(_written_at(array) > node.position for array in arrays):
+    if any(written_at(array) > node.position for array in arrays):
         what = f"backward: {node.name} at {node.line} needs {' and '.join(rule.needs)} as recorded"
         got = "an array that an optimizer or an assignment has overwritten since"
         do = "Call backward() before the update, or compute the result again"

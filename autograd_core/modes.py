@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from .tape import Node
 
-__all__ = ["Tape", "current", "no_grad", "recorded", "strong_zeros", "tape", "traced"]
+__all__ = ["Tape", "current", "no_grad", "recorded", "ruled", "strong_zeros", "tape", "traced"]
 
 
 class Tape:
@@ -30,12 +30,15 @@ class Tape:
         recording: bool = True,
         strong_zeros: bool = False,
         trace: Any = None,
+        rules: dict[Any, tuple[Any, ...]] | None = None,
     ) -> None:
         self.home = object() if home is None else home  # what all modes of one tape share
         self.recording = recording
         self.strong_zeros = strong_zeros
         self.trace = trace  # what listens to every application of an op: a compiler's recording
-        self.slow = strong_zeros or trace is not None or not recording  # ops take no shortcuts
+        self.rules = rules or None  # of ops, in the place of their own: other conventions
+        # Whether ops take no shortcuts.
+        self.slow = strong_zeros or trace is not None or not recording or self.rules is not None
 
     def nodes(self) -> list[Node]:
         """Return the living nodes in order of creation."""
@@ -105,6 +108,7 @@ class _Mode(ContextDecorator):
             "recording": now.recording,
             "strong_zeros": now.strong_zeros,
             "trace": now.trace,
+            "rules": now.rules,
         }
         self.tokens.append(_current.set(Tape(now.home, **kept | self.mode)))
 
@@ -139,3 +143,14 @@ class strong_zeros(_Mode):  # noqa: N801
     """Within this context a factor that is exactly zero wins over an infinite one."""
 
     mode = {"strong_zeros": True}
+
+
+class ruled(_Mode):  # noqa: N801
+    """Within this context ops are recorded with other derivative rules.
+
+    Not a decorator.
+    """
+
+    def __init__(self, rules: dict[Any, tuple[Any, ...]] | None) -> None:
+        super().__init__()
+        self.mode = {"rules": rules}

@@ -74,6 +74,7 @@ class Op:
             arrays = keep(arrays, operands)
         env = (*arrays, own(out, False) if EXPOSED else out, attributes)
         rules = self.edge_rules or indexed_rules(self, len(nodes))
+        rules = tape.rules.get(self, rules) if tape.rules else rules
         links: list[Any] = []
         for node, rule in zip(nodes, rules, strict=True):
             if node is not None and rule is not None:

@@ -195,7 +195,9 @@ class Compiled:
         around = self._around(leaves)
         if around is None:
             return None
-        key = (given, shapes, current().recording, around.key())
+        tape = current()
+        rules = tuple((tape.rules or {}).items())
+        key = (given, shapes, tape.recording, rules, around.key())
         for variant in itertools.count():  # by the gradients that were there before
             kind = self.kinds.get((*key, variant))
             if kind is None:

@@ -62,6 +62,7 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         *unpacking.lines,
         "tape = current()",
         *_miss(f"tape.trace is not None or tape.recording is not {current().recording}"),
+        *_miss(f"tape.rules is not {text.named('rules', current().rules)}"),
         *_miss("not unchanged()"),
         *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
         "runs = kind.runs + 1",
