@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from autograd_core.errors import UnknownNameError
-from autograd_core.kernels import blas, jit
-from autograd_core.kernels.products import product_source
+from autograd_core.kernels import blas, jit, tiling
+from autograd_core.kernels.products import ROOM, product_source
 
 ROOT = Path(__file__).resolve().parent.parent
 DISABLED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
@@ -25,6 +25,12 @@ SHAPES = [(9, 3, 2), (2, 9, 3), (3, 2, 9), (11, 1, 13), (12, 10, 1), (1, 1, 1), 
 EMPTY = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (20, 30, 0), (0, 0, 0), (20, 0, 30)]
 
 needs_blas = pytest.mark.skipif(not blas.available(), reason=blas.describe())
+
+
+@pytest.fixture
+def untiled(monkeypatch):
+    """Let products be the library's wherever they are not written out."""
+    monkeypatch.setattr(tiling, "machine", lambda: None)
 
 
 @pytest.fixture
@@ -45,7 +51,8 @@ def compiled(product, dtype):
         "def multiply(x, y, z):",
         f"    a, b = x.ctypes.data + {size}, y.ctypes.data + {2 * size}",
         f"    c = z.ctypes.data + {3 * size}",
-        f"    {product.call}",
+        f"    room = np.empty({product.room}, np.{dtype})",
+        f"    {product.call.replace(ROOM, 'room.ctypes.data')}",
     ]
     arrays = ", ".join([f"{dtype}[::1]"] * 3)
     return jit.compile_source("multiply", "\n".join(lines) + "\n", f"({arrays})")
@@ -97,9 +104,12 @@ def test_blocks_of_larger_matrices(shape, accumulate):
         check("float32", *shape, transpose_a, transpose_b, accumulate, wider=3)
 
 
-def test_the_shape_decides():
+def test_the_shape_decides(untiled, monkeypatch):
     def kind(*shape, **options):
         return product_source("float32", *shape, "a", "b", "c", **options).call.split("_")[0]
+
+    def tiled(*shape, **options):
+        return "tiled" in product_source("float32", *shape, "a", "b", "c", **options).definition
 
     assert kind(32, 3, 3) == kind(3, 2, 5000) == kind(4, 64, 4) == "sproduct"
     assert kind(32, 8, 8, transpose_b=True).startswith("sproduct")
@@ -107,6 +117,11 @@ def test_the_shape_decides():
     if blas.available():
         assert kind(32, 8, 8).startswith("sgemm(False, False, 32, 8, 8, 1, a, 8, b, 8, 0, c, 8)")
         assert kind(32, 1, 32).startswith("sgemm") and kind(32, 32, 1).startswith("sgemm")
+    monkeypatch.setattr(tiling, "machine", lambda: tiling.Machine(64, 32))
+    assert tiled(32, 32, 64, transpose_b=True) and tiled(784, 128, 64, transpose_a=True)
+    assert not tiled(3, 3, 32) and not tiled(4, 64, 64, transpose_b=True)
+    if blas.available():
+        assert not tiled(2000, 2000, 2000) and not tiled(1000, 3, 1000)
 
 
 GEMM = """
@@ -195,7 +210,7 @@ def test_threads_at_once():
 ANOTHER = """
 import os, sys
 import numpy as np
-from autograd_core.kernels import blas, jit
+from autograd_core.kernels import blas, jit, tiling
 from autograd_core.kernels.products import product_source
 assert "numba" not in sys.modules
 product = product_source("float32", 20, 30, 40, "x.ctypes.data", "y.ctypes.data", "z.ctypes.data")

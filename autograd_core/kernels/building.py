@@ -111,8 +111,13 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
 @functools.cache
 def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
-    plain = {name: getattr(exact, name) for name in exact.__all__} | {"external": blas.function}
-    names = plain if numba.config.DISABLE_JIT else _intrinsics() | {"external": _external}
+    plain = {name: getattr(exact, name) for name in exact.__all__}
+    plain |= {"external": blas.function, "tiled": tiling.plain}
+    names = (
+        plain
+        if numba.config.DISABLE_JIT
+        else _intrinsics() | {"external": _external, "tiled": _tiled}
+    )
     inlined = {
         "apart": _apart,
         "inline": _inline,
@@ -171,18 +176,6 @@ def _intrinsics() -> dict[str, Any]:
 
         return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
 
-    def tiled(*sizes: Any) -> Any:
-        emit = tiles.product(tiling.Sizes(*sizes))
-
-        def native_product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
-            def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                emit(builder, *args)
-                return context.get_dummy_value()
-
-            return numba.types.void(*[numba.types.intp] * 4), emit_all
-
-        return intrinsic(native_product)
-
     intrinsic, carray = numba.extending.intrinsic, numba.carray
     pointer = intrinsic(native_pointer)
     return {
@@ -190,9 +183,22 @@ def _intrinsics() -> dict[str, Any]:
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
         "sum_reordered": intrinsic(native_sum),
-        "tiled": tiled,
         "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),
     }
+
+
+def _tiled(*sizes: Any) -> Any:
+    """Declare a product in tiles, of the addresses of A, B, C and room to work in."""
+    emit = tiles.product(tiling.Sizes(*sizes))
+
+    def native_product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
+        def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            emit(builder, *args)
+            return context.get_dummy_value()
+
+        return numba.types.void(*[numba.types.intp] * 4), emit_all
+
+    return numba.extending.intrinsic(native_product)
 
 
 def _external(name: str, signature: str) -> Any:

@@ -1,14 +1,19 @@
 """Which matrix products are done in tiles of our own (`tiles`), and how they are cut.
 
-Known when a program is generated, so this needs no compiler: only `machine` asks it.
+Known when a program is generated; `plain` is the product for running a text uncompiled.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-__all__ = ["Machine", "Plan", "Sizes", "machine", "room", "worth"]
+import numpy as np
+
+from . import exact
+
+__all__ = ["Machine", "Plan", "Sizes", "machine", "plain", "room", "worth"]
 
 LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A would
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
@@ -52,12 +57,9 @@ class Sizes(NamedTuple):
 @functools.cache
 def machine() -> Machine | None:
     """Return what this processor has; None where it cannot multiply and add in one go."""
-    import llvmlite.binding  # the documented lazy import: this is the compiler
-    from numba.core import config
+    import llvmlite.binding  # the documented lazy import: LLVM knows the processor
 
     features = llvmlite.binding.get_host_cpu_features()
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return None
     if features.get("avx512f"):
         return Machine(64, 32)
     if features.get("avx2") and features.get("fma"):
@@ -81,6 +83,26 @@ def room(sizes: Sizes) -> int:
     """Return how many numbers the copy of a panel of B needs."""
     plan = Plan(sizes)
     return plan.depth * plan.columns if plan.copies else 0
+
+
+def plain(*sizes: Any) -> Callable[..., None]:
+    """Return the product as a function of the addresses of A, B, C and room to work in."""
+    known = Sizes(*sizes)
+    m, n, k, dtype = known.m, known.n, known.k, np.dtype(known.dtype)
+
+    def matrix(address: Any, shape: tuple[int, int], distance: int) -> np.ndarray:
+        high, wide = shape
+        numbers = exact.view(address, (high - 1) * distance + wide, dtype)
+        strides = (distance * dtype.itemsize, dtype.itemsize)
+        return np.lib.stride_tricks.as_strided(numbers, shape, strides)
+
+    def multiply(a: Any, b: Any, c: Any, _: Any) -> None:
+        x = matrix(a, (k, m), known.lda).T if known.transpose_a else matrix(a, (m, k), known.lda)
+        y = matrix(b, (n, k), known.ldb).T if known.transpose_b else matrix(b, (k, n), known.ldb)
+        z = matrix(c, (m, n), known.ldc)
+        z[...] = z + x @ y if known.accumulate else x @ y
+
+    return multiply
 
 
 class Plan:

@@ -1,0 +1,71 @@
+"""Products in tiles: sizes that fill no tile, long sums, crowded rows, other processors."""
+
+import numpy as np
+import pytest
+from test_blas import DISABLED, FLAGS, check
+
+from autograd_core.kernels import tiling
+from autograd_core.kernels.products import product_source
+
+HERE = tiling.machine()
+MACHINES = [tiling.Machine(64, 32), tiling.Machine(32, 16), tiling.Machine(16, 32)]
+PLAIN = [flags for flags in FLAGS if flags != (True, True)]
+
+pytestmark = pytest.mark.skipif(
+    DISABLED or HERE is None, reason="nothing is compiled, or without fused multiply-add"
+)
+
+# One tile, several, rests of rows, columns and terms, two depths, rows that crowd a cache.
+SHAPES = [(14, 32, 5), (29, 50, 33), (9, 16, 100), (8, 17, 9), (15, 31, 1), (11, 40, 900)]
+CROWDED = [(12, 256, 40), (20, 512, 20)]
+
+
+@pytest.fixture(params=MACHINES, ids=str)
+def machine(request, monkeypatch):
+    """Let the processor have other vectors: LLVM emulates what it lacks."""
+    monkeypatch.setattr(tiling, "machine", lambda: request.param)
+    return request.param
+
+
+def in_tiles(dtype, shape, transposed):
+    flags = dict(zip(("transpose_a", "transpose_b"), transposed, strict=True))
+    return product_source(dtype, *shape, "a", "b", "c", **flags).definition.count("tiled")
+
+
+@pytest.mark.parametrize("transposed", PLAIN, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sizes_of_every_kind(machine, dtype, transposed):
+    few = SHAPES if machine is MACHINES[0] else SHAPES[1:3]
+    assert all(in_tiles(dtype, shape, transposed) for shape in few)
+    for i, shape in enumerate(few):
+        check(dtype, *shape, *transposed, accumulate=i % 2 == 0, wider=i % 3)
+
+
+@pytest.mark.parametrize("shape", CROWDED, ids=str)
+def test_rows_that_crowd_the_cache_are_copied(shape):
+    m, n, k = shape
+    sizes = tiling.Sizes("float32", m, n, k, False, False, k, n, n, False)
+    assert tiling.room(sizes) and not tiling.room(sizes._replace(ldb=n + 3))
+    check("float32", *shape, False, False, accumulate=False)
+    check("float32", *shape, True, False, accumulate=True)
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_wide_tiles(monkeypatch, accumulate):
+    monkeypatch.setattr(tiling, "LARGE", 1000)
+    check("float32", 21, 100, 30, False, True, accumulate)
+    check("float64", 21, 100, 30, False, False, accumulate)
+
+
+@pytest.mark.parametrize("transposed", PLAIN, ids=str)
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_the_plain_product_is_the_same(transposed, accumulate):
+    rng = np.random.default_rng(1)
+    transpose_a, transpose_b = transposed
+    a = rng.normal(size=(6, 9) if transpose_a else (9, 6))
+    b = rng.normal(size=(7, 6) if transpose_b else (6, 7))
+    c = rng.normal(size=(9, 7))
+    want = (a.T if transpose_a else a) @ (b.T if transpose_b else b) + accumulate * c
+    given = ("float64", 9, 7, 6, *transposed, a.shape[1], b.shape[1], 7, accumulate)
+    tiling.plain(*given)(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0)
+    np.testing.assert_allclose(c, want, rtol=1e-14, atol=1e-14)
