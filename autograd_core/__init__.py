@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
 
 from . import linalg, modes, special
-from .checking import GradcheckReport, gradcheck, numerical_gradient
+from .checking import (
+    GradcheckReport,
+    assert_gradients_match,
+    gradcheck,
+    gradcheck_callable,
+    numerical_gradient,
+)
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
 from .errors import (
@@ -47,11 +53,13 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "UnknownNameError",
+    "assert_gradients_match",
     "compile",
     "defvjp",
     "get_num_threads",
     "grad",
     "gradcheck",
+    "gradcheck_callable",
     "hessian",
     "hvp",
     "jacobian",

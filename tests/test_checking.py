@@ -486,7 +486,7 @@ def test_parameters_are_restored_after_an_exception():
 def test_the_default_mode_follows_the_size():
     assert gradcheck(ag.sin, np.ones(10)).mode == "full"
     report = gradcheck(lambda x: ag.sum(ag.sin(x)), np.ones(100_000))
-    assert report and report.mode == "random" and report.evaluations < 40
+    assert report and report.mode == "sampled" and report.evaluations <= 20
 
 
 def test_one_entry_among_many_is_found_by_random_directions():

@@ -13,7 +13,7 @@ from .judge import Judgement
 from .ladder import Rungs, Slopes
 from .subject import Subject
 
-__all__ = ["STAGES", "Line", "Probe", "Stage", "climb"]
+__all__ = ["FAST", "STAGES", "Line", "Probe", "Stage", "climb", "values_along"]
 
 RATIO = 8.0
 NEAR = 0.125 * RATIO ** -np.arange(6.0)
@@ -34,6 +34,9 @@ STAGES = (
     Stage(NEAR * RATIO ** -len(NEAR)),
     Stage(RATIO ** np.array([0.0, 1.0])),
 )
+# Four rungs that reach as far, for directions that have to make do with few evaluations; the
+# second four lie between and below.
+FAST = (Stage(NEAR[1] * 22.0 ** -np.arange(4.0)), Stage(NEAR[2] * 22.0 ** -np.arange(4.0)))
 Probe = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -105,7 +108,7 @@ def climb(
 def _stage(subject: Subject, chosen: list[tuple[Line, Probe]], stage: Stage) -> Rungs:
     columns = [
         [
-            _rung(subject, line, probe, t * (line.other if stage.other else 1.0))
+            values_along(subject, line, probe, t * (line.other if stage.other else 1.0))
             for t in stage.steps
         ]
         for line, probe in chosen
@@ -114,9 +117,10 @@ def _stage(subject: Subject, chosen: list[tuple[Line, Probe]], stage: Stage) -> 
     return Rungs(*(np.swapaxes(part, 0, 1) for part in parts))
 
 
-def _rung(
+def values_along(
     subject: Subject, line: Line, probe: Probe, t: float
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the step, and what a probe shows on both sides, with the size of its numbers."""
     moved, step = line.move(subject, t)
     if step == 0.0:  # below the resolution of the input
         nothing, scale = probe(np.full(subject.width, np.nan))

@@ -1,4 +1,4 @@
-"""Claimed against measured derivatives: a verdict for each entry, patterns in the wrong ones."""
+"""Claimed against measured derivatives: a verdict for each entry."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .ladder import Slopes
-from .subject import Place
 
-__all__ = ["AGREES", "KINK", "VERDICTS", "WRONG", "Judgement", "diagnose"]
+__all__ = ["AGREES", "KINK", "VERDICTS", "WRONG", "Judgement"]
 
 VERDICTS = ("agrees", "ill-conditioned", "kink", "wrong")  # from harmless to serious
 AGREES, ILL_CONDITIONED, KINK, WRONG = range(4)
@@ -106,67 +105,3 @@ class Judgement:
         """Return the differences in units of what is allowed."""
         ratio = self.difference / self.allowed
         return np.where(np.isnan(ratio), np.where(np.isnan(self.claims), np.inf, 0.0), ratio)
-
-
-def diagnose(
-    claims: np.ndarray, measured: np.ndarray, wrong: np.ndarray, inputs: list[Place]
-) -> str:
-    """Recognise what went wrong, from all claims and measurements, shape (inputs, outputs)."""
-    guilty = [place for place in inputs if wrong[place.start : place.stop].any()]
-    for place in guilty:
-        for other in guilty:
-            if place.start < other.start and _swapped(claims, measured, place, other):
-                return f"the derivatives by {place.name} and {other.name} are swapped"
-    for place in guilty:
-        part = slice(place.start, place.stop)
-        if len(place.shape) == 2 and _transposed(claims[part], measured[part], place.shape):
-            return f"the derivative by {place.name} is transposed"
-    names = " and ".join(place.name for place in guilty)
-    found = factor(claims[wrong], measured[wrong], [n for p in guilty for n in p.shape])
-    return f"the derivative by {names} {found}" if found else ""
-
-
-def factor(claims: np.ndarray, measured: np.ndarray, lengths: list[int]) -> str:
-    """Describe one factor between all claims and what was measured, if there is one."""
-    if not len(claims):
-        return ""
-    if not claims.any():
-        return "is claimed to be zero: is a path missing?"
-    if not np.all(np.isfinite(claims)):
-        return "is claimed to be infinite or not a number"
-    size = np.abs(measured).max()
-    if not 0.0 < size < np.inf:
-        return ""
-    claims, measured = claims / size, measured / size  # squares shall not overflow
-    ratio = float(claims @ measured / (measured @ measured))
-    if not 0.0 < abs(ratio) < np.inf or np.linalg.norm(
-        claims - ratio * measured
-    ) > 1e-3 * np.linalg.norm(claims):
-        return ""
-    if abs(abs(ratio) - 1.0) < 0.2:
-        percent = abs(abs(ratio) - 1.0) * 100
-        amount = f"{percent:.2g} % too {'large' if abs(ratio) > 1 else 'small'}"
-        sign = "has its sign flipped" if ratio < 0 else ""
-        return f"{sign or 'is ' + amount}" if percent < 0.05 or not sign else f"{sign}, {amount}"
-    size = max(abs(ratio), 1 / abs(ratio))
-    sign = ", with the sign flipped" if ratio < 0 else ""
-    text = f"is too {'large' if abs(ratio) > 1 else 'small'} by a factor {size:.4g}{sign}"
-    summed = abs(size - round(size)) < 1e-3 and round(size) in lengths
-    return f"{text}, the length of an axis: is a sum or a mean wrong?" if summed else text
-
-
-def _transposed(claims: np.ndarray, measured: np.ndarray, shape: tuple[int, ...]) -> bool:
-    if shape[0] != shape[1] or claims.shape[1] != 1:
-        return False
-    return _alike(claims.reshape(shape).T, measured.reshape(shape))
-
-
-def _swapped(claims: np.ndarray, measured: np.ndarray, a: Place, b: Place) -> bool:
-    one, two = slice(a.start, a.stop), slice(b.start, b.stop)
-    if a.shape != b.shape:
-        return False
-    return _alike(claims[one], measured[two]) and _alike(claims[two], measured[one])
-
-
-def _alike(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool(np.linalg.norm(a - b) <= 1e-4 * np.linalg.norm(b))

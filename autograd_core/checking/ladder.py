@@ -71,6 +71,11 @@ class Slopes:
     unbounded: np.ndarray
 
     @property
+    def sides(self) -> tuple[Estimate, Estimate]:
+        """The slopes from the left and from the right."""
+        return self.left, self.right
+
+    @property
     def kink(self) -> np.ndarray:
         """Where the slopes from the left and the right differ, or those of near and far steps.
 

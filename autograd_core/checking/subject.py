@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from ..transforms import vjp
 from ..tree import flatten
 
-__all__ = ["Place", "Subject", "Unfit", "plain"]
+__all__ = ["Place", "Subject", "Unfit", "joined", "plain", "told"]
 
 
 class Unfit(Exception):  # noqa: N818
@@ -130,9 +130,10 @@ class Subject:
     ) -> None:
         self.fn = fn
         self.name = "the function"
+        self.backward = "the backward pass"
         self.parameters = list((parameters or {}).values())
         leaves, self.build = flatten(inputs)
-        paths = list(names or _paths(fn, inputs))
+        paths = self.names = list(names or _paths(fn, inputs))
         self.leaves = [_own(leaf) for leaf in leaves]
         self.slots = [i for i, leaf in enumerate(self.leaves) if _floating(leaf)]
         self.held = [paths[i] for i in range(len(paths)) if i not in self.slots]
@@ -144,14 +145,20 @@ class Subject:
         self.point = joined(arrays)
         self.outputs: list[Place] = []
         self.centre = np.zeros(0)  # the outputs at the point
+        self.pulled_before = (np.zeros(0), np.zeros(0))  # a cotangent and what it gave
         self.calls = 0
+        self.refusal = ""  # what the function raised at a point nearby
+        self.remarks: dict[str, None] = {}  # for the report, in order, each once
+        self.grid: np.dtype[Any] | None = None
 
     def arrays(self, flat: np.ndarray) -> list[np.ndarray]:
         """Cut a flat vector into the arrays of the inputs and parameters."""
         return [place.of(flat) for place in self.inputs]
 
     def rounded(self, flat: np.ndarray) -> np.ndarray:
-        """Return the nearest point that the dtypes of the inputs can hold."""
+        """Return the nearest point that the dtypes of the inputs can hold, on the grid if any."""
+        if self.grid is not None:
+            flat = flat.astype(self.grid).astype(flat.dtype)
         for place in self.inputs:
             if place.dtype != flat.dtype:
                 flat[place.start : place.stop] = place.of(flat).ravel()
@@ -182,7 +189,8 @@ class Subject:
             return self.evaluate(flat)
         except Unfit:
             raise
-        except Exception:
+        except Exception as error:
+            self.refusal = self.refusal or told(error)
             return np.full(self.width, np.nan)
 
     def read(self, result: Any) -> np.ndarray:
@@ -202,6 +210,7 @@ class Subject:
 
     def record(self) -> np.ndarray:
         """Record the function at its point, for `pull`; return the outputs."""
+        self.calls += 1
         value, self._pullback = vjp(self.call, *self.arrays(self.point))
         return self.read(value)
 
@@ -211,13 +220,18 @@ class Subject:
         try:
             found = self._pullback(self.like_outputs(seeds))
         except Exception as error:
-            raise Unfit("wrong", f"the backward pass raised {_told(error)}") from error
+            raise Unfit("wrong", f"the backward pass raised {told(error)}") from error
         return joined([plain(part) for part in found])
 
     @property
     def coarsest(self) -> float:
         """The machine epsilon of the coarsest input."""
         return max(float(np.finfo(place.dtype).eps) for place in self.inputs)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether an input has less than double precision."""
+        return any(place.dtype.itemsize < 8 for place in self.inputs)
 
     @property
     def width(self) -> int:
@@ -249,7 +263,8 @@ class Subject:
         return subject
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
+    """Name an exception with its message and notes."""
     return " ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
 
 
