@@ -19,6 +19,7 @@ __all__ = ["fast", "sampled"]
 
 DIRECTIONS = 2
 SOUGHT = 3  # of the worst entries
+BLUNT = 1 / 3  # instead of `SHARP`: many numbers are rounded in a direction's slope
 APART = 4.0  # a claim this many gaps beyond both slopes of a kink is none of them
 STAGES_OF_ALL = (FAST[0], *STAGES)
 
@@ -92,7 +93,7 @@ def _asking(subject: Subject, tolerances: tuple[float, float]) -> Ask:
         lines = [Line(where, w, 1.0 / max(1.0, np.abs(w).max())) for w in weights]
         claims = [[d.pulled[where] @ w] for d, w in zip(directions, weights, strict=True)]
         probes = [projection(subject, d.outputs) for d in directions]
-        return Question(subject, lines, np.array(claims), probes, *tolerances)
+        return Question(subject, lines, np.array(claims), probes, *tolerances, sharp=BLUNT)
 
     return ask
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,6 @@ from .patterns import shape_pattern
 from .subject import Subject, Unfit, joined, plain, told
 
 __all__ = ["Foreign"]
-
-ELSEWHERE = 0.1  # how far away a derivative is asked for first, in units of the scale
 
 
 class Foreign(Subject):
@@ -102,7 +99,7 @@ class Foreign(Subject):
     def read(self, result: Any) -> np.ndarray:
         """Flatten what the function returned."""
         leaves, build = flatten(result)
-        hosts = [_host(leaf) for leaf in leaves]
+        hosts = [leaf if leaf is None else _host(leaf) for leaf in leaves]
         numbers = [host.astype(float) if _kind(host) in "iub" else host for host in hosts]
         try:
             flat = super().read(build(numbers))
@@ -116,27 +113,20 @@ class Foreign(Subject):
 
     # ------------------------------------------------------------------ its derivative
 
+    def visit(self, flat: np.ndarray) -> None:
+        """Evaluate with the derivative."""
+        self._claimed(flat, np.ones_like(self.evaluate(flat)))
+
     def record(self) -> np.ndarray:
-        """Evaluate at the point, after the derivative was asked for elsewhere.
-
-        What a derivative keeps from a call at another point is stale by then, and shows.
-        """
-        scale = np.where(self.point == 0.0, 1.0, self.point)
-        elsewhere = self.rounded(self.point + ELSEWHERE * scale)
-        with suppress(Exception):
-            centre = self.evaluate(elsewhere)
-            self._claimed(elsewhere, np.ones_like(centre))
-        return self._visit()
-
-    def _visit(self) -> np.ndarray:
+        """Evaluate at the point, for a derivative that keeps something of the last call."""
         values = self.evaluate(self.point)
         self.at_point = True
         return values
 
     def pull(self, cotangent: np.ndarray) -> np.ndarray:
         """Return the cotangent of the flat input for one of the flat output."""
-        if not self.at_point:  # some keep what their derivative needs from the last call
-            self._visit()
+        if not self.at_point:
+            self.record()
         try:
             found = self._claimed(self.point, cotangent)
         except Unfit:
@@ -150,7 +140,7 @@ class Foreign(Subject):
             return self._gradient(flat, cotangent)
         seeds = [place.of(cotangent) for place in self.outputs]
         given = [
-            _like(seed[()] if scalar else seed, template)
+            _like(seed[()] if scalar else seed.copy(), template)
             for seed, scalar, template in zip(
                 seeds, self.scalars, self.output_templates, strict=True
             )

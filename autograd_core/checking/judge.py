@@ -8,12 +8,13 @@ import numpy as np
 
 from .ladder import Slopes
 
-__all__ = ["AGREES", "KINK", "VERDICTS", "WRONG", "Judgement"]
+__all__ = ["AGREES", "KINK", "SHARP", "VERDICTS", "WRONG", "Judgement"]
 
 VERDICTS = ("agrees", "ill-conditioned", "kink", "wrong")  # from harmless to serious
 AGREES, ILL_CONDITIONED, KINK, WRONG = range(4)
 BLUNT = 1e-4  # an error bound of this share of the typical derivative comes from few rungs
 WIDER = 4.0
+SHARP = 0.45  # an error bound of this power of the machine epsilon needs no finer steps
 USELESS = 0.1  # an error bound of this share of the typical derivative decides nothing
 
 
@@ -65,9 +66,9 @@ class Judgement:
         """Where nothing is claimed and nothing was seen to change."""
         return np.asarray((self.claims == 0.0) & (self.slopes.variation == 0.0))
 
-    def settled(self, unit: float) -> np.ndarray:
+    def settled(self, unit: float, power: float = SHARP) -> np.ndarray:
         """Where claim and measurement agree so sharply that finer steps are not needed."""
-        sharp = self.slopes.centre.error <= unit ** (1 / 3) * self.typical
+        sharp = self.slopes.centre.error <= unit**power * self.typical
         sharp |= self.constant & np.isfinite(self.slopes.centre.error)
         close = (self.difference <= self.allowed) & sharp
         return np.asarray(close & ~self.slopes.kink & ~self.slopes.unbounded)
@@ -86,9 +87,9 @@ class Judgement:
         return self._unbounded(result)
 
     def _between(self) -> np.ndarray:
-        sides = (self.slopes.left, self.slopes.right, self.slopes.centre)
-        low = np.fmin.reduce([side.value - side.error for side in sides])
-        high = np.fmax.reduce([side.value + side.error for side in sides])
+        sides, centre = self.slopes.sides, self.slopes.centre.value
+        low = np.fmin.reduce([centre, *(side.value - side.error for side in sides)])
+        high = np.fmax.reduce([centre, *(side.value + side.error for side in sides)])
         return np.asarray(
             (self.claims >= low - self.rounding) & (self.claims <= high + self.rounding)
         )

@@ -97,6 +97,16 @@ class Slopes:
 
         return cls(*(join(field.name) for field in fields(cls)))
 
+    def take(self, columns: np.ndarray) -> Slopes:
+        """Return the results of some columns."""
+
+        def part(mine: Any) -> Any:
+            if isinstance(mine, Estimate):
+                return Estimate(mine.value[columns], mine.error[columns])
+            return mine[columns]
+
+        return Slopes(*(part(getattr(self, field.name)) for field in fields(self)))
+
     def put(self, columns: np.ndarray, new: Slopes) -> None:
         """Overwrite the results of some columns."""
         for field in fields(self):

@@ -35,27 +35,63 @@ def diagnose(
         if len(place.shape) == 2 and _transposed(claims[part], measured[part], place.shape):
             return f"the derivative by {place.name} is transposed"
     names = " and ".join(place.name for place in guilty)
+    missing = _missing(claims, measured, wrong, guilty, inputs)
+    if missing:
+        return missing
     found = factor(claims[wrong], measured[wrong], [n for p in guilty for n in p.shape])
     return f"the derivative by {names} {found}" if found else ""
+
+
+def _missing(
+    claims: np.ndarray,
+    measured: np.ndarray,
+    wrong: np.ndarray,
+    guilty: list[Place],
+    inputs: list[Place],
+) -> str:
+    """Recognise zeros in place of derivatives: by a whole operand, or of some of the outputs."""
+    if not guilty or claims[wrong].any():
+        return ""
+    names = " and ".join(place.name for place in guilty)
+    parts = [slice(place.start, place.stop) for place in guilty]
+    if not any(claims[part].any() for part in parts):
+        if len(guilty) == len(inputs):
+            return ""
+        return f"one operand's gradient is missing: that by {names} is claimed to be zero"
+    # Each entry reaches several outputs, and one of them is right.
+    if all(((measured[p] != 0.0).sum(1) > 1).all() and claims[p].any(1).all() for p in parts):
+        return f"the derivative by {names} lacks some outputs: missing the broadcast sum"
+    return ""
 
 
 def factor(claims: np.ndarray, measured: np.ndarray, lengths: list[int]) -> str:
     """Describe one factor between all claims and what was measured, if there is one."""
     if not len(claims):
         return ""
-    if not claims.any():
-        return "is claimed to be zero: is a path missing?"
     if not np.all(np.isfinite(claims)):
         return "is claimed to be infinite or not a number"
+    if not claims.any():
+        return "is claimed to be zero: is a path missing?"
+    if _single(claims, measured):
+        return "is rounded to single precision"
     size = np.abs(measured).max()
     if not 0.0 < size < np.inf:
         return ""
     claims, measured = claims / size, measured / size  # squares shall not overflow
     ratio = float(claims @ measured / (measured @ measured))
-    if not 0.0 < abs(ratio) < np.inf or np.linalg.norm(
-        claims - ratio * measured
-    ) > 1e-3 * np.linalg.norm(claims):
+    rest = np.linalg.norm(claims - ratio * measured)
+    off = min(1e-3, 0.1 * abs(abs(ratio) - 1.0)) if ratio > 0 else 1e-3
+    if not 0.0 < abs(ratio) < np.inf or rest > off * np.linalg.norm(claims):
         return ""
+    return _named(ratio, lengths)
+
+
+def _single(claims: np.ndarray, measured: np.ndarray) -> bool:
+    rounded = np.array_equal(claims, claims.astype(np.float32).astype(float))
+    return rounded and bool((np.abs(claims - measured) <= 2e-7 * np.abs(measured)).all())
+
+
+def _named(ratio: float, lengths: list[int]) -> str:
     if abs(abs(ratio) - 1.0) < 0.2:
         percent = abs(abs(ratio) - 1.0) * 100
         amount = f"{percent:.2g} % too {'large' if abs(ratio) > 1 else 'small'}"
@@ -63,15 +99,16 @@ def factor(claims: np.ndarray, measured: np.ndarray, lengths: list[int]) -> str:
         return f"{sign or 'is ' + amount}" if percent < 0.05 or not sign else f"{sign}, {amount}"
     size = max(abs(ratio), 1 / abs(ratio))
     sign = ", with the sign flipped" if ratio < 0 else ""
-    text = f"is too {'large' if abs(ratio) > 1 else 'small'} by a factor {size:.4g}{sign}"
+    text = f"is off by a factor {size:.4g}: too {'large' if abs(ratio) > 1 else 'small'}{sign}"
     summed = abs(size - round(size)) < 1e-3 and round(size) in lengths
-    return f"{text}, the length of an axis: is a sum or a mean wrong?" if summed else text
+    return f"{text}; it is the length of an axis, is a sum or a mean wrong?" if summed else text
 
 
 def _transposed(claims: np.ndarray, measured: np.ndarray, shape: tuple[int, ...]) -> bool:
-    if shape[0] != shape[1] or claims.shape[1] != 1:
-        return False
-    return _alike(claims.reshape(shape).T, measured.reshape(shape))
+    rows, columns = shape
+    outputs = claims.shape[1]
+    turned = claims.reshape(columns, rows, outputs).swapaxes(0, 1)
+    return _alike(turned, measured.reshape(rows, columns, outputs))
 
 
 def _swapped(claims: np.ndarray, measured: np.ndarray, a: Place, b: Place) -> bool:

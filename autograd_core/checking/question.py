@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .climb import STAGES, Line, Probe, Stage, climb
-from .judge import KINK, WRONG, Judgement
+from .judge import KINK, SHARP, WRONG, Judgement
 from .kinks import possible
 from .ladder import Slopes
 from .subject import Subject
@@ -69,12 +69,14 @@ class Question:
         probes: list[Probe] | None = None,
         rtol: float = 0.0,
         atol: float = 0.0,
+        sharp: float = SHARP,
     ) -> None:
         self.subject = subject
         self.lines = lines
         self.claims = claims
         self.probes = probes or [everything] * len(lines)
         self.rtol = rtol
+        self.sharp = sharp
         finite = np.where(np.isfinite(claims), np.abs(claims), 0.0)
         units = [max(subject.input_unit(line.where[0]), subject.unit) for line in lines]
         sizes = np.array([np.abs(line.weights).max() for line in lines])
@@ -102,7 +104,7 @@ class Question:
         def judge(active: np.ndarray, slopes: Slopes) -> Judgement:
             return self.judge(part[active], slopes)
 
-        return climb(self.subject, lines, probes, centre, judge, stages)
+        return climb(self.subject, lines, probes, centre, judge, stages, self.sharp)
 
     def verdicts(self, judgement: Judgement, rng: np.random.Generator) -> np.ndarray:
         """Return the verdicts; at kinks, see which claims are slopes of points nearby."""

@@ -219,5 +219,6 @@ def _entry(name: str, index: tuple[int, ...]) -> str:
 
 
 def _near(a: float, b: float, error: float) -> bool:
-    # A slope that is not a number is a side beyond the domain, which is no kink.
-    return not abs(a - b) > max(error, 1e-3 * max(abs(a), abs(b)))
+    # A slope that is not a number is a side beyond the domain, which is no kink. At a kink the
+    # bound is a multiple of the gap.
+    return not abs(a - b) > max(0.1 * error, 1e-3 * max(abs(a), abs(b)))
