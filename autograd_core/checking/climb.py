@@ -27,15 +27,17 @@ class Stage(NamedTuple):
 
 
 # Most functions are done with the first. Where the scales are the same, the second adds the rungs
-# in between; the fourth is for functions that hardly vary, the last for those that vary so quickly
-# that only the claim can tell at which scale.
+# in between; the fourth is for functions that hardly vary, the fifth for the edge of a domain very
+# close by, the last for those that vary so quickly that only the claim can tell at which scale.
 STAGES = (
     Stage(NEAR),
     Stage(NEAR * RATIO**-0.5, "other"),
     Stage(NEAR * RATIO ** -len(NEAR)),
     Stage(RATIO ** np.array([0.0, 1.0])),
+    Stage(NEAR[:3] * RATIO ** (-2.0 * len(NEAR))),  # further ones move by single roundings
     Stage(NEAR, "claimed"),
 )
+SMALL = 1e-3  # a second scale this far below the first is looked at for itself
 HINTED = 1e-11  # a scale that a claim hints at is new if it is below this
 # Four rungs that reach as far, for directions that have to make do with few evaluations; the
 # second four lie between and below.
@@ -112,7 +114,11 @@ def climb(
         if slopes is None:
             slopes = found
         slopes.put(active, found)
-        settled = judge(active, found).settled(subject.unit, sharp)
+        judgement = judge(active, found)
+        settled = judgement.settled(subject.unit, sharp)
+        if stage is STAGES[0]:  # a derivative that is small at large may be one of small numbers
+            small = np.array([lines[i].other < SMALL for i in active])
+            settled &= ~small[:, None] | judgement.resolved
         open_ = np.flatnonzero(~settled.all(axis=1))
         active, rungs = active[open_], rungs.take(open_)
         if not len(active):

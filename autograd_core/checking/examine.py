@@ -41,6 +41,7 @@ class Findings:
 def full(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -> Findings:
     """Measure every entry of the Jacobian."""
     jacobian = np.array([subject.pull(row) for row in np.eye(subject.width)])  # (outputs, inputs)
+    notes = _strong_zeros(subject, jacobian)
     scales, others = entry_scales(subject)
     lines = [Line(np.array([i]), scales[i : i + 1], others[i]) for i in range(len(scales))]
     question = Question(subject, lines, jacobian.T * scales[:, None], None, rtol, atol)
@@ -52,14 +53,30 @@ def full(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -
         return entry_of(judgement, (i, o), VERDICTS[verdicts[i, o]], 1.0 / scales[i], *labels)
 
     findings = found("full", judgement, verdicts, entry)
-    findings.notes = one_sided(question, judgement)
+    findings.notes = notes + one_sided(question, judgement)
     if findings.verdict == "wrong":
         measured = judgement.slopes.centre.value / scales[:, None]
-        findings.diagnosis = diagnose(jacobian.T, measured, verdicts == WRONG, subject.inputs)
+        findings.diagnosis = diagnose(
+            jacobian.T, measured, verdicts == WRONG, subject.inputs, subject.outputs
+        )
     elif findings.verdict == "kink":
         _try_together(question, np.flatnonzero((verdicts == KINK).any(axis=1)), findings, rng)
     findings.sweep = sweep_of(question, judgement, verdicts, findings)
     return findings
+
+
+def _strong_zeros(subject: Subject, jacobian: np.ndarray) -> list[str]:
+    """Take zero times an infinite slope as zero, in place; say so.
+
+    Most libraries answer NaN for the outputs that do not depend on an entry whose slope is
+    infinite. That is a matter of convention, not an error in the rule.
+    """
+    if not np.isnan(jacobian).any():
+        return []
+    steep = np.isinf(jacobian).any(axis=0) & np.isinf(subject.pull(np.ones(subject.width)))
+    product = np.isnan(jacobian) & steep
+    jacobian[product] = 0.0
+    return ["NaN from zero times an infinite slope: taken as zero"] if product.any() else []
 
 
 def _try_together(

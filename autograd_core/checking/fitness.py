@@ -13,11 +13,8 @@ __all__ = ["require_fit", "require_steady"]
 ROUNDINGS = 64.0  # two runs of the same function may differ by this many units of round-off
 
 
-def require_fit(subject: Subject, raising: str = "invalid") -> None:
-    """Raise `Unfit` unless a subject is pure, deterministic and finite; leave it recorded.
-
-    `raising` is the verdict on a function that raises.
-    """
+def require_fit(subject: Subject) -> None:
+    """Raise `Unfit` unless a subject is pure, deterministic and finite; leave it recorded."""
     if not subject.inputs:
         what = "nothing to differentiate: none of the inputs is of a floating dtype"
         raise Unfit("invalid", what + (f" ({', '.join(subject.held)})" if subject.held else ""))
@@ -31,7 +28,7 @@ def require_fit(subject: Subject, raising: str = "invalid") -> None:
     except Unfit:
         raise
     except Exception as error:
-        raise Unfit(raising, f"{subject.name} raised {told(error)}") from error
+        raise Unfit(subject.raising, f"{subject.name} raised {told(error)}") from error
     _require_same(subject, first, recorded, "it gives another result when it is recorded")
     _require_finite(subject.outputs, first, "the result")
     subject.centre = first

@@ -56,6 +56,7 @@ class Foreign(Subject):
         super().__init__(fn, tuple(inputs) if self.apart else (inputs,), lift=lift)
         self.remarks = remarks
         self.backward = "the derivative"
+        self.raising = "wrong"
 
     # ------------------------------------------------------------------ the function
 
@@ -100,7 +101,7 @@ class Foreign(Subject):
         """Flatten what the function returned."""
         leaves, build = flatten(result)
         hosts = [leaf if leaf is None else _host(leaf) for leaf in leaves]
-        numbers = [host.astype(float) if _kind(host) in "iub" else host for host in hosts]
+        numbers = [h.astype(float) if h is not None and _kind(h) in "iub" else h for h in hosts]
         try:
             flat = super().read(build(numbers))
         except Unfit as unfit:

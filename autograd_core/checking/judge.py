@@ -66,6 +66,12 @@ class Judgement:
         """Where nothing is claimed and nothing was seen to change."""
         return np.asarray((self.claims == 0.0) & (self.slopes.variation == 0.0))
 
+    @property
+    def resolved(self) -> np.ndarray:
+        """Where the error bound is small beside the derivative itself, whatever others are."""
+        size = np.fmax(np.abs(self.claims), np.abs(self.slopes.centre.value))
+        return np.asarray((self.slopes.centre.error <= USELESS * size) | self.constant)
+
     def settled(self, unit: float, power: float = SHARP) -> np.ndarray:
         """Where claim and measurement agree so sharply that finer steps are not needed."""
         sharp = self.slopes.centre.error <= unit**power * self.typical
@@ -83,6 +89,8 @@ class Judgement:
         result = np.where(close & ~vague, AGREES, np.where(far, WRONG, ILL_CONDITIONED))
         result[np.isnan(self.claims)] = WRONG
         result[~np.isfinite(slopes.centre.error) & np.isfinite(self.claims)] = ILL_CONDITIONED
+        stairs = np.abs(self.claims - slopes.stairs.value) <= slopes.stairs.error
+        result[stairs & (result == WRONG)] = ILL_CONDITIONED
         result[slopes.kink] = np.where(self._between(), KINK, WRONG)[slopes.kink]
         return self._unbounded(result)
 

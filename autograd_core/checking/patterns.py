@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .subject import Place
@@ -22,7 +24,11 @@ def shape_pattern(name: str, got: tuple[int, ...], want: tuple[int, ...]) -> str
 
 
 def diagnose(
-    claims: np.ndarray, measured: np.ndarray, wrong: np.ndarray, inputs: list[Place]
+    claims: np.ndarray,
+    measured: np.ndarray,
+    wrong: np.ndarray,
+    inputs: list[Place],
+    outputs: Sequence[Place] = (),
 ) -> str:
     """Recognise what went wrong, from all claims and measurements, shape (inputs, outputs)."""
     guilty = [place for place in inputs if wrong[place.start : place.stop].any()]
@@ -38,7 +44,9 @@ def diagnose(
     missing = _missing(claims, measured, wrong, guilty, inputs)
     if missing:
         return missing
-    found = factor(claims[wrong], measured[wrong], [n for p in guilty for n in p.shape])
+    found = factor(
+        claims[wrong], measured[wrong], [n for p in (*guilty, *outputs) for n in p.shape]
+    )
     return f"the derivative by {names} {found}" if found else ""
 
 

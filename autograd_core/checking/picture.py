@@ -62,7 +62,7 @@ def draw(data: Sweep, path: Any) -> None:
     axes.axhline(bound, color="tab:green", label=f"bound of the extrapolation, {data.error:.0e}")
     gap = abs(data.claimed - data.measured)
     if np.isfinite(gap):
-        style = {"color": "tab:red", "ls": "--"} if gap > data.error else {"color": "black"}
+        style: dict[str, Any] = {"color": "tab:red" if gap > data.error else "black", "ls": "--"}
         axes.axhline(max(gap, least), **style, lw=1.2, label=f"claim, off by {gap:.0e}")
     axes.set(xscale="log", yscale="log", xlabel="step", ylabel="distance from the derivative")
     axes.set_title(f"{data.title} = {data.measured:.9g}")
@@ -82,4 +82,4 @@ def _least(data: Sweep) -> float:
 def _explain(axes: Any) -> None:
     """Say on which side round-off rules and on which truncation."""
     for x, align, text in ((0.02, "left", "← round-off"), (0.98, "right", "truncation →")):
-        axes.text(x, 0.97, text, transform=axes.transAxes, ha=align, va="top", color="gray")
+        axes.text(x, 1.02, text, transform=axes.transAxes, ha=align, color="gray")

@@ -122,7 +122,7 @@ class Session:
         first = self.subjects[-1]
         pulled = first.pulled(self.rng.uniform(0.5, 1.5, first.width))
         self.subjects.append(pulled)
-        require_fit(pulled, raising="wrong")
+        require_fit(pulled)
         return self.examine(pulled)
 
     def examine(self, subject: Subject) -> Findings:

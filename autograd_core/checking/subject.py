@@ -133,6 +133,7 @@ class Subject:
         self.fn = fn
         self.name = "the function"
         self.backward = "the backward pass"
+        self.raising = "invalid"  # the verdict on a function that raises at the point
         self.parameters = list((parameters or {}).values())
         leaves, self.build = flatten(inputs)
         paths = self.names = list(names or _paths(fn, inputs))
@@ -276,6 +277,7 @@ class Subject:
         names = [p.name for p in self.inputs] + [f"cotangent of {p.name}" for p in self.outputs]
         subject = Subject(pullback, (*self.arrays(self.point), *seeds), names=names)
         subject.name = "the derivative of the backward pass"
+        subject.raising = "wrong"
         return subject
 
 
