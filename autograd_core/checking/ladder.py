@@ -23,8 +23,9 @@ import numpy as np
 
 __all__ = ["Estimate", "Rungs", "Slopes", "neville"]
 
-SAFETY = 3.0  # error bounds are this much wider than what the rungs show
-ROUNDINGS = 4.0  # a value is taken to be off by this many units of round-off
+SAFETY = 2.0  # error bounds are this much wider than what the rungs show
+APART = 3.0  # slopes that differ by this many error bounds are different ones
+ROUNDINGS = 2.0  # a value is taken to be off by this many units of round-off
 UNRESOLVED = 0.01  # a move at the finest step, as a share of the largest, that is no small one
 TINY = np.finfo(float).tiny
 GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single precision
@@ -58,7 +59,7 @@ class Estimate:
     def differs(self, other: Estimate) -> np.ndarray:
         """Where the two cannot be the same number."""
         gap = np.abs(self.value - other.value)
-        return np.asarray(gap > SAFETY * (self.error + other.error))
+        return np.asarray(gap > APART * (self.error + other.error))
 
 
 @dataclass

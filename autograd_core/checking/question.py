@@ -15,7 +15,7 @@ from .subject import Subject
 __all__ = ["Question", "entry_scales", "everything", "leaf_scales", "projection"]
 
 ROUNDINGS = 64.0  # a claim may be off by this many units of round-off of the largest beside it
-ACCUSED = 4  # lines on which no excuse was found: there is none for the others
+ACCUSED = 2  # lines on which no excuse was found: there is none for the others
 CHUNK = 100_000  # derivatives measured at a time
 SUBNORMAL = float(np.finfo(float).smallest_subnormal)
 SKEW = 0.7390851332151607  # no step shall be a round number, where round functions look simple

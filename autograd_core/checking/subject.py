@@ -226,6 +226,7 @@ class Subject:
     def rehearse(self) -> None:
         """Ask for the derivative elsewhere: what a rule keeps of a call is stale from then on."""
         size = np.where(self.point == 0.0, 1.0, self.point)
+        size *= np.linspace(0.5, 1.5, len(size))  # not in the direction of the point itself
         self.calls += 1
         with suppress(Exception):  # there may be no value
             self.visit(self.rounded(self.point + ELSEWHERE * size))
