@@ -37,6 +37,7 @@ STAGES = (
     Stage(NEAR[:3] * RATIO ** (-2.0 * len(NEAR))),  # further ones move by single roundings
     Stage(NEAR, "claimed"),
 )
+BLUNT = 1 / 3  # the power of the machine epsilon that an error bound must reach in the end
 SMALL = 1e-3  # a second scale this far below the first is looked at for itself
 HINTED = 1e-11  # a scale that a claim hints at is new if it is below this
 # Four rungs that reach as far, for directions that have to make do with few evaluations; the
@@ -115,7 +116,8 @@ def climb(
             slopes = found
         slopes.put(active, found)
         judgement = judge(active, found)
-        settled = judgement.settled(subject.unit, sharp)
+        # Finer steps than those in between are for disagreements: noise rules there.
+        settled = judgement.settled(subject.unit, sharp if stage is STAGES[0] else BLUNT)
         if stage is STAGES[0]:  # a derivative that is small at large may be one of small numbers
             small = np.array([lines[i].other < SMALL for i in active])
             settled &= ~small[:, None] | judgement.resolved

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .climb import FAST, STAGES, Line, Stage
+from .climb import BLUNT, FAST, STAGES, Line, Stage
 from .examine import Findings, Label, entry_of, found, label, signed, sweep_of
 from .judge import KINK, VERDICTS, WRONG, Judgement
 from .patterns import diagnose, factor
@@ -19,7 +19,6 @@ __all__ = ["fast", "sampled"]
 
 DIRECTIONS = 2
 SOUGHT = 3  # of the worst entries
-BLUNT = 1 / 3  # instead of `SHARP`: many numbers are rounded in a direction's slope
 APART = 4.0  # a claim this many gaps beyond both slopes of a kink is none of them
 STAGES_OF_ALL = (FAST[0], *STAGES)
 
