@@ -639,6 +639,8 @@ def command(tmp_path, *arguments):
         ("mine:good --shape 3,4 --shape 4,2 --order 2", 0, "second derivative check: agrees"),
         ("mine:ready --fast --seed 7", 0, "mine:ready: gradient check: agrees"),
         ("mine:doubled --shape 3", 1, "gradient check: wrong"),
+        ("mine:doubled --shape 3 --fast", 1, "mode='sampled' names the entry"),
+        ("mine:doubled --shape 3 --json --picture a.png", 1, '"verdict": "wrong"'),
         ("mine:good", 2, "neither --shape nor example_inputs. Give a --shape for each"),
         ("mine:nothing --shape ()", 2, "the function returns nothing"),
         ("mine:failing --shape 3", 2, "mine:failing: the function raised ShapeError"),
