@@ -1,7 +1,6 @@
 """Gradient checkers of other libraries, each as a function that makes one: whether it passes."""
 
 import importlib
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,8 @@ def pytorch():
     """Return a checker that asks ``torch.autograd.gradcheck``."""
     import torch
 
-    base: Any = torch.autograd.Function
-
     def check(problem):
-        class Function(base):
+        class Function(torch.autograd.Function):  # type: ignore[misc]
             @staticmethod
             def forward(ctx, *x):
                 ctx.arrays = [a.detach().numpy() for a in x]
