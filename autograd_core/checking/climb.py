@@ -38,6 +38,9 @@ STAGES = (
     Stage(NEAR, "claimed"),
 )
 BLUNT = 1 / 3  # the power of the machine epsilon that an error bound must reach in the end
+# In single precision most of the first rungs are lost in round-off: long steps, close together.
+LONG = Stage(0.35 * 2.0 ** (-0.5 * np.arange(6.0)))
+COARSE = 1e-10  # machine epsilons above this are those of single precision and less
 SMALL = 1e-3  # a second scale this far below the first is looked at for itself
 HINTED = 1e-11  # a scale that a claim hints at is new if it is below this
 # Four rungs that reach as far, for directions that have to make do with few evaluations; the
@@ -97,6 +100,8 @@ def climb(
     sharp : float
         See `Judgement.settled`.
     """
+    if stages is STAGES and subject.unit > COARSE:
+        stages = (STAGES[0], LONG, *STAGES[1:])
     active = np.arange(len(lines))
     floor = max(1.0, float(np.abs(subject.point).max()))
     rungs: Rungs | None = None
@@ -116,8 +121,9 @@ def climb(
             slopes = found
         slopes.put(active, found)
         judgement = judge(active, found)
+        power = sharp if stage is STAGES[0] or stage is LONG else BLUNT
         # Finer steps than those in between are for disagreements: noise rules there.
-        settled = judgement.settled(subject.unit, sharp if stage is STAGES[0] else BLUNT)
+        settled = judgement.settled(subject.unit, power)
         if stage is STAGES[0]:  # a derivative that is small at large may be one of small numbers
             small = np.array([lines[i].other < SMALL for i in active])
             settled &= ~small[:, None] | judgement.resolved
