@@ -12,6 +12,7 @@ from applications import applications, of_tracked
 import autograd_core as ag
 import nn
 from autograd_core.checking import GradcheckError
+from autograd_core.checking.subject import Subject
 from autograd_core.errors import DTypeError, GraphError
 from benchmarks.seeded.bugs import RIGHT, bugs
 
@@ -194,6 +195,16 @@ def test_the_fast_mode_finds_an_error_in_a_hundredth_of_a_layer(seed):
     if seed < 2:
         hunted = ag.gradcheck(fn, x, y, loss=nn.MSELoss(), mode="sampled", seed=seed)
         assert hunted.worst.input == name and mask[hunted.worst.index] > 0
+
+
+def test_forward_mode_is_held_against_the_backward_pass(monkeypatch):
+    net, x, y = model(5)
+    assert ag.gradcheck(net, x, y, loss=nn.MSELoss(), forward=True)
+    assert ag.gradcheck(ag.arctan2, X, X + 3.0, forward=True)
+    true = Subject.push
+    monkeypatch.setattr(Subject, "push", lambda self, tangent: true(self, tangent) * 1.001)
+    report = ag.gradcheck(ag.arctan2, X, X + 3.0, forward=True)
+    assert report.verdict == "wrong" and "forward mode and the backward pass" in report.diagnosis
 
 
 # ------------------------------------------------------------------------------- honesty

@@ -22,6 +22,7 @@ def gradcheck(
     *inputs: Any,
     loss: Callable[..., Any] | None = None,
     order: int = 1,
+    forward: bool = False,
     mode: str | None = None,
     rtol: float = 0.0,
     atol: float = 0.0,
@@ -42,6 +43,8 @@ def gradcheck(
         Check ``loss(fn(*inputs[:-1]), inputs[-1])``: a model with its loss.
     order : {1, 2}
         2 checks the backward pass, as a function of the inputs and of the cotangent, as well.
+    forward : bool
+        Check also that forward mode (`jvp`) is the adjoint of the backward pass.
     mode : {"full", "sampled", "fast", "auto"}, optional
         "full" measures every entry of the Jacobian; "fast" two random directions, in at most 20
         evaluations; "sampled" (also called "random") goes on, if one of them disagrees, to hunt
@@ -94,7 +97,7 @@ def gradcheck(
         chosen = _raised_copy(fn) if lift else fn
         return Subject(chosen, inputs, _parameters(chosen), lift)
 
-    report = Session(make, mode, rtol, atol, seed).run(order)
+    report = Session(make, mode, rtol, atol, seed).run(order, forward)
     return report.raise_if_wrong() if raise_exception else report
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .subject import Place, Subject, Unfit, told
 
-__all__ = ["require_fit", "require_steady"]
+__all__ = ["require_adjoint", "require_fit", "require_steady"]
 
 ROUNDINGS = 64.0  # two runs of the same function may differ by this many units of round-off
 
@@ -58,6 +58,20 @@ def _require_same_pull(subject: Subject, times: int) -> None:
     subject.record()  # the values that the old recording needs were overwritten meanwhile
     for _ in range(times):
         _require_alike(subject, once, subject.pull(seed))
+
+
+def require_adjoint(subject: Subject, rng: np.random.Generator) -> None:
+    """Require that forward mode is the adjoint of the backward pass: ct · (J v) = (ct J) · v."""
+    tangent = rng.uniform(-1.0, 1.0, len(subject.point))
+    seed = rng.uniform(-1.0, 1.0, subject.width)
+    subject.record()
+    forward, backward = seed * subject.push(tangent), subject.pull(seed) * tangent
+    size = np.abs(forward).sum() + np.abs(backward).sum()
+    unit = max(subject.unit, subject.coarsest)
+    sums = forward.sum(), backward.sum()
+    if abs(sums[0] - sums[1]) > ROUNDINGS * unit * size:
+        what = "forward mode and the backward pass disagree along a random direction"
+        raise Unfit("wrong", f"{what}: {sums[0]:.9g} and {sums[1]:.9g}")
 
 
 def _require_linear(subject: Subject) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .directions import fast, sampled
 from .examine import Findings, full
-from .fitness import require_fit, require_steady
+from .fitness import require_adjoint, require_fit, require_steady
 from .question import ROUNDINGS
 from .report import GradcheckReport
 from .subject import Subject, Unfit
@@ -48,20 +48,23 @@ class Session:
         self.tolerances = {"rtol": rtol, "atol": atol}
         self.rng = np.random.default_rng(seed)
         self.subjects: list[Subject] = []
+        self.examined: Subject | None = None
 
-    def run(self, order: int = 1) -> GradcheckReport:
-        """Check the first order, then the second if there is nothing to object to."""
+    def run(self, order: int = 1, forward: bool = False) -> GradcheckReport:
+        """Check the first order, then the rest that is asked for if there is no objection."""
         start = time.perf_counter()
         with np.errstate(all="ignore"):  # perturbed points may lie beyond the domain
-            report = self._checked(order)
+            report = self._checked(order, forward)
         report.seconds = time.perf_counter() - start
         report.evaluations = sum(subject.calls for subject in self.subjects)
         return report
 
-    def _checked(self, order: int) -> GradcheckReport:
+    def _checked(self, order: int, forward: bool) -> GradcheckReport:
         at = 1
         try:
             report = self.first_order()
+            if forward and report and self.examined is not None:
+                require_adjoint(self.examined, self.rng)
             if order == 2 and report:
                 at = 2
                 report = self.report(self.second_order(), at)
@@ -119,7 +122,8 @@ class Session:
 
     def second_order(self) -> Findings:
         """Examine the backward pass of the subject that the first order has passed."""
-        first = self.subjects[-1]
+        first = self.examined
+        assert first is not None  # the first order was examined
         pulled = first.pulled(self.rng.uniform(0.5, 1.5, first.width))
         self.subjects.append(pulled)
         require_fit(pulled)
@@ -127,6 +131,7 @@ class Session:
 
     def examine(self, subject: Subject) -> Findings:
         """Examine in the mode that was asked for, or that suits the size."""
+        self.examined = subject
         if not len(subject.point) or not subject.width:
             return Findings("full", diagnosis="nothing to compare: zero entries")
         how = MODES[self.mode]

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..modes import no_grad
 from ..tensor import Tensor
-from ..transforms import vjp
+from ..transforms import jvp, vjp
 from ..tree import flatten
 
 __all__ = ["Place", "Subject", "Unfit", "joined", "plain", "told"]
@@ -240,6 +240,16 @@ class Subject:
         except Exception as error:
             raise Unfit("wrong", f"the backward pass raised {told(error)}") from error
         return joined([plain(part) for part in found])
+
+    def push(self, tangent: np.ndarray) -> np.ndarray:
+        """Return the tangent of the flat output for one of the flat input, in forward mode."""
+        self.calls += 1
+        tangents = [place.of(tangent) for place in self.inputs]
+        try:
+            pushed = jvp(self.call, self.arrays(self.point), tangents)[1]
+        except Exception as error:
+            raise Unfit("wrong", f"forward mode raised {told(error)}") from error
+        return joined([plain(leaf) for leaf in flatten(pushed)[0]])
 
     @property
     def coarsest(self) -> float:
