@@ -14,6 +14,7 @@ VERDICTS = ("agrees", "ill-conditioned", "kink", "wrong")  # from harmless to se
 AGREES, ILL_CONDITIONED, KINK, WRONG = range(4)
 BLUNT = 1e-4  # an error bound of this share of the typical derivative comes from few rungs
 WIDER = 4.0
+FAR, TINY = 4.0, 1e-8
 SHARP = 0.45  # an error bound of this power of the machine epsilon needs no finer steps
 USELESS = 0.1  # an error bound of this share of the typical derivative decides nothing
 
@@ -36,6 +37,15 @@ class Judgement:
         """The difference that says nothing against a claim."""
         tolerance = self.atol + self.rtol * np.abs(self.slopes.centre.value)
         return np.asarray(np.fmax(self.error + self.rounding, tolerance))
+
+    @property
+    def tolerated(self) -> np.ndarray:
+        """The difference that is no reason to accuse: a tiny one must be far beyond its bound.
+
+        The bound has seen some samples of the noise, and nobody makes mistakes of this size.
+        """
+        allowed = self.allowed
+        return np.where(FAR * allowed < TINY * self.typical, FAR * allowed, allowed)
 
     @property
     def error(self) -> np.ndarray:
@@ -81,7 +91,7 @@ class Judgement:
 
     def verdicts(self) -> np.ndarray:
         """Return the position in `VERDICTS` for each entry."""
-        slopes, allowed = self.slopes, self.allowed
+        slopes, allowed = self.slopes, self.tolerated
         vague = (slopes.centre.error > USELESS * self.typical) & ~self.constant
         close = self.difference <= allowed
         # A blunt measurement accuses only where the claim is out of all proportion.

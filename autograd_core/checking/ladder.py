@@ -29,6 +29,7 @@ ROUNDINGS = 2.0  # a value is taken to be off by this many units of round-off
 UNRESOLVED = 0.01  # a move at the finest step, as a share of the largest, that is no small one
 TINY = np.finfo(float).tiny
 GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single precision
+BESIDE = 64.0  # units of round-off of the largest output may be noise in any other
 STEP = 0.02  # of a staircase, as a share of its height
 LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
 
@@ -178,7 +179,12 @@ class Rungs:
         # Where the finest step moves the function as far as any, its course is not resolved.
         finest = _at_finest(moved)
         unresolved = (finest > UNRESOLVED * farthest) & (finest > 4.0 * noise.max(axis=0))
+        # All of it may be round-off of the larger numbers beside this one.
+        silence = BESIDE * unit * np.abs(centre).max(axis=-1, keepdims=True)
         both.error = np.where(unresolved, np.inf, both.error)
+        silent = unresolved & (farthest <= silence)
+        both.value = np.where(silent, 0.0, both.value)
+        both.error = np.where(silent, silence / reach, both.error)
         stairs = self._stairs(moved, farthest, noise)
         return Slopes(both, left, right, variation, unbounded[0] | unbounded[1], stairs)
 
