@@ -9,7 +9,13 @@ from typing import Any
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
 
 from . import diagnostics, linalg, modes, special
-from .checking import GradcheckReport, gradcheck, numerical_gradient
+from .checking import (
+    GradcheckReport,
+    assert_gradients_match,
+    gradcheck,
+    gradcheck_callable,
+    numerical_gradient,
+)
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
 from .errors import (
@@ -47,6 +53,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "UnknownNameError",
+    "assert_gradients_match",
     "compile",
     "conventions",
     "defvjp",
@@ -54,6 +61,7 @@ __all__ = [
     "get_num_threads",
     "grad",
     "gradcheck",
+    "gradcheck_callable",
     "hessian",
     "hvp",
     "jacobian",

@@ -1,7 +1,15 @@
-"""Checking derivatives against numerical ones: `numerical_gradient` and `gradcheck`."""
+"""Checking derivatives against numerical ones: `numerical_gradient`, `gradcheck` and its kin."""
 
-from .check import gradcheck
+from .check import assert_gradients_match, gradcheck, gradcheck_callable
 from .numerical import numerical_gradient
 from .report import Entry, GradcheckError, GradcheckReport
 
-__all__ = ["Entry", "GradcheckError", "GradcheckReport", "gradcheck", "numerical_gradient"]
+__all__ = [
+    "Entry",
+    "GradcheckError",
+    "GradcheckReport",
+    "assert_gradients_match",
+    "gradcheck",
+    "gradcheck_callable",
+    "numerical_gradient",
+]
