@@ -12,7 +12,9 @@ from . import linalg, modes, special
 from .checking import GradcheckReport, gradcheck, numerical_gradient
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
+from .diagnostics import detect_anomaly
 from .errors import (
+    AnomalyError,
     DTypeError,
     GraphError,
     MatrixError,
@@ -37,6 +39,7 @@ globals().update(PUBLIC)
 
 __all__ = [
     "OPS",
+    "AnomalyError",
     "DTypeError",
     "GradcheckReport",
     "GraphError",
@@ -49,6 +52,7 @@ __all__ = [
     "UnknownNameError",
     "compile",
     "defvjp",
+    "detect_anomaly",
     "get_num_threads",
     "grad",
     "gradcheck",
