@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
 
 from . import linalg, modes, special
-from .checking import GradcheckReport, gradcheck, numerical_gradient
+from .checking import GradcheckReport, blame, gradcheck, numerical_gradient
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
 from .diagnostics import detect_anomaly
@@ -50,6 +50,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "UnknownNameError",
+    "blame",
     "compile",
     "defvjp",
     "detect_anomaly",

@@ -1,7 +1,17 @@
 """Checking derivatives against numerical ones: `numerical_gradient` and `gradcheck`."""
 
+from .blame import Blame, Culprit, blame
 from .check import gradcheck
 from .numerical import numerical_gradient
 from .report import Entry, GradcheckError, GradcheckReport
 
-__all__ = ["Entry", "GradcheckError", "GradcheckReport", "gradcheck", "numerical_gradient"]
+__all__ = [
+    "Blame",
+    "Culprit",
+    "Entry",
+    "GradcheckError",
+    "GradcheckReport",
+    "blame",
+    "gradcheck",
+    "numerical_gradient",
+]

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, UnknownNameError, explain
+from .blame import blame_of
 from .examine import Findings, full, random
 from .fitness import require_fit
 from .question import ROUNDINGS
 from .report import GradcheckReport
-from .subject import Subject, Unfit
+from .subject import Subject, Unfit, parameters
 
 __all__ = ["gradcheck"]
 
@@ -120,6 +121,7 @@ class _Session:
         self.tolerances = {"rtol": rtol, "atol": atol}
         self.rng = np.random.default_rng(seed)
         self.subjects: list[Subject] = []
+        self.blamed: Subject | None = None  # the first that was examined
 
     def run(self, order: int) -> GradcheckReport:
         """Check the first order, then the second if there is nothing to object to."""
@@ -131,13 +133,15 @@ class _Session:
                 report = self.report(self.second_order(), at)
         except Unfit as unfit:
             report = GradcheckReport(unfit.verdict, diagnosis=unfit.reason, order=at)
+        if report.verdict == "wrong":
+            report.blame = self.blame(at)
         report.notes += [f"{name} was held constant" for name in self.subjects[0].held]
         return report
 
     def subject(self, lift: bool) -> Subject:
         """Make the subject and see that it is fit: deterministic, pure, finite, of floats."""
         fn = _raised_copy(self.fn) if lift else self.fn
-        made = Subject(fn, self.inputs, _parameters(fn), lift)
+        made = Subject(fn, self.inputs, parameters(fn), lift)
         self.subjects.append(made)
         require_fit(made)
         return made
@@ -167,8 +171,17 @@ class _Session:
         require_fit(pulled, raising="wrong")
         return self.examine(pulled)
 
+    def blame(self, order: int) -> list[str]:
+        """Return the lines that say whose rule is wrong."""
+        try:
+            found = blame_of(self.blamed or self.subjects[0], order, self.rng)
+        except Exception as error:  # the verdict stands, whatever else a broken function does
+            return [f"not found: the function raised {type(error).__name__}: {error}"]
+        return found.lines
+
     def examine(self, subject: Subject) -> Findings:
         """Examine in the mode that was asked for, or that suits the size."""
+        self.blamed = self.blamed or subject
         if not len(subject.point) or not subject.width:
             return Findings("full", diagnosis="nothing to compare: zero entries")
         how = MODES[self.mode]
@@ -207,15 +220,3 @@ def _claims_alike(own: Subject, raised: Subject, rng: np.random.Generator) -> bo
 def _raised_copy(fn: Any) -> Any:
     """Return a copy of a module in double precision; any other function as it is."""
     return copy.deepcopy(fn).astype(np.float64) if hasattr(fn, "astype") else fn
-
-
-def _parameters(fn: Any) -> dict[str, Any]:
-    """Return the parameters of a module by name, each once, if `fn` is one."""
-    if hasattr(fn, "named_parameters"):
-        named = list(fn.named_parameters())
-    elif hasattr(fn, "parameters"):
-        named = [(f"parameter {i}", p) for i, p in enumerate(fn.parameters())]
-    else:
-        named = []
-    unique = {id(p): (name, p) for name, p in reversed(named) if p.requires_grad}
-    return dict(reversed(unique.values()))

@@ -77,6 +77,8 @@ class GradcheckReport:
         A recognised pattern ("off by a factor 2"), the reason of an invalid check, or "".
     notes : list of str
         What was held constant and other remarks.
+    blame : list of str
+        If the verdict is "wrong": whose rule is to blame, as `blame` says.
     order, mode, evaluations, seconds
         How it was checked, and what that cost.
     """
@@ -88,6 +90,7 @@ class GradcheckReport:
     digits: float = 0.0
     diagnosis: str = ""
     notes: list[str] = field(default_factory=list)
+    blame: list[str] = field(default_factory=list)
     order: int = 1
     mode: str = "full"
     evaluations: int = 0
@@ -123,6 +126,7 @@ class GradcheckReport:
         if self.entries and hidden > 0 and self.mode == "full":
             lines.append(f"  and {hidden} more")
         lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  blame: {line}" for line in self.blame]
         return "\n".join(lines)
 
     def _summary(self) -> str:

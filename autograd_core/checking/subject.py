@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from ..transforms import vjp
 from ..tree import flatten
 
-__all__ = ["Place", "Subject", "Unfit", "plain"]
+__all__ = ["Place", "Subject", "Unfit", "parameters", "plain"]
 
 
 class Unfit(Exception):  # noqa: N818
@@ -247,6 +247,18 @@ class Subject:
         subject = Subject(pullback, (*self.arrays(self.point), *seeds), names=names)
         subject.name = "the derivative of the backward pass"
         return subject
+
+
+def parameters(fn: Any) -> dict[str, Any]:
+    """Return the parameters of a module by name, each once, if `fn` is one."""
+    if hasattr(fn, "named_parameters"):
+        named = list(fn.named_parameters())
+    elif hasattr(fn, "parameters"):
+        named = [(f"parameter {i}", p) for i, p in enumerate(fn.parameters())]
+    else:
+        named = []
+    unique = {id(p): (name, p) for name, p in reversed(named) if p.requires_grad}
+    return dict(reversed(unique.values()))
 
 
 def _told(error: Exception) -> str:

@@ -1,0 +1,393 @@
+"""Who is to blame for a wrong derivative: each rule on the tape, against its own operation.
+
+The function is recorded once more, with the operands of every application. Then each rule is asked
+for what it remembers, and compared with differences of its operation's own forward function: no
+other operation has a part in it. So a net of thousands of nodes with one wrong rule in it gives
+one culprit, not a thousand.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..modes import no_grad, strong_zeros
+from ..pullback import lifting
+from ..recording import pushforward
+from ..tape import unbroadcast
+from ..tensor import Tensor, wrap
+from ..transforms import vjp
+from .judge import factor
+from .ledger import Call, Edge, Ledger, heard
+from .subject import Subject, parameters
+from .trial import Measured, Trial, signed
+
+__all__ = ["Blame", "Culprit", "blame", "blame_of"]
+
+SHOWN = 5
+EXAMINED = 8  # of those at one line that look alike, how many are measured with a ladder
+SAMPLE = 3  # second derivatives are costly: first of all some of those that are alike
+SAME = 1e-6
+lift = lifting(wrap)
+
+KINDS = {
+    "reverse": "the rule for {0}",
+    "forward": "the rule for {0}, read forwards,",
+    "second": "the derivative of the rule for {0}",
+}
+
+
+class Culprit(NamedTuple):
+    """A rule that disagrees with its own operation.
+
+    Attributes
+    ----------
+    op, operand : str
+        Whose rule, and for which operand.
+    position, total : int
+        Which operation of the function, in order, and how many there are.
+    line : str
+        The user's line that applied it.
+    count : int
+        How many applications at that line were found wrong.
+    mode : {"reverse", "forward", "second"}
+        Wrong in the backward sweep; in a forward sweep only; or in second derivatives only.
+    claimed, measured, error : float
+        The derivative along one direction.
+    reason : str
+        A recognised pattern, or what was raised.
+    within : str
+        The operation whose rule applies this one; "" if the function itself does.
+    """
+
+    op: str
+    operand: str
+    position: int
+    total: int
+    line: str
+    count: int
+    mode: str
+    claimed: float
+    measured: float
+    error: float
+    reason: str
+    within: str = ""
+
+    def __str__(self) -> str:
+        what = KINDS[self.mode].format(self.operand)
+        inside = f", applied by the rule of {self.within}" if self.within else ""
+        where = f"operation {self.position} of {self.total}, {self.line}{inside}"
+        numbers = f"claimed {self.claimed:.9g}, measured {self.measured:.9g} ± {self.error:.1e}"
+        told = self.reason if np.isnan(self.measured) else f"{numbers}{self._pattern()}"
+        more = f" (and {self.count - 1} more there)" if self.count > 1 else ""
+        return f"{self.op}: {what} is wrong ({where}): {told}{more}"
+
+    def _pattern(self) -> str:
+        return f"; it {self.reason}" if self.reason else ""
+
+
+class Blame(NamedTuple):
+    """What `blame` found. True in a condition if there is a culprit.
+
+    Attributes
+    ----------
+    culprits : tuple of Culprit
+        In order of the tape.
+    leaks : tuple of str
+        Where values left the tape, if no rule is wrong.
+    operations : int
+        How many were tried.
+    """
+
+    culprits: tuple[Culprit, ...]
+    leaks: tuple[str, ...]
+    operations: int
+
+    def __bool__(self) -> bool:
+        return bool(self.culprits)
+
+    @property
+    def lines(self) -> list[str]:
+        """What a report ends with."""
+        found = [str(culprit) for culprit in self.culprits[:SHOWN]]
+        if len(self.culprits) > SHOWN:
+            found.append(f"and {len(self.culprits) - SHOWN} more")
+        if not found:
+            found = list(self.leaks[:SHOWN])
+        return found or [f"none of the {self.operations} operations has a wrong rule"]
+
+    def __str__(self) -> str:
+        return "\n".join(f"blame: {line}" for line in self.lines)
+
+
+def blame(fn: Callable[..., Any], *inputs: Any, order: int = 1, seed: int = 0) -> Blame:
+    """Try the rule of every operation that a function applies, at the values there.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `gradcheck`, which asks for this by itself when it finds a gradient wrong.
+    *inputs : array_like or nested containers
+    order : {1, 2}
+        2 tries the derivatives of the rules, too.
+    seed : int
+        For the directions.
+
+    Returns
+    -------
+    Blame
+        Its culprits name operation, operand, position on the tape and the user's line; `print`
+        shows them.
+
+    Notes
+    -----
+    Each rule is compared with differences of its operation's own forward function along a random
+    direction, at a cost of some evaluations of the function as a whole. Its use in forward mode is
+    compared with that in reverse.
+
+    Examples
+    --------
+    >>> import autograd_core as ag, numpy as np
+    >>> @ag.primitive(pointwise=True, register=False)
+    ... def cube(x):
+    ...     return x * x * x
+    >>> ag.defvjp(cube, x=lambda ct, x: ct * (2.0 * x * x))
+    >>> found = ag.blame(lambda x: ag.sum(ag.sin(cube(x))), np.array([1.0, 2.0]))
+    >>> [(c.op, c.operand, c.position, c.reason) for c in found.culprits]
+    [('cube', 'x', 0, 'is too small by a factor 1.5')]
+    """
+    return blame_of(Subject(fn, inputs, parameters(fn)), order, np.random.default_rng(seed))
+
+
+def blame_of(subject: Subject, order: int, rng: np.random.Generator) -> Blame:
+    """Try the rules of what a subject applies at its point."""
+    ledger = Ledger()
+    with np.errstate(all="ignore"):
+        calls = heard(_entering(subject, ledger), subject.arrays(subject.point), ledger)
+        found = _culprits(calls, "reverse", _reverse, rng)
+        found = found or _culprits(calls, "forward", _forward, rng)
+        if not found and order == 2:
+            found = _culprits(_sample(calls), "second", _second, rng)
+            found = found or _culprits(calls, "second", _second, rng)
+            found = [_deeper(culprit, calls, rng) for culprit in found]
+    return Blame(tuple(found), () if found else tuple(dict.fromkeys(ledger.leaks)), len(calls))
+
+
+def _entering(subject: Subject, ledger: Ledger) -> Callable[..., Any]:
+    """Return a subject's function, which tells a ledger of its inputs when it begins."""
+    twin = copy.copy(subject)
+
+    def call(*values: Any) -> Any:
+        inputs = [*values[: len(subject.slots)], *subject.parameters]
+
+        def begun(*args: Any) -> Any:
+            for place, tensor in zip(subject.inputs, inputs, strict=True):
+                ledger.enter(place.name, tensor)
+            return subject.fn(*args)
+
+        twin.fn = begun
+        return twin.call(*values)
+
+    return call
+
+
+class Suspect(NamedTuple):
+    """A rule whose claim has to be measured, or the reason why it cannot be."""
+
+    call: Call
+    operand: str
+    trial: Trial | None
+    reason: str = ""
+
+
+Find = Callable[[Call, np.random.Generator], list[Suspect]]
+
+
+def _culprits(
+    calls: Sequence[Call], mode: str, find: Find, rng: np.random.Generator
+) -> list[Culprit]:
+    """Return the culprits among some applications, in order, one for each line."""
+    groups: dict[Any, list[Suspect]] = defaultdict(list)
+    for call in calls:
+        for suspect in find(call, rng):
+            groups[call.name, suspect.operand, call.place].append(suspect)
+    total = 1 + max((call.position for call in calls), default=0)
+    found = [_judged(group, mode, total, rng) for group in groups.values()]
+    return sorted(filter(None, found), key=lambda culprit: culprit.position)
+
+
+def _judged(
+    group: Sequence[Suspect], mode: str, total: int, rng: np.random.Generator
+) -> Culprit | None:
+    """Measure some suspects that are alike; return what the first that is wrong says."""
+    for suspect in group[:EXAMINED]:
+        call, trial = suspect.call, suspect.trial
+        found = trial.examine(rng) if trial else Measured("wrong", np.nan, np.nan, np.nan)
+        if found.verdict == "wrong":
+            reason = suspect.reason or _pattern(found)
+            place = (call.position, total, call.line, len(group), mode)
+            return Culprit(call.name, suspect.operand, *place, *found[1:], reason)
+    return None
+
+
+def _pattern(found: Measured) -> str:
+    return factor(np.array([found.claimed]), np.array([found.measured]), [])
+
+
+# ------------------------------------------------------------------------------ first derivatives
+
+
+def _reverse(call: Call, rng: np.random.Generator) -> list[Suspect]:
+    """Return the rules of an application that do not look right."""
+    ct = signed(rng, call.out.shape).astype(call.out.dtype)
+    found = [_rule(call, edge, ct, rng) for edge in call.edges if _is_float(call.arrays[edge.index])]
+    return [suspect for suspect in found if suspect is not None]
+
+
+def _is_float(x: Any) -> bool:
+    return np.result_type(x).kind == "f"
+
+
+def _rule(call: Call, edge: Edge, ct: np.ndarray, rng: np.random.Generator) -> Suspect | None:
+    try:
+        part = _part(call, edge, ct)
+    except Exception as error:
+        return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")
+    raised = [_raised(x) for x in call.arrays]
+
+    def forward(moved: Sequence[np.ndarray]) -> list[np.ndarray]:
+        arrays = [x.copy() if isinstance(x, np.ndarray) else x for x in raised]
+        arrays[edge.index] = moved[0]
+        return [np.asarray(call.op.forward(*arrays, **call.attributes))]
+
+    trial = Trial(forward, [raised[edge.index]], [ct], [part])
+    return Suspect(call, edge.name, trial) if trial.is_suspicious(rng) else None
+
+
+def _raised(x: Any) -> Any:
+    """Return an operand in double precision."""
+    narrow = isinstance(x, np.ndarray) and x.dtype.kind == "f"
+    return np.array(x, np.result_type(x, float)) if narrow else x
+
+
+def _part(call: Call, edge: Edge, ct: np.ndarray) -> np.ndarray:
+    """Return the cotangent that an operand gets, by its rule and what that has remembered."""
+    shape = np.shape(call.arrays[edge.index])
+    if edge.rule is None:
+        return np.zeros(shape)
+    part = edge.rule.pull(ct, edge.kept)
+    if not np.isfinite(part).all() and call.node is not None:
+        with no_grad(), strong_zeros():
+            part = edge.rule.function(wrap(ct, None), *lift(call.node, edge.rule, edge.kept))
+    part = np.asarray(getattr(part, "_value", part))
+    return np.asarray(part if part.shape == shape else unbroadcast(part, shape))
+
+
+def _forward(call: Call, rng: np.random.Generator) -> list[Suspect]:
+    """Return the rules that give another derivative when they are read forwards."""
+    if call.node is None:
+        return []
+    ct = signed(rng, call.out.shape).astype(call.out.dtype)
+    edges = [edge for edge in call.edges if edge.rule is not None]
+    found = [_push(call, edge, ct, rng) for edge in edges]
+    return [suspect for suspect in found if suspect is not None]
+
+
+def _push(call: Call, edge: Edge, ct: np.ndarray, rng: np.random.Generator) -> Suspect | None:
+    """Compare <ct, J t> with <Jᵀ ct, t>."""
+    x = np.asarray(call.arrays[edge.index])
+    kept = edge.kept if isinstance(edge.kept, tuple) else (edge.kept,)
+    remembered = tuple(wrap(v, None) if isinstance(v, np.ndarray) else v for v in kept)
+    tangent = signed(rng, x.shape).astype(x.dtype)
+    try:
+        part = _part(call, edge, ct)
+        with strong_zeros():
+            pushed = pushforward(call.node, edge.rule, remembered, wrap(tangent, None))  # type: ignore[arg-type]
+    except Exception as error:
+        return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")
+    ahead, back = ct * pushed._value, part * tangent
+    size = np.abs(ahead).sum() + np.abs(back).sum()
+    unit = float(np.finfo(np.result_type(ahead, back)).eps)
+    difference = abs(float(ahead.sum() - back.sum()))
+    if difference <= max(SAME * unit**0.25, 1e3 * unit) * size or not np.isfinite(size):
+        return None
+    reason = f"it gives {ahead.sum():.9g} along a direction, and {back.sum():.9g} in reverse"
+    return Suspect(call, edge.name, None, reason)
+
+
+# ----------------------------------------------------------------------------- second derivatives
+
+
+def _sample(calls: Sequence[Call]) -> list[Call]:
+    """Return some of the applications that are alike."""
+    groups: dict[Any, list[Call]] = defaultdict(list)
+    for call in calls:
+        groups[call.alike].append(call)
+    chosen = [call for group in groups.values() for call in group[:SAMPLE]]
+    return sorted(chosen, key=lambda call: call.position)
+
+
+def _second(call: Call, rng: np.random.Generator) -> list[Suspect]:
+    """Return the rules of an application whose derivatives do not look right."""
+    edges = [edge for edge in call.edges if edge.rule and _is_float(call.arrays[edge.index])]
+    found = [_derivative(call, edge, rng) for edge in edges]
+    return [suspect for suspect in found if suspect is not None]
+
+
+def _derivative(call: Call, edge: Edge, rng: np.random.Generator) -> Suspect | None:
+    """Try one rule as a function of the cotangent and the operands."""
+    pulled, point = _pulled(call, edge, rng)
+    try:
+        value, pull = vjp(pulled, *point)
+        seed = signed(rng, np.shape(value))
+        gradient = [np.asarray(part) for part in pull(seed)]
+    except Exception as error:
+        return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")
+
+    def plainly(moved: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.asarray(vjp(pulled, *moved)[0])]
+
+    trial = Trial(plainly, point, [seed], gradient)
+    return Suspect(call, edge.name, trial) if trial.is_suspicious(rng) else None
+
+
+def _pulled(
+    call: Call, edge: Edge, rng: np.random.Generator
+) -> tuple[Callable[..., Any], list[np.ndarray]]:
+    """Return the rule for one operand as a function, and its arguments here."""
+    places = [e.index for e in call.edges if _is_float(call.arrays[e.index])]
+    raised = [_raised(x) for x in call.arrays]
+
+    def pulled(ct: Any, *values: Any) -> Any:
+        operands = list(raised)
+        for place, value in zip(places, values, strict=True):
+            operands[place] = value
+
+        def alone(x: Any) -> Any:
+            full = [*operands[: edge.index], x, *operands[edge.index + 1 :]]
+            full = [full] if call.op.variadic else full
+            return call.op(*full, **call.attributes)
+
+        return vjp(alone, operands[edge.index])[1](ct)[0]
+
+    out = np.asarray(call.op.forward(*raised, **call.attributes))
+    ct = signed(rng, out.shape).astype(out.dtype)
+    return pulled, [ct, *(np.asarray(raised[place]) for place in places)]
+
+
+def _deeper(culprit: Culprit, calls: Sequence[Call], rng: np.random.Generator) -> Culprit:
+    """Return the operation within a rule that is to blame for the rule's derivative, if one is."""
+    call = next(call for call in calls if call.position == culprit.position)
+    edge = next(edge for edge in call.edges if edge.name == culprit.operand)
+    pulled, point = _pulled(call, edge, rng)
+    inner = heard(pulled, point)
+    for find in (_reverse, _forward):
+        for found in _culprits(inner, "reverse", find, rng):
+            if found.op != call.name:
+                place = {"position": culprit.position, "total": culprit.total}
+                return found._replace(line=culprit.line, within=call.name, **place)
+    return culprit
