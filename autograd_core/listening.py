@@ -1,7 +1,7 @@
 """Listener: hears of every application of an op, and changes nothing about it.
 
-What listens stands in `Tape.trace`. A compiler's recording is one that repeats what it hears; those
-made from this class look at it only: they override what they want to hear.
+What listens stands in `Tape.trace`. A compiler's recording is one that repeats what it hears;
+those made from this class look at it only: they override what they want to hear.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Listener:
     def _ignore(self, *_: Any) -> None:
         """Hear of what concerns a compiler."""
 
-    assigned = begins = drawn = finite = gradient = refuse = set_gradient = update = value = _ignore
+    assigned = begins = drawn = finite = gradient = refuse = set_gradient = update = value = (
+        _ignore
+    )
 
 
 def user() -> Place:

@@ -15,25 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..modes import no_grad, strong_zeros
-from ..pullback import lifting
-from ..recording import pushforward
-from ..tape import unbroadcast
-from ..tensor import Tensor, wrap
-from ..transforms import vjp
 from .judge import factor
-from .ledger import Call, Edge, Ledger, heard
+from .ledger import Call, Ledger, heard
+from .rules import Suspect, forward, function_of, reverse, second
 from .subject import Subject, parameters
-from .trial import Measured, Trial, signed
+from .trial import Measured
 
 __all__ = ["Blame", "Culprit", "blame", "blame_of"]
 
 SHOWN = 5
 EXAMINED = 8  # of those at one line that look alike, how many are measured with a ladder
 SAMPLE = 3  # second derivatives are costly: first of all some of those that are alike
-SAME = 1e-6
-lift = lifting(wrap)
 
+NUMBERS = ("claimed", "measured", "error", "reason")
 KINDS = {
     "reverse": "the rule for {0}",
     "forward": "the rule for {0}, read forwards,",
@@ -52,7 +46,7 @@ class Culprit(NamedTuple):
         Which operation of the function, in order, and how many there are.
     line : str
         The user's line that applied it.
-    count : int
+    times : int
         How many applications at that line were found wrong.
     mode : {"reverse", "forward", "second"}
         Wrong in the backward sweep; in a forward sweep only; or in second derivatives only.
@@ -69,7 +63,7 @@ class Culprit(NamedTuple):
     position: int
     total: int
     line: str
-    count: int
+    times: int
     mode: str
     claimed: float
     measured: float
@@ -83,7 +77,7 @@ class Culprit(NamedTuple):
         where = f"operation {self.position} of {self.total}, {self.line}{inside}"
         numbers = f"claimed {self.claimed:.9g}, measured {self.measured:.9g} ± {self.error:.1e}"
         told = self.reason if np.isnan(self.measured) else f"{numbers}{self._pattern()}"
-        more = f" (and {self.count - 1} more there)" if self.count > 1 else ""
+        more = f" (and {self.times - 1} more there)" if self.times > 1 else ""
         return f"{self.op}: {what} is wrong ({where}): {told}{more}"
 
     def _pattern(self) -> str:
@@ -168,11 +162,11 @@ def blame_of(subject: Subject, order: int, rng: np.random.Generator) -> Blame:
     ledger = Ledger()
     with np.errstate(all="ignore"):
         calls = heard(_entering(subject, ledger), subject.arrays(subject.point), ledger)
-        found = _culprits(calls, "reverse", _reverse, rng)
-        found = found or _culprits(calls, "forward", _forward, rng)
+        found = _culprits(calls, "reverse", reverse, rng)
+        found = found or _culprits(calls, "forward", forward, rng)
         if not found and order == 2:
-            found = _culprits(_sample(calls), "second", _second, rng)
-            found = found or _culprits(calls, "second", _second, rng)
+            found = _culprits(_sample(calls), "second", second, rng)
+            found = found or _culprits(calls, "second", second, rng)
             found = [_deeper(culprit, calls, rng) for culprit in found]
     return Blame(tuple(found), () if found else tuple(dict.fromkeys(ledger.leaks)), len(calls))
 
@@ -193,15 +187,6 @@ def _entering(subject: Subject, ledger: Ledger) -> Callable[..., Any]:
         return twin.call(*values)
 
     return call
-
-
-class Suspect(NamedTuple):
-    """A rule whose claim has to be measured, or the reason why it cannot be."""
-
-    call: Call
-    operand: str
-    trial: Trial | None
-    reason: str = ""
 
 
 Find = Callable[[Call, np.random.Generator], list[Suspect]]
@@ -238,90 +223,6 @@ def _pattern(found: Measured) -> str:
     return factor(np.array([found.claimed]), np.array([found.measured]), [])
 
 
-# ------------------------------------------------------------------------------ first derivatives
-
-
-def _reverse(call: Call, rng: np.random.Generator) -> list[Suspect]:
-    """Return the rules of an application that do not look right."""
-    ct = signed(rng, call.out.shape).astype(call.out.dtype)
-    found = [_rule(call, edge, ct, rng) for edge in call.edges if _is_float(call.arrays[edge.index])]
-    return [suspect for suspect in found if suspect is not None]
-
-
-def _is_float(x: Any) -> bool:
-    return np.result_type(x).kind == "f"
-
-
-def _rule(call: Call, edge: Edge, ct: np.ndarray, rng: np.random.Generator) -> Suspect | None:
-    try:
-        part = _part(call, edge, ct)
-    except Exception as error:
-        return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")
-    raised = [_raised(x) for x in call.arrays]
-
-    def forward(moved: Sequence[np.ndarray]) -> list[np.ndarray]:
-        arrays = [x.copy() if isinstance(x, np.ndarray) else x for x in raised]
-        arrays[edge.index] = moved[0]
-        return [np.asarray(call.op.forward(*arrays, **call.attributes))]
-
-    trial = Trial(forward, [raised[edge.index]], [ct], [part])
-    return Suspect(call, edge.name, trial) if trial.is_suspicious(rng) else None
-
-
-def _raised(x: Any) -> Any:
-    """Return an operand in double precision."""
-    narrow = isinstance(x, np.ndarray) and x.dtype.kind == "f"
-    return np.array(x, np.result_type(x, float)) if narrow else x
-
-
-def _part(call: Call, edge: Edge, ct: np.ndarray) -> np.ndarray:
-    """Return the cotangent that an operand gets, by its rule and what that has remembered."""
-    shape = np.shape(call.arrays[edge.index])
-    if edge.rule is None:
-        return np.zeros(shape)
-    part = edge.rule.pull(ct, edge.kept)
-    if not np.isfinite(part).all() and call.node is not None:
-        with no_grad(), strong_zeros():
-            part = edge.rule.function(wrap(ct, None), *lift(call.node, edge.rule, edge.kept))
-    part = np.asarray(getattr(part, "_value", part))
-    return np.asarray(part if part.shape == shape else unbroadcast(part, shape))
-
-
-def _forward(call: Call, rng: np.random.Generator) -> list[Suspect]:
-    """Return the rules that give another derivative when they are read forwards."""
-    if call.node is None:
-        return []
-    ct = signed(rng, call.out.shape).astype(call.out.dtype)
-    edges = [edge for edge in call.edges if edge.rule is not None]
-    found = [_push(call, edge, ct, rng) for edge in edges]
-    return [suspect for suspect in found if suspect is not None]
-
-
-def _push(call: Call, edge: Edge, ct: np.ndarray, rng: np.random.Generator) -> Suspect | None:
-    """Compare <ct, J t> with <Jᵀ ct, t>."""
-    x = np.asarray(call.arrays[edge.index])
-    kept = edge.kept if isinstance(edge.kept, tuple) else (edge.kept,)
-    remembered = tuple(wrap(v, None) if isinstance(v, np.ndarray) else v for v in kept)
-    tangent = signed(rng, x.shape).astype(x.dtype)
-    try:
-        part = _part(call, edge, ct)
-        with strong_zeros():
-            pushed = pushforward(call.node, edge.rule, remembered, wrap(tangent, None))  # type: ignore[arg-type]
-    except Exception as error:
-        return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")
-    ahead, back = ct * pushed._value, part * tangent
-    size = np.abs(ahead).sum() + np.abs(back).sum()
-    unit = float(np.finfo(np.result_type(ahead, back)).eps)
-    difference = abs(float(ahead.sum() - back.sum()))
-    if difference <= max(SAME * unit**0.25, 1e3 * unit) * size or not np.isfinite(size):
-        return None
-    reason = f"it gives {ahead.sum():.9g} along a direction, and {back.sum():.9g} in reverse"
-    return Suspect(call, edge.name, None, reason)
-
-
-# ----------------------------------------------------------------------------- second derivatives
-
-
 def _sample(calls: Sequence[Call]) -> list[Call]:
     """Return some of the applications that are alike."""
     groups: dict[Any, list[Call]] = defaultdict(list)
@@ -331,63 +232,15 @@ def _sample(calls: Sequence[Call]) -> list[Call]:
     return sorted(chosen, key=lambda call: call.position)
 
 
-def _second(call: Call, rng: np.random.Generator) -> list[Suspect]:
-    """Return the rules of an application whose derivatives do not look right."""
-    edges = [edge for edge in call.edges if edge.rule and _is_float(call.arrays[edge.index])]
-    found = [_derivative(call, edge, rng) for edge in edges]
-    return [suspect for suspect in found if suspect is not None]
-
-
-def _derivative(call: Call, edge: Edge, rng: np.random.Generator) -> Suspect | None:
-    """Try one rule as a function of the cotangent and the operands."""
-    pulled, point = _pulled(call, edge, rng)
-    try:
-        value, pull = vjp(pulled, *point)
-        seed = signed(rng, np.shape(value))
-        gradient = [np.asarray(part) for part in pull(seed)]
-    except Exception as error:
-        return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")
-
-    def plainly(moved: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [np.asarray(vjp(pulled, *moved)[0])]
-
-    trial = Trial(plainly, point, [seed], gradient)
-    return Suspect(call, edge.name, trial) if trial.is_suspicious(rng) else None
-
-
-def _pulled(
-    call: Call, edge: Edge, rng: np.random.Generator
-) -> tuple[Callable[..., Any], list[np.ndarray]]:
-    """Return the rule for one operand as a function, and its arguments here."""
-    places = [e.index for e in call.edges if _is_float(call.arrays[e.index])]
-    raised = [_raised(x) for x in call.arrays]
-
-    def pulled(ct: Any, *values: Any) -> Any:
-        operands = list(raised)
-        for place, value in zip(places, values, strict=True):
-            operands[place] = value
-
-        def alone(x: Any) -> Any:
-            full = [*operands[: edge.index], x, *operands[edge.index + 1 :]]
-            full = [full] if call.op.variadic else full
-            return call.op(*full, **call.attributes)
-
-        return vjp(alone, operands[edge.index])[1](ct)[0]
-
-    out = np.asarray(call.op.forward(*raised, **call.attributes))
-    ct = signed(rng, out.shape).astype(out.dtype)
-    return pulled, [ct, *(np.asarray(raised[place]) for place in places)]
-
-
 def _deeper(culprit: Culprit, calls: Sequence[Call], rng: np.random.Generator) -> Culprit:
     """Return the operation within a rule that is to blame for the rule's derivative, if one is."""
     call = next(call for call in calls if call.position == culprit.position)
     edge = next(edge for edge in call.edges if edge.name == culprit.operand)
-    pulled, point = _pulled(call, edge, rng)
-    inner = heard(pulled, point)
-    for find in (_reverse, _forward):
+    inner = heard(*function_of(call, edge, rng))
+    for find in (reverse, forward):
         for found in _culprits(inner, "reverse", find, rng):
             if found.op != call.name:
-                place = {"position": culprit.position, "total": culprit.total}
-                return found._replace(line=culprit.line, within=call.name, **place)
+                where = culprit._asdict() | {"op": found.op, "operand": found.operand}
+                numbers = {name: getattr(found, name) for name in NUMBERS}
+                return Culprit(**where | numbers | {"mode": "reverse", "within": call.name})
     return culprit

@@ -21,6 +21,7 @@ COARSE, FINE = 2.0**-10, 2.0**-12  # steps of the quick look, exact in binary
 CLOSE = 1e-9
 ROUNDINGS = 64.0
 DIRECTIONS = 4
+POINTS, SPREAD, SLACK, FEW = 32, 64.0, 1e-2, 4
 STEPS = 0.125 * 8.0 ** -np.arange(10.0)
 
 
@@ -70,7 +71,10 @@ class Trial:
         measured = fine + (fine - rough) / ((COARSE / FINE) ** 2 - 1.0)
         noise = self.unit * _total(self.seeds, self.centre) / FINE + self.claim_unit * size
         # So worded, NaN is suspicious.
-        return not abs(claimed - measured) <= CLOSE * (abs(claimed) + abs(measured)) + ROUNDINGS * noise
+        return (
+            not abs(claimed - measured)
+            <= CLOSE * (abs(claimed) + abs(measured)) + ROUNDINGS * noise
+        )
 
     def claim(self, direction: Arrays) -> tuple[float, float]:
         """Return the claimed derivative along a direction, and the size of what was added."""
@@ -81,8 +85,9 @@ class Trial:
         ahead, behind = self._at(direction, step), self._at(direction, -step)
         return self._difference(ahead, behind) / (2.0 * step)
 
-    def _at(self, direction: Arrays, step: float) -> Arrays:
-        moved = [x + step * d for x, d in zip(self.point, direction, strict=True)]
+    def _at(self, direction: Arrays, step: float, start: Arrays | None = None) -> Arrays:
+        pairs = zip(self.point if start is None else start, direction, strict=True)
+        moved = [x + step * d for x, d in pairs]
         try:
             return self.function(moved)
         except Exception:  # beyond the domain
@@ -99,14 +104,16 @@ class Trial:
             for i in range(DIRECTIONS):
                 signs = [np.ones(x.shape) if not i else signed(rng, x.shape) for x in self.point]
                 direction = [scale(x) * s for x, s in zip(self.point, signs, strict=True)]
-                found.append(self._measure(direction))
+                found.append(self._measure(direction, rng))
         return max(found, key=lambda m: (VERDICTS.index(m.verdict), abs(m.claimed - m.measured)))
 
-    def _measure(self, direction: Arrays) -> Measured:
+    def _measure(self, direction: Arrays, rng: np.random.Generator) -> Measured:
         claimed, size = self.claim(direction)
         ahead = [self._at(direction, step) for step in STEPS]
         behind = [self._at(direction, -step) for step in STEPS]
-        moved = [np.array([self._difference(y, self.centre) for y in side]) for side in (ahead, behind)]
+        moved = [
+            np.array([self._difference(y, self.centre) for y in side]) for side in (ahead, behind)
+        ]
         scales = np.full(len(STEPS), _total(self.seeds, self.centre))
         columns = [side[:, None, None] for side in (*moved, scales)]
         floor = max(1.0, *(float(np.abs(x).max(initial=0.0)) for x in self.point))
@@ -115,7 +122,26 @@ class Trial:
         judgement = Judgement(np.array([[claimed]]), slopes, rounding)
         verdict = VERDICTS[int(judgement.verdicts()[0, 0])]
         measured, error = float(slopes.centre.value[0, 0]), float(judgement.allowed[0, 0])
+        if verdict == "wrong" and slopes.kink[0, 0] and self._is_slope(claimed, direction, rng):
+            verdict = "kink"
         return Measured(verdict, claimed, measured, error)
+
+    def _is_slope(self, claimed: float, direction: Arrays, rng: np.random.Generator) -> bool:
+        """Whether the claim lies among the slopes at points around, as a mean of them does.
+
+        Clarke (1990), Optimization and Nonsmooth Analysis, theorem 2.5.1.
+        """
+        step = self.unit**0.5
+        slopes = []
+        for _ in range(POINTS):
+            around = [x + SPREAD * step * _near(x) * signed(rng, x.shape) for x in self.point]
+            sides = (self._at(direction, sign * step, around) for sign in (1.0, -1.0))
+            slopes.append(self._difference(*sides) / (2.0 * step))
+        low, high = float(np.nanmin(slopes)), float(np.nanmax(slopes))
+        slack = SLACK * max(abs(low), abs(high))
+        if np.count_nonzero(np.diff(np.sort(slopes)) > slack) >= FEW:
+            slack += high - low  # where many kinks meet, the points show many slopes but not all
+        return low - slack <= claimed <= high + slack
 
 
 def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

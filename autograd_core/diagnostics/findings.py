@@ -48,7 +48,9 @@ def finding_of(
     given = [i for i, array in enumerate(arrays) if not is_finite(array)]
     if given:
         return _input_finding(op, names[given[0]], arrays[given[0]], (out, place), line)
-    parts = [f"{name} = {_shown(op, x, out, place)}" for name, x in zip(names, arrays, strict=True)]
+    parts = [
+        f"{name} = {_shown(op, x, out, place)}" for name, x in zip(names, arrays, strict=True)
+    ]
     parts += [f"{name} = {value!r:.40}" for name, value in attributes.items()]
     got = f"{at(out, place)} from {op.name} ({line}) of {', '.join(parts)}"
     message = explain("forward pass: finite numbers", got, GUARD)
@@ -165,7 +167,7 @@ def _upstream(start: Sequence[Node], spoilt: dict[Node, list[Node]]) -> list[Nod
 
 def _rule_finding(node: Node, ct: Any) -> AnomalyError:
     """Return the finding of a node whose rule made it of a finite cotangent."""
-    for parent, rule, kept in node.edges:
+    for _, rule, kept in node.edges:
         try:
             part = rule.function(ct, *lift(node, rule, kept))
         except DTypeError:
@@ -176,7 +178,8 @@ def _rule_finding(node: Node, ct: Any) -> AnomalyError:
         place = first_bad(getattr(part, "_value", part))
         values = {"ct": ct, **dict(zip(rule.needs, kept, strict=False))}
         shown = [f"{n} = {_kept(node.op, x, part, place)}" for n, x in values.items()]
-        got = f"{at(part, place)} from the rule of {node.name} for {name} ({node.line}) of {', '.join(shown)}"
+        got = f"{at(part, place)} from the rule of {node.name} for {name} ({node.line})"
+        got += f" of {', '.join(shown)}"
         message = explain("backward pass: finite cotangents", got, GUARD)
         return _error(message, "backward", node.name, node.line, name, place)
     return _sum_finding(node)
