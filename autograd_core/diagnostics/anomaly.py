@@ -82,14 +82,17 @@ class detect_anomaly(ContextDecorator):  # noqa: N801
 
 
 class Mark:
-    """A result that is not finite: what made it so, and whether an operation has taken it."""
+    """A result that is not finite: what made it so, and what became of it.
 
-    __slots__ = ("array", "finding", "taken")
+    `taken` says that an operation has computed with it, `asked` that one like isnan looked at it.
+    """
+
+    __slots__ = ("array", "asked", "finding", "taken")
 
     def __init__(self, array: Any, finding: AnomalyError) -> None:
         self.array = array  # a weak reference: what nobody holds is not kept for this
         self.finding = finding
-        self.taken = False
+        self.taken = self.asked = False
 
 
 class Watch(Listener):
@@ -117,11 +120,10 @@ class Watch(Listener):
         self, op: Any, arrays: Sequence[Any], attributes: dict[str, Any], out: np.ndarray
     ) -> None:
         """Follow what is not finite from the operands to a result."""
-        if out.dtype.kind not in "fc":
-            return  # a question, such as isnan
         marks = [mark for array in arrays if (mark := self.marks.get(id(array))) is not None]
+        question = out.dtype.kind not in "fc"
         for mark in marks:
-            mark.taken = True
+            mark.asked, mark.taken = mark.asked or question, mark.taken or not question
         if is_finite(out):
             return
         known = [mark.finding for mark in marks]
@@ -135,7 +137,7 @@ class Watch(Listener):
         def gone(_: Any) -> None:
             if self.marks.get(key) is mark:
                 del self.marks[key]
-                self.left += [] if mark.taken else [finding]
+                self.left += [] if mark.taken or mark.asked else [finding]
 
         mark.array = weakref.ref(array, gone)
 
