@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import GraphError
+from ..modes import no_grad
+from ..tensor import Tensor
 from .judge import factor
 from .ledger import Call, Ledger, heard
 from .rules import Suspect, forward, function_of, reverse, second
@@ -92,13 +95,16 @@ class Blame(NamedTuple):
     culprits : tuple of Culprit
         In order of the tape.
     leaks : tuple of str
-        Where values left the tape, if no rule is wrong.
+        If no rule is wrong: where values left the tape.
+    groups : tuple of str
+        If no rule is wrong: what machine code of a compiled function does differently.
     operations : int
         How many were tried.
     """
 
     culprits: tuple[Culprit, ...]
     leaks: tuple[str, ...]
+    groups: tuple[str, ...]
     operations: int
 
     def __bool__(self) -> bool:
@@ -110,9 +116,11 @@ class Blame(NamedTuple):
         found = [str(culprit) for culprit in self.culprits[:SHOWN]]
         if len(self.culprits) > SHOWN:
             found.append(f"and {len(self.culprits) - SHOWN} more")
-        if not found:
-            found = list(self.leaks[:SHOWN])
-        return found or [f"none of the {self.operations} operations has a wrong rule"]
+        return (
+            found
+            or [*self.groups, *self.leaks[:SHOWN]]
+            or [f"none of the {self.operations} operations has a wrong rule"]
+        )
 
     def __str__(self) -> str:
         return "\n".join(f"blame: {line}" for line in self.lines)
@@ -168,7 +176,22 @@ def blame_of(subject: Subject, order: int, rng: np.random.Generator) -> Blame:
             found = _culprits(_sample(calls), "second", second, rng)
             found = found or _culprits(calls, "second", second, rng)
             found = [_deeper(culprit, calls, rng) for culprit in found]
-    return Blame(tuple(found), () if found else tuple(dict.fromkeys(ledger.leaks)), len(calls))
+    leaks = () if found else tuple(dict.fromkeys(ledger.leaks))
+    return Blame(tuple(found), leaks, () if found else _groups(subject), len(calls))
+
+
+def _groups(subject: Subject) -> tuple[str, ...]:
+    """Return what machine code does differently, of a function made by `compile`."""
+    if not hasattr(subject.fn, "postmortem"):
+        return ()
+    twin = copy.copy(subject)
+    twin.fn = getattr(subject.fn, "check")  # noqa: B009
+    with no_grad():
+        try:
+            found = twin.call(*map(Tensor, subject.arrays(subject.point)))
+        except GraphError:  # it has no program for this call
+            return ()
+    return tuple(map(str, found))
 
 
 def _entering(subject: Subject, ledger: Ledger) -> Callable[..., Any]:
