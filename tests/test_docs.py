@@ -15,8 +15,9 @@ from autograd_core.ops import pointwise
 DOCS = Path(__file__).parent.parent / "docs"
 # An example, and what it prints if that is more than a line, which stands in a block below it.
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
-ADDING, COMPILE = (
-    BLOCK.findall((DOCS / page).read_text("utf-8")) for page in ("adding.md", "compile.md")
+ADDING, COMPILE, DEBUGGING = (
+    BLOCK.findall((DOCS / page).read_text("utf-8"))
+    for page in ("adding.md", "compile.md", "debugging.md")
 )
 
 
@@ -52,7 +53,7 @@ def test_adding_an_operation_takes_about_eight_lines():
 
 
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize(("block", "below"), [*ADDING[1:], *COMPILE])
+@pytest.mark.parametrize(("block", "below"), [*ADDING[1:], *COMPILE, *DEBUGGING])
 def test_other_examples_print_what_they_say(block, below, capsys, tmp_path):
     path = tmp_path / "example.py"
     path.write_text(block, "utf-8")  # a file, because an optimizer is read from its source
