@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from applications import applications, differentiable
+from applications import applications, cast, differentiable
 from scale_rules import replaced
 
 import autograd_core as ag
@@ -46,10 +46,11 @@ LINE = here(net)
 @pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
 def test_no_rule_of_the_registry_is_accused(op):
     for operands, attributes in applications(op):
-        function, points = net(op, operands, attributes)
-        found = ag.blame(function, *points, order=2)
-        assert not found, found
-        assert found.operations >= 3
+        for given in (operands, cast(operands, np.float32)):
+            function, points = net(op, given, attributes)
+            found = ag.blame(function, *points, order=2)
+            assert not found, found
+            assert found.operations >= 3
 
 
 # --------------------------------------------------------------------------- planted in rules

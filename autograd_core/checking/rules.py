@@ -14,7 +14,7 @@ from ..tape import unbroadcast
 from ..tensor import wrap
 from ..transforms import vjp
 from .ledger import Call, Edge
-from .trial import Trial, signed
+from .trial import Trial, eps, signed
 
 __all__ = ["Suspect", "forward", "function_of", "reverse", "second"]
 
@@ -74,7 +74,8 @@ def _trial(
         arrays[edge.index] = moved[0]
         return [np.asarray(call.op.forward(*arrays, **call.attributes))]
 
-    return Trial(own, [np.asarray(operands[edge.index])], [ct], [part])
+    coarse = max(eps(x) for x in (*call.arrays, call.out))
+    return Trial(own, [np.asarray(operands[edge.index])], [ct], [part], coarse)
 
 
 def _raised(x: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from .judge import VERDICTS, Judgement
 from .ladder import Rungs
 
-__all__ = ["Measured", "Trial", "signed"]
+__all__ = ["Measured", "Trial", "eps", "signed"]
 
 Arrays = Sequence[np.ndarray]
 
@@ -46,6 +46,8 @@ class Trial:
         The weights of the outputs.
     gradient : sequence of ndarray
         The claimed derivatives of the weighted sum of the outputs.
+    coarse : float
+        The machine epsilon in which they were claimed, if it is coarser than their own.
     """
 
     def __init__(
@@ -54,14 +56,16 @@ class Trial:
         point: Arrays,
         seeds: Arrays,
         gradient: Arrays,
+        coarse: float = 0.0,
     ) -> None:
         self.function = function
         self.point = point
         self.seeds = seeds
         self.gradient = gradient
         self.centre = function(point)
-        self.unit = max(map(_eps, self.centre))
-        self.claim_unit = max(self.unit, *map(_eps, self.gradient))
+        self.unit = max(map(eps, self.centre))
+        self.claim_unit = max(coarse, self.unit, *map(eps, self.gradient))
+        self.size = _total(self.seeds, self.centre)
 
     def is_suspicious(self, rng: np.random.Generator) -> bool:
         """Whether the claim is not what two central differences say."""
@@ -69,7 +73,7 @@ class Trial:
         claimed, size = self.claim(direction)
         rough, fine = (self._slope(direction, step) for step in (COARSE, FINE))
         measured = fine + (fine - rough) / ((COARSE / FINE) ** 2 - 1.0)
-        noise = self.unit * _total(self.seeds, self.centre) / FINE + self.claim_unit * size
+        noise = self.unit * self.size / FINE + self.claim_unit * size
         # So worded, NaN is suspicious.
         return (
             not abs(claimed - measured)
@@ -77,9 +81,10 @@ class Trial:
         )
 
     def claim(self, direction: Arrays) -> tuple[float, float]:
-        """Return the claimed derivative along a direction, and the size of what was added."""
+        """Return the claimed derivative along a direction, and the size of what was rounded."""
         products = [g * d for g, d in zip(self.gradient, direction, strict=True)]
-        return float(sum(p.sum() for p in products)), float(sum(np.abs(p).sum() for p in products))
+        size = self.size + sum(np.abs(p).sum() for p in products)
+        return float(sum(p.sum() for p in products)), float(size)
 
     def _slope(self, direction: Arrays, step: float) -> float:
         ahead, behind = self._at(direction, step), self._at(direction, -step)
@@ -114,7 +119,7 @@ class Trial:
         moved = [
             np.array([self._difference(y, self.centre) for y in side]) for side in (ahead, behind)
         ]
-        scales = np.full(len(STEPS), _total(self.seeds, self.centre))
+        scales = np.full(len(STEPS), self.size)
         columns = [side[:, None, None] for side in (*moved, scales)]
         floor = max(1.0, *(float(np.abs(x).max(initial=0.0)) for x in self.point))
         slopes = Rungs(STEPS[:, None], *columns).slopes(np.zeros((1, 1)), self.unit, floor)
@@ -161,7 +166,8 @@ def _wide(x: np.ndarray) -> np.ndarray:
     return np.maximum(np.abs(x), 1.0)
 
 
-def _eps(y: Any) -> float:
+def eps(y: Any) -> float:
+    """Return the machine epsilon of an array's dtype; 0 where numbers are exact."""
     dtype = np.result_type(y)
     return float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
 
