@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from numpy import arange, e, empty, eye, full, inf, linspace, nan, newaxis, ones, pi, zeros
 
 from . import linalg, modes, special
-from .checking import GradcheckReport, blame, gradcheck, numerical_gradient
+from .checking import (
+    GradcheckReport,
+    assert_gradients_match,
+    blame,
+    gradcheck,
+    gradcheck_callable,
+    numerical_gradient,
+)
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
 from .diagnostics import detect_anomaly
@@ -50,6 +57,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "UnknownNameError",
+    "assert_gradients_match",
     "blame",
     "compile",
     "defvjp",
@@ -57,6 +65,7 @@ __all__ = [
     "get_num_threads",
     "grad",
     "gradcheck",
+    "gradcheck_callable",
     "hessian",
     "hvp",
     "jacobian",

@@ -192,8 +192,8 @@ def test_single_precision_raises_no_false_alarm(name, mode):
         (1.001, "0.1 % too large"),
         (1 + 1e-5, "0.001 % too large"),
         (-1.0, "sign flipped"),
-        (2.0, "too large by a factor 2"),
-        (1 / 3, "too small by a factor 3"),
+        (2.0, "off by a factor 2: too large"),
+        (1 / 3, "off by a factor 3: too small"),
         (0.0, "claimed to be zero"),
     ],
 )
@@ -260,7 +260,10 @@ def test_a_mean_in_place_of_a_sum_is_recognised():
 
     op = planted(repeat, x=lambda ct: ag.mean(ct, axis=-1))
     report = gradcheck(lambda x: ag.sum(op(x)), X)
-    assert "by a factor 3, the length of an axis: is a sum or a mean wrong?" in report.diagnosis
+    assert (
+        "by a factor 3: too small; it is the length of an axis, is a sum or a mean wrong?"
+        in report.diagnosis
+    )
 
 
 def test_a_missing_path_is_found():
@@ -486,7 +489,7 @@ def test_parameters_are_restored_after_an_exception():
 def test_the_default_mode_follows_the_size():
     assert gradcheck(ag.sin, np.ones(10)).mode == "full"
     report = gradcheck(lambda x: ag.sum(ag.sin(x)), np.ones(100_000))
-    assert report and report.mode == "random" and report.evaluations < 40
+    assert report and report.mode == "sampled" and report.evaluations <= 20
 
 
 def test_one_entry_among_many_is_found_by_random_directions():
@@ -583,7 +586,7 @@ def test_misuse_raises():
     with pytest.raises(UnknownNameError, match="order 3"):
         gradcheck(ag.sin, X, order=3)
     wrong = scaled(2.0)
-    with pytest.raises(GradcheckError, match="too large by a factor 2"):
+    with pytest.raises(GradcheckError, match="off by a factor 2: too large"):
         gradcheck(lambda x: wrong(x), X, raise_exception=True)
 
 

@@ -1,7 +1,7 @@
-"""Checking derivatives against numerical ones: `numerical_gradient` and `gradcheck`."""
+"""Checking derivatives against numerical ones: `numerical_gradient`, `gradcheck` and its kin."""
 
 from .blame import Blame, Culprit, blame
-from .check import gradcheck
+from .check import assert_gradients_match, gradcheck, gradcheck_callable
 from .numerical import numerical_gradient
 from .report import Entry, GradcheckError, GradcheckReport
 
@@ -11,7 +11,9 @@ __all__ = [
     "Entry",
     "GradcheckError",
     "GradcheckReport",
+    "assert_gradients_match",
     "blame",
     "gradcheck",
+    "gradcheck_callable",
     "numerical_gradient",
 ]

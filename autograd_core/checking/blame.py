@@ -18,13 +18,13 @@ import numpy as np
 from ..errors import GraphError
 from ..modes import no_grad
 from ..tensor import Tensor
-from .judge import factor
 from .ledger import Call, Ledger, heard
+from .patterns import factor
 from .rules import Suspect, forward, function_of, reverse, second
 from .subject import Subject, parameters
 from .trial import Measured
 
-__all__ = ["Blame", "Culprit", "blame", "blame_of"]
+__all__ = ["Blame", "Culprit", "blame", "blame_of", "is_compiled"]
 
 SHOWN = 5
 EXAMINED = 8  # of those at one line that look alike, how many are measured with a ladder
@@ -180,9 +180,14 @@ def blame_of(subject: Subject, order: int, rng: np.random.Generator) -> Blame:
     return Blame(tuple(found), leaks, () if found else _groups(subject), len(calls))
 
 
+def is_compiled(subject: Subject) -> bool:
+    """Whether a subject's function was made by `compile`."""
+    return hasattr(subject.fn, "postmortem")
+
+
 def _groups(subject: Subject) -> tuple[str, ...]:
     """Return what machine code does differently, of a function made by `compile`."""
-    if not hasattr(subject.fn, "postmortem"):
+    if not is_compiled(subject):
         return ()
     twin = copy.copy(subject)
     twin.fn = getattr(subject.fn, "check")  # noqa: B009

@@ -1,33 +1,26 @@
-"""`gradcheck`: the pullback of a function against numerical derivatives, without tolerances."""
+"""`gradcheck` and its kin: derivatives against numerical ones, without tolerances."""
 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import DTypeError, UnknownNameError, explain
-from .blame import blame_of
-from .examine import Findings, full, random
-from .fitness import require_fit
-from .question import ROUNDINGS
+from .foreign import Foreign
 from .report import GradcheckReport
-from .subject import Subject, Unfit, parameters
+from .session import MODES, Session
+from .subject import Subject, parameters
 
-__all__ = ["gradcheck"]
-
-FULL_INPUTS = 400  # beyond, every entry costs too long for a default
-FULL_ENTRIES = 40_000
-LEARNING, NUDGE = 4, 2.0**-20  # the calls that a compiled function needs, and how they differ
-MODES = {None: None, "auto": None, "full": full, "random": random, "fast": random}
+__all__ = ["assert_gradients_match", "gradcheck", "gradcheck_callable"]
 
 
 def gradcheck(
     fn: Callable[..., Any],
     *inputs: Any,
+    loss: Callable[..., Any] | None = None,
     order: int = 1,
     mode: str | None = None,
     rtol: float = 0.0,
@@ -45,12 +38,15 @@ def gradcheck(
         are overwritten in place for each evaluation and restored whatever happens.
     *inputs : array_like or nested containers
         Where to check. Floating inputs are differentiated, all others are held constant.
+    loss : callable, optional
+        Check ``loss(fn(*inputs[:-1]), inputs[-1])``: a model with its loss.
     order : {1, 2}
         2 checks the backward pass, as a function of the inputs and of the cotangent, as well.
-    mode : {"full", "random", "auto"}, optional
-        "full" measures every entry of the Jacobian; "random" (also called "fast") a few random
-        directions, at a cost that does not depend on the number of entries. By default the size
-        decides: full up to 400 input entries.
+    mode : {"full", "sampled", "fast", "auto"}, optional
+        "full" measures every entry of the Jacobian; "fast" two random directions, in at most 20
+        evaluations; "sampled" (also called "random") goes on, if one of them disagrees, to hunt
+        for the worst entries. By default the size decides: full up to 400 input entries, beyond
+        that sampled, which is as quick as fast where everything agrees.
     rtol, atol : float
         A difference up to ``atol + rtol * |measured|`` agrees in any case. Not needed: without
         them, the error bound of each measurement decides.
@@ -89,144 +85,142 @@ def gradcheck(
     >>> report.verdict, report.counts
     ('agrees', {'agrees': 2})
     """
-    if not callable(fn):
-        what = "gradcheck: a function as its first argument"
-        raise DTypeError(explain(what, type(fn).__name__, "Pass the function, then its inputs"))
-    if mode not in MODES or order not in (1, 2):
-        what = "gradcheck: a mode among full, random and auto, and an order among 1 and 2"
-        raise UnknownNameError(explain(what, f"mode {mode!r}, order {order!r}", "Correct them"))
-    start = time.perf_counter()
-    session = _Session(fn, inputs, mode, rtol, atol, seed)
-    with np.errstate(all="ignore"):  # perturbed points may lie beyond the domain
-        report = session.run(order)
-    report.seconds = time.perf_counter() - start
-    report.evaluations = sum(subject.calls for subject in session.subjects)
+    _require_usable("gradcheck", fn, mode, order)
+    if loss is not None:
+        _require_callable("gradcheck: loss=", loss)
+        fn = _WithLoss(fn, loss)
+
+    def make(lift: bool) -> Subject:
+        chosen = _raised_copy(fn) if lift else fn
+        return Subject(chosen, inputs, parameters(chosen), lift)
+
+    report = Session(make, mode, rtol, atol, seed).run(order)
     return report.raise_if_wrong() if raise_exception else report
 
 
-class _Session:
-    """One call of `gradcheck`: which subjects are examined, in which order."""
+def gradcheck_callable(
+    f: Callable[..., Any],
+    x: Any,
+    vjp: Callable[..., Any] | None = None,
+    grad: Callable[..., Any] | None = None,
+    *,
+    mode: str | None = None,
+    rtol: float = 0.0,
+    atol: float = 0.0,
+    seed: int = 0,
+) -> GradcheckReport:
+    """Compare a derivative that was written by hand, for any function of arrays.
 
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        inputs: tuple[Any, ...],
-        mode: str | None,
-        rtol: float,
-        atol: float,
-        seed: int,
-    ) -> None:
-        self.fn = fn
-        self.inputs = inputs
-        self.mode = mode
-        self.tolerances = {"rtol": rtol, "atol": atol}
-        self.rng = np.random.default_rng(seed)
-        self.subjects: list[Subject] = []
-        self.blamed: Subject | None = None  # the first that was examined
-        self.compiled = hasattr(fn, "postmortem")
+    Parameters
+    ----------
+    f : callable
+        Takes arrays and returns arrays, of whatever library: it need not know this engine.
+    x : array_like or nested containers
+        Where to check. A tuple for a function of several arguments, or of one that is a tuple.
+    vjp : callable
+        ``vjp(x, ct)`` returns the cotangent of `x` for a cotangent of the result; in containers
+        as `x` is. It is called after `f` was called with the same `x`.
+    grad : callable
+        Instead of `vjp`, if the result is a single number: ``grad(x)`` is its gradient.
+    mode, rtol, atol, seed
+        As for `gradcheck`.
 
-    def run(self, order: int) -> GradcheckReport:
-        """Check the first order, then the second if there is nothing to object to."""
-        at = 1
-        try:
-            report = self.first_order()
-            if order == 2 and report:
-                at = 2
-                report = self.report(self.second_order(), at)
-        except Unfit as unfit:
-            report = GradcheckReport(unfit.verdict, diagnosis=unfit.reason, order=at)
-        if report.verdict == "wrong" or (report.verdict == "nondeterministic" and self.compiled):
-            report.blame = self.blame(at)
-        report.notes += [f"{name} was held constant" for name in self.subjects[0].held]
-        return report
+    Returns
+    -------
+    GradcheckReport
+        Its verdict is "agrees", "wrong", "kink", "ill-conditioned", "nondeterministic" or
+        "impure". Whatever `f` and its derivative do, it is reported, not raised.
 
-    def subject(self, lift: bool) -> Subject:
-        """Make the subject and see that it is fit: deterministic, pure, finite, of floats."""
-        fn = _raised_copy(self.fn) if lift else self.fn
-        made = Subject(fn, self.inputs, parameters(fn), lift)
-        self.subjects.append(made)
-        if self.compiled:
-            _warm_up(made)
-        require_fit(made)
-        return made
-
-    def first_order(self) -> GradcheckReport:
-        """Examine in double precision if the function allows, else in its own."""
-        own = self.subject(lift=False)
-        if own.unit < 1e-10 and all(place.dtype.itemsize >= 8 for place in own.inputs):
-            return self.report(self.examine(own))
-        raised = self._raised()
-        if raised is not None and _claims_alike(own, raised, self.rng):
-            return self.report(self.examine(raised))
-        return self.report(self.examine(own))
-
-    def _raised(self) -> Subject | None:
-        try:
-            raised = self.subject(lift=True)
-        except Exception:  # whatever a copy or another dtype meets, the original can be checked
-            return None
-        return raised if raised.unit < 1e-10 else None
-
-    def second_order(self) -> Findings:
-        """Examine the backward pass of the subject that the first order has passed."""
-        first = self.subjects[-1]
-        pulled = first.pulled(self.rng.uniform(0.5, 1.5, first.width))
-        self.subjects.append(pulled)
-        require_fit(pulled, raising="wrong")
-        return self.examine(pulled)
-
-    def blame(self, order: int) -> list[str]:
-        """Return the lines that say whose rule is wrong."""
-        try:
-            found = blame_of(self.blamed or self.subjects[0], order, self.rng)
-        except Exception as error:  # the verdict stands, whatever else a broken function does
-            return [f"not found: the function raised {type(error).__name__}: {error}"]
-        return found.lines
-
-    def examine(self, subject: Subject) -> Findings:
-        """Examine in the mode that was asked for, or that suits the size."""
-        self.blamed = self.blamed or subject
-        if not len(subject.point) or not subject.width:
-            return Findings("full", diagnosis="nothing to compare: zero entries")
-        how = MODES[self.mode]
-        if how is None:
-            inputs, entries = len(subject.point), len(subject.point) * subject.width
-            how = full if inputs <= FULL_INPUTS and entries <= FULL_ENTRIES else random
-        return how(subject, self.rng, **self.tolerances)
-
-    def report(self, findings: Findings, order: int = 1) -> GradcheckReport:
-        """Put findings into a report."""
-        return GradcheckReport(
-            findings.verdict,
-            findings.worst,
-            findings.entries,
-            findings.counts,
-            findings.digits,
-            findings.diagnosis,
-            order=order,
-            mode=findings.mode,
-        )
-
-
-def _claims_alike(own: Subject, raised: Subject, rng: np.random.Generator) -> bool:
-    """Whether the backward pass says the same in the function's own precision and in double.
-
-    If not, rounding may be the reason, or a rule that is wrong in one precision only: then the
-    function is measured in its own precision.
+    Examples
+    --------
+    >>> import autograd_core as ag, numpy as np
+    >>> x = np.array([0.5, 2.0])
+    >>> report = ag.gradcheck_callable(np.sin, x, vjp=lambda x, ct: ct * np.cos(x))
+    >>> report.verdict
+    'agrees'
+    >>> print(ag.gradcheck_callable(lambda x: x @ x, x, grad=lambda x: x).diagnosis)
+    the derivative by x is off by a factor 2: too small
     """
-    seed = rng.uniform(0.5, 1.5, own.width)
-    low, high = own.pull(seed), raised.pull(seed)
-    unit = max(own.coarsest, own.unit)
-    close = np.abs(low - high) <= ROUNDINGS * unit * np.abs(high).max(initial=0.0)
-    return bool(close.all())
+    _require_usable("gradcheck_callable", f, mode, 1)
+    derivative = vjp if grad is None else grad
+    if (vjp is None) == (grad is None):
+        what = "gradcheck_callable: one of vjp= and grad="
+        got = "none" if grad is None else "both"
+        raise DTypeError(explain(what, got, "Pass the derivative that belongs to the function"))
+    _require_callable("gradcheck_callable: vjp= or grad=", derivative)
+    scalar = vjp is None
+
+    def make(lift: bool) -> Subject:
+        return Foreign(f, x, derivative, scalar, lift)
+
+    report = Session(make, mode, rtol, atol, seed).run()
+    if report.verdict == "invalid":
+        report.verdict = "ill-conditioned"
+    return report
 
 
-def _warm_up(subject: Subject) -> None:
-    """Let a compiled function learn first, so that one program gives all its values."""
-    for i in range(LEARNING):
-        subject.near(subject.rounded(subject.point * (1.0 + i * NUDGE)))
+def assert_gradients_match(f: Callable[..., Any], *inputs: Any, **options: Any) -> None:
+    """Assert that a derivative is not wrong, for tests; the message is the report.
+
+    Parameters
+    ----------
+    f : callable
+    *inputs : array_like or nested containers
+        As for `gradcheck`; with ``vjp=`` or ``grad=`` as for `gradcheck_callable`.
+    **options
+        Passed on. ``kinks=False`` does not put up with a kink, nor with a point at which rounding
+        leaves the derivative undecided.
+
+    Raises
+    ------
+    AssertionError
+
+    Examples
+    --------
+    >>> import autograd_core as ag, numpy as np
+    >>> ag.assert_gradients_match(ag.tanh, np.ones(3))
+    >>> ag.assert_gradients_match(np.tanh, np.ones(3), vjp=lambda x, ct: ct / np.cosh(x) ** 2)
+    """
+    __tracebackhide__ = True  # pytest shows the line of the test
+    kinks = options.pop("kinks", True)
+    foreign = "vjp" in options or "grad" in options
+    where = inputs if len(inputs) != 1 else inputs[0]
+    report = (
+        gradcheck_callable(f, where, **options) if foreign else gradcheck(f, *inputs, **options)
+    )
+    if report.failed or (not report and not kinks):
+        raise AssertionError(str(report))
+
+
+class _WithLoss:
+    """A model and its loss as one function; the last argument is the loss's target."""
+
+    def __init__(self, model: Callable[..., Any], loss: Callable[..., Any]) -> None:
+        self.model = model
+        self.loss = loss
+
+    def named_parameters(self) -> list[tuple[str, Any]]:
+        return list(parameters(self.model).items())
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.loss(self.model(*inputs[:-1]), inputs[-1])
+
+
+def _require_usable(who: str, fn: Any, mode: str | None, order: int) -> None:
+    _require_callable(f"{who}: a function as its first argument", fn)
+    if mode not in MODES or order not in (1, 2):
+        what = f"{who}: a mode among full, sampled, fast and auto, and an order among 1 and 2"
+        raise UnknownNameError(explain(what, f"mode {mode!r}, order {order!r}", "Correct them"))
+
+
+def _require_callable(what: str, fn: Any) -> None:
+    if not callable(fn):
+        do = "Pass the function, then its inputs"
+        raise DTypeError(explain(what, type(fn).__name__, do))
 
 
 def _raised_copy(fn: Any) -> Any:
     """Return a copy of a module in double precision; any other function as it is."""
+    if isinstance(fn, _WithLoss):
+        return _WithLoss(_raised_copy(fn.model), fn.loss)
     return copy.deepcopy(fn).astype(np.float64) if hasattr(fn, "astype") else fn

@@ -9,31 +9,40 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .judge import Judgement
+from .judge import SHARP, Judgement
 from .ladder import Rungs, Slopes
 from .subject import Subject
 
-__all__ = ["STAGES", "Line", "Probe", "Stage", "climb"]
+__all__ = ["FAST", "STAGES", "Line", "Probe", "Stage", "climb", "values_along"]
 
 RATIO = 8.0
 NEAR = 0.125 * RATIO ** -np.arange(6.0)
 
 
 class Stage(NamedTuple):
-    """Rungs to add, in units of a line's own scale or of its other one."""
+    """Rungs to add, in units of a line's own scale, of its other one, or of the claimed one."""
 
     steps: np.ndarray
-    other: bool = False
+    unit: str = "own"
 
 
 # Most functions are done with the first. Where the scales are the same, the second adds the rungs
-# in between; the last is for functions that hardly vary.
+# in between; the fourth is for functions that hardly vary, the fifth for the edge of a domain very
+# close by, the last for those that vary so quickly that only the claim can tell at which scale.
 STAGES = (
     Stage(NEAR),
-    Stage(NEAR * RATIO**-0.5, other=True),
+    Stage(NEAR * RATIO**-0.5, "other"),
     Stage(NEAR * RATIO ** -len(NEAR)),
     Stage(RATIO ** np.array([0.0, 1.0])),
+    Stage(NEAR[:3] * RATIO ** (-2.0 * len(NEAR))),  # further ones move by single roundings
+    Stage(NEAR, "claimed"),
 )
+BLUNT = 1 / 3  # the power of the machine epsilon that an error bound must reach in the end
+SMALL = 1e-3  # a second scale this far below the first is looked at for itself
+HINTED = 1e-11  # a scale that a claim hints at is new if it is below this
+# Four rungs that reach as far, for directions that have to make do with few evaluations; the
+# second four lie between and below.
+FAST = (Stage(NEAR[1] * 22.0 ** -np.arange(4.0)), Stage(NEAR[2] * 22.0 ** -np.arange(4.0)))
 Probe = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -48,6 +57,10 @@ class Line:
     where: np.ndarray
     weights: np.ndarray
     other: float = 1.0
+
+    def unit(self, stage: Stage) -> float:
+        """Return the parameter that a stage's steps are multiples of."""
+        return self.other if stage.unit == "other" else 1.0
 
     def move(self, subject: Subject, t: float) -> tuple[np.ndarray, float]:
         """Return by how much the entries move for a parameter, and what it is after rounding."""
@@ -66,6 +79,7 @@ def climb(
     centre: np.ndarray,
     judge: Callable[[np.ndarray, Slopes], Judgement],
     stages: Sequence[Stage] = STAGES,
+    sharp: float = SHARP,
 ) -> Slopes:
     """Return the slopes along `lines`, going on to further rungs where a judgement is open.
 
@@ -80,20 +94,33 @@ def climb(
     judge : callable
         Gives the judgement for some of the lines (an index array) on what has been measured.
     stages : sequence of Stage
+    sharp : float
+        See `Judgement.settled`.
     """
     active = np.arange(len(lines))
     floor = max(1.0, float(np.abs(subject.point).max()))
     rungs: Rungs | None = None
     slopes: Slopes | None = None
     for stage in stages:
+        units = [lines[i].unit(stage) for i in active]
+        if stage.unit == "claimed" and slopes is not None:
+            units, open_ = _hinted(judge(active, slopes.take(active)))
+            active, rungs = active[open_], rungs.take(open_) if rungs else None
+            if not len(active):
+                break
         chosen = [(lines[i], probes[i]) for i in active]
-        new = _stage(subject, chosen, stage)
+        new = _stage(subject, chosen, stage.steps, units)
         rungs = new if rungs is None else rungs.merge(new)
         found = rungs.slopes(centre[active], subject.unit, floor)
         if slopes is None:
             slopes = found
         slopes.put(active, found)
-        settled = judge(active, found).settled(subject.unit)
+        judgement = judge(active, found)
+        # Finer steps than those in between are for disagreements: noise rules there.
+        settled = judgement.settled(subject.unit, sharp if stage is STAGES[0] else BLUNT)
+        if stage is STAGES[0]:  # a derivative that is small at large may be one of small numbers
+            small = np.array([lines[i].other < SMALL for i in active])
+            settled &= ~small[:, None] | judgement.resolved
         open_ = np.flatnonzero(~settled.all(axis=1))
         active, rungs = active[open_], rungs.take(open_)
         if not len(active):
@@ -102,21 +129,34 @@ def climb(
     return slopes
 
 
-def _stage(subject: Subject, chosen: list[tuple[Line, Probe]], stage: Stage) -> Rungs:
+def _hinted(judgement: Judgement) -> tuple[list[float], np.ndarray]:
+    """Return the scales over which claims cross the range of values, and of which lines.
+
+    They help where nothing was measured because all steps were far too long.
+    """
+    claims = np.where(np.isfinite(judgement.claims), np.abs(judgement.claims), 0.0)
+    unknown = ~np.isfinite(judgement.slopes.centre.error) & (claims > 0.0)
+    hints = judgement.slopes.variation / np.where(unknown, claims, np.inf)
+    hints = np.where((hints > 0.0) & (hints < HINTED), hints, np.inf).min(axis=1)
+    open_ = np.flatnonzero(np.isfinite(hints))
+    return hints[open_].tolist(), open_
+
+
+def _stage(
+    subject: Subject, chosen: list[tuple[Line, Probe]], steps: np.ndarray, units: list[float]
+) -> Rungs:
     columns = [
-        [
-            _rung(subject, line, probe, t * (line.other if stage.other else 1.0))
-            for t in stage.steps
-        ]
-        for line, probe in chosen
+        [values_along(subject, line, probe, t * unit) for t in steps]
+        for (line, probe), unit in zip(chosen, units, strict=True)
     ]
     parts = [np.array([[rung[k] for rung in column] for column in columns]) for k in range(4)]
     return Rungs(*(np.swapaxes(part, 0, 1) for part in parts))
 
 
-def _rung(
+def values_along(
     subject: Subject, line: Line, probe: Probe, t: float
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the step, and what a probe shows on both sides, with the size of its numbers."""
     moved, step = line.move(subject, t)
     if step == 0.0:  # below the resolution of the input
         nothing, scale = probe(np.full(subject.width, np.nan))

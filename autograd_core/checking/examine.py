@@ -1,24 +1,25 @@
-"""Which derivatives to measure: every entry, or random directions with a hunt for the culprit."""
+"""Every entry of a Jacobian is measured; and how what was measured is put into findings."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .climb import STAGES, Line, Stage
-from .judge import AGREES, KINK, VERDICTS, WRONG, Judgement, diagnose
-from .question import Question, entry_scales, leaf_scales, projection
+from .climb import Line
+from .judge import AGREES, KINK, VERDICTS, WRONG, Judgement
+from .patterns import diagnose
+from .picture import Sweep, sweep
+from .question import Question, entry_scales
 from .report import Entry
 from .subject import Place, Subject
 
-__all__ = ["Findings", "full", "random"]
+__all__ = ["Findings", "entry_of", "found", "full", "label", "signed"]
 
-DIRECTIONS = 2
 JOINT = 3  # directions along which entries at a kink are tried together
-SHOWN = 10
+KEPT = 1000  # entries, the worst ones
 Label = tuple[str, tuple[int, ...]]
 
 
@@ -33,11 +34,14 @@ class Findings:
     counts: dict[str, int] = field(default_factory=dict)
     digits: float = 16.0
     diagnosis: str = ""
+    notes: list[str] = field(default_factory=list)
+    sweep: Callable[[], Sweep] | None = None
 
 
 def full(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -> Findings:
     """Measure every entry of the Jacobian."""
     jacobian = np.array([subject.pull(row) for row in np.eye(subject.width)])  # (outputs, inputs)
+    notes = _strong_zeros(subject, jacobian)
     scales, others = entry_scales(subject)
     lines = [Line(np.array([i]), scales[i : i + 1], others[i]) for i in range(len(scales))]
     question = Question(subject, lines, jacobian.T * scales[:, None], None, rtol, atol)
@@ -45,20 +49,38 @@ def full(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -
     verdicts = question.verdicts(judgement, rng)
 
     def entry(i: int, o: int) -> Entry:
-        labels = _label(subject.inputs, i), _label(subject.outputs, o)
-        return _entry(judgement, (i, o), VERDICTS[verdicts[i, o]], 1.0 / scales[i], *labels)
+        labels = label(subject.inputs, i), label(subject.outputs, o)
+        return entry_of(judgement, (i, o), VERDICTS[verdicts[i, o]], 1.0 / scales[i], *labels)
 
-    found = _findings("full", judgement, verdicts, entry)
-    if found.verdict == "wrong":
+    findings = found("full", judgement, verdicts, entry)
+    findings.notes = notes + one_sided(question, judgement)
+    if findings.verdict == "wrong":
         measured = judgement.slopes.centre.value / scales[:, None]
-        found.diagnosis = diagnose(jacobian.T, measured, verdicts == WRONG, subject.inputs)
-    elif found.verdict == "kink":
-        _try_together(question, np.flatnonzero((verdicts == KINK).any(axis=1)), found, rng)
-    return found
+        findings.diagnosis = diagnose(
+            jacobian.T, measured, verdicts == WRONG, subject.inputs, subject.outputs
+        )
+    elif findings.verdict == "kink":
+        _try_together(question, np.flatnonzero((verdicts == KINK).any(axis=1)), findings, rng)
+    findings.sweep = sweep_of(question, judgement, verdicts, findings)
+    return findings
+
+
+def _strong_zeros(subject: Subject, jacobian: np.ndarray) -> list[str]:
+    """Take zero times an infinite slope as zero, in place; say so.
+
+    Most libraries answer NaN for the outputs that do not depend on an entry whose slope is
+    infinite. That is a matter of convention, not an error in the rule.
+    """
+    if not np.isnan(jacobian).any():
+        return []
+    steep = np.isinf(jacobian).any(axis=0) & np.isinf(subject.pull(np.ones(subject.width)))
+    product = np.isnan(jacobian) & steep
+    jacobian[product] = 0.0
+    return ["NaN from zero times an infinite slope: taken as zero"] if product.any() else []
 
 
 def _try_together(
-    question: Question, kinks: np.ndarray, found: Findings, rng: np.random.Generator
+    question: Question, kinks: np.ndarray, findings: Findings, rng: np.random.Generator
 ) -> None:
     """Accuse if claims that are possible one by one are impossible together."""
     if len(kinks) < 2:
@@ -70,97 +92,53 @@ def _try_together(
         claims = sign[None] @ question.claims[kinks]
         joint = Question(question.subject, [Line(kinks, sign * weights)], claims)
         if not joint.possible(0, rng).all():
-            names = [_text(_label(question.subject.inputs, i)) for i in kinks[:3]]
+            names = [_text(label(question.subject.inputs, i)) for i in kinks[:3]]
             more = " and others" if len(kinks) > 3 else ""
-            found.verdict = "wrong"
-            found.diagnosis = (
+            findings.verdict = "wrong"
+            findings.diagnosis = (
                 f"each claim is possible at this kink, but not all together: moving "
                 f"{', '.join(names)}{more} at once, no slope nearby is as claimed"
             )
 
 
-def random(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -> Findings:
-    """Measure along random directions, and if one disagrees, hunt for the entry."""
-    scales = leaf_scales(subject)
-    directions = [scales * _signed(rng, len(scales)) for _ in range(DIRECTIONS)]
-    seeds = [_signed(rng, subject.width) for _ in range(DIRECTIONS)]
-    pulled = [subject.pull(seed) for seed in seeds]
-    question = _along(subject, directions, seeds, pulled, rtol, atol)
-    judgement = question.answer()
-    verdicts = question.verdicts(judgement, rng)
-    output = (subject.outputs[0].name if subject.width == 1 else "a mixture of the outputs", ())
-
-    def entry(i: int, o: int) -> Entry:
-        line = question.lines[i]
-        scale = float(directions[i][0] / line.weights[0])
-        place: Label = ("a random direction", ())
-        return _entry(judgement, (i, o), VERDICTS[verdicts[i, o]], scale, place, output)
-
-    found = _findings("random", judgement, verdicts, entry)
-    if found.verdict == "wrong":
-        i = int(np.argmax(np.where(verdicts == WRONG, judgement.excess(), -1.0)))
-        _hunt(subject, directions[i], seeds[i], pulled[i], (rtol, atol), found, output)
-    return found
+def one_sided(question: Question, judgement: Judgement) -> list[str]:
+    """Say where the function has values on one side only."""
+    left, right = (np.isfinite(side.error) for side in judgement.slopes.sides)
+    lines = np.flatnonzero((left != right).any(axis=1))
+    if not len(lines):
+        return []
+    subject = question.subject
+    names = [_text(label(subject.inputs, int(question.lines[i].where[0]))) for i in lines[:3]]
+    more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    refusal = f" ({subject.refusal})" if subject.refusal else ""
+    text = "one-sided differences: the function has no value on the other side"
+    return [f"{', '.join(names)}{more}: {text}{refusal}"]
 
 
-def _along(
-    subject: Subject,
-    directions: list[np.ndarray],
-    seeds: list[np.ndarray],
-    pulled: list[np.ndarray],
-    rtol: float,
-    atol: float,
-    where: np.ndarray | None = None,
-) -> Question:
-    """Ask for the derivatives of combinations of the outputs along directions."""
-    where = np.arange(len(subject.point)) if where is None else where
-    # The more entries move, the further the point goes: shorten the steps a little.
-    weights = [direction[where] / len(where) ** 0.25 for direction in directions]
-    lines = [Line(where, w, 1.0 / max(1.0, np.abs(w).max())) for w in weights]
-    claims = [[part[where] @ w] for part, w in zip(pulled, weights, strict=True)]
-    probes = [projection(subject, seed) for seed in seeds]
-    return Question(subject, lines, np.array(claims), probes, rtol, atol)
+def sweep_of(
+    question: Question, judgement: Judgement, verdicts: np.ndarray, findings: Findings
+) -> Callable[[], Sweep]:
+    """Return what measures the worst entry at many steps, when it is asked."""
+    i, o = places_by_weight(judgement, verdicts)[0]
+    centre = judgement.slopes.centre
+    numbers = judgement.claims[i, o], centre.value[i, o], judgement.allowed[i, o]
+    title = findings.worst.place if findings.worst else ""
+    line, probe = question.lines[i], question.probes[i]
+    return lambda: sweep(question.subject, line, probe, o, title, numbers)
 
 
-def _hunt(
-    subject: Subject,
-    direction: np.ndarray,
-    seed: np.ndarray,
-    pulled: np.ndarray,
-    tolerances: tuple[float, float],
-    found: Findings,
-    output: Label,
-) -> None:
-    """Follow the largest disagreement to one array, and by bisection to one entry."""
-
-    def ask(part: np.ndarray, stages: Sequence[Stage] = STAGES[:1]) -> Judgement:
-        return _along(subject, [direction], [seed], [pulled], *tolerances, part).answer(stages)
-
-    arrays = [np.arange(place.start, place.stop) for place in subject.inputs]
-    suspects = [part for part in arrays if len(part)]
-    where = max(suspects, key=lambda part: ask(part).excess()[0, 0])
-    while len(where) > 1:
-        half, rest = np.array_split(where, 2)
-        where = half if ask(half).excess()[0, 0] > 1.0 else rest
-    answer, position = ask(where, STAGES), int(where[0])
-    if VERDICTS[int(answer.verdicts()[0, 0])] == "wrong":
-        scale = 1.0 / direction[position]
-        label = _label(subject.inputs, position)
-        found.worst = _entry(answer, (0, 0), "wrong", scale, label, output)
-        found.entries = [found.worst]
-        lone = [Place(label[0], (), np.dtype(float), 0)]
-        measured = answer.slopes.centre.value
-        found.diagnosis = diagnose(answer.claims, measured, np.ones((1, 1), bool), lone)
+def places_by_weight(judgement: Judgement, verdicts: np.ndarray) -> list[tuple[int, int]]:
+    """Return where the entries are, the most serious verdict and largest disagreement first."""
+    order = np.lexsort((-judgement.excess().ravel(), -verdicts.ravel()))[:KEPT]
+    rows, columns = np.divmod(order, verdicts.shape[1])
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
-def _findings(
+def found(
     mode: str, judgement: Judgement, verdicts: np.ndarray, entry: Callable[[int, int], Entry]
 ) -> Findings:
-    """Order what was found: the most serious verdict first, then the largest disagreement."""
-    excess = judgement.excess()
-    order = np.lexsort((-excess.ravel(), -verdicts.ravel()))
-    places = [divmod(int(k), verdicts.shape[1]) for k in order[:SHOWN]]
-    entries = [entry(i, o) for i, o in places]
+    """Order what was measured and count the verdicts."""
+    entries = [entry(i, o) for i, o in places_by_weight(judgement, verdicts)]
     counts = Counter(VERDICTS[code] for code in verdicts.ravel())
     agreeing = (verdicts == AGREES) & np.isfinite(judgement.claims) & ~judgement.constant
     proved = -np.log10(judgement.allowed / judgement.typical)[agreeing]
@@ -168,15 +146,16 @@ def _findings(
         mode,
         VERDICTS[int(verdicts.max())],
         entries[0],
-        [e for e in entries if e.verdict != "agrees"],
+        entries,
         dict(counts),
         float(np.clip(np.nanmin(proved, initial=16.0), 0.0, 16.0)),
     )
 
 
-def _entry(
+def entry_of(
     judgement: Judgement, at: tuple[int, int], verdict: str, scale: float, x: Label, y: Label
 ) -> Entry:
+    """Return one of the measured derivatives, by its place, in the units of its input."""
     slopes = judgement.slopes
     numbers = (
         judgement.claims,
@@ -191,7 +170,8 @@ def _entry(
     return Entry(*x, *y, claimed, measured, abs(error), left, right, verdict)
 
 
-def _label(places: list[Place], position: int) -> Label:
+def label(places: list[Place], position: int) -> Label:
+    """Return the name of an array in a flat vector, and an entry's index in it."""
     place = next(place for place in places if position < place.stop)
     index = np.unravel_index(position - place.start, place.shape) if place.shape else ()
     return place.name, tuple(int(i) for i in index)
@@ -202,6 +182,6 @@ def _text(label: Label) -> str:
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
-def _signed(rng: np.random.Generator, count: int) -> np.ndarray:
+def signed(rng: np.random.Generator, count: int) -> np.ndarray:
     """Draw numbers of size 1/2 to 3/2 and either sign: none is lost, no two cancel."""
     return rng.uniform(0.5, 1.5, count) * rng.choice([-1.0, 1.0], count)

@@ -6,47 +6,77 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .subject import Place, Subject, Unfit
+from .subject import Place, Subject, Unfit, told
 
-__all__ = ["require_fit"]
+__all__ = ["require_fit", "require_steady"]
 
 ROUNDINGS = 64.0  # two runs of the same function may differ by this many units of round-off
 
 
-def require_fit(subject: Subject, raising: str = "invalid") -> None:
-    """Raise `Unfit` unless a subject is pure, deterministic and finite; leave it recorded.
-
-    `raising` is the verdict on a function that raises.
-    """
+def require_fit(subject: Subject) -> None:
+    """Raise `Unfit` unless a subject is pure, deterministic and finite; leave it recorded."""
     if not subject.inputs:
         what = "nothing to differentiate: none of the inputs is of a floating dtype"
         raise Unfit("invalid", what + (f" ({', '.join(subject.held)})" if subject.held else ""))
     _require_finite(subject.inputs, subject.point, "an input")
+    subject.rehearse()
     try:
-        first, second = subject.evaluate(subject.point), subject.evaluate(subject.point)
-        recorded = subject.record()
+        first, recorded = subject.evaluate(subject.point), subject.record()
+        if not _alike(first, recorded, subject.unit).all():
+            second = subject.evaluate(subject.point)
+            _require_same(subject, first, second, "the same input gave two results")
     except Unfit:
         raise
     except Exception as error:
-        raise Unfit(raising, f"{subject.name} raised {type(error).__name__}: {error}") from error
-    _require_same(subject, first, second, "the same input gave two results")
+        raise Unfit(subject.raising, f"{subject.name} raised {told(error)}") from error
     _require_same(subject, first, recorded, "it gives another result when it is recorded")
     _require_finite(subject.outputs, first, "the result")
     subject.centre = first
     _require_linear(subject)
 
 
+def require_steady(subject: Subject, times: int) -> None:
+    """Require that a subject still gives the results that it gave before it was measured.
+
+    A random choice may come out the same twice; before anything is accused, more are tried.
+    """
+    for _ in range(times):
+        try:
+            again = subject.evaluate(subject.point)
+        except Unfit as unfit:
+            raise Unfit("nondeterministic", unfit.reason) from unfit
+        except Exception as error:
+            what = f"{subject.name} raised where it did not before: {told(error)}"
+            raise Unfit("nondeterministic", what) from error
+        _require_same(subject, subject.centre, again, "the same input gave two results")
+    if times > 3:
+        _require_same_pull(subject, times)
+
+
+def _require_same_pull(subject: Subject, times: int) -> None:
+    seed, once = subject.pulled_before
+    subject.record()  # the values that the old recording needs were overwritten meanwhile
+    for _ in range(times):
+        _require_alike(subject, once, subject.pull(seed))
+
+
 def _require_linear(subject: Subject) -> None:
     """Require that the backward pass repeats itself and is linear in the cotangent."""
     seed = np.linspace(0.5, 1.5, subject.width)
     once, again, double = (subject.pull(scale * seed) for scale in (1.0, 1.0, -2.0))
+    subject.pulled_before = seed, once
+    _require_alike(subject, once, again)
     unit = max(subject.unit, subject.coarsest)
-    if not _alike(once, again, unit).all():
-        raise Unfit("nondeterministic", "the backward pass gave two results for one cotangent")
     # Doubling is exact, except where a number is too small to have all its digits.
     least = max(float(np.finfo(place.dtype).smallest_subnormal) for place in subject.inputs)
     if not _alike(-2.0 * once, double, unit, ROUNDINGS * least).all():
-        raise Unfit("wrong", "the backward pass is not linear in the cotangent")
+        raise Unfit("wrong", f"{subject.backward} is not linear in the cotangent")
+
+
+def _require_alike(subject: Subject, once: np.ndarray, again: np.ndarray) -> None:
+    if not _alike(once, again, max(subject.unit, subject.coarsest)).all():
+        what = f"{subject.backward} gave two results for one cotangent"
+        raise Unfit("nondeterministic", what)
 
 
 def _alike(a: np.ndarray, b: np.ndarray, unit: float, least: float = 0.0) -> np.ndarray:

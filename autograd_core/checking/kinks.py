@@ -12,17 +12,23 @@ Clarke (1990), Optimization and Nonsmooth Analysis, theorem 2.5.1.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .climb import Line, Probe
 from .subject import Subject
 
-__all__ = ["possible"]
+__all__ = ["excused", "possible"]
 
 POINTS = 32
+GLANCE = 8  # points that show whether there is a kink at all
+STRAIGHT = (-48.0, -16.0, 16.0, 48.0)  # and points on the line itself, in steps
 FEW = 4  # different slopes; the corner of two kinks has no more
 SPREAD = 64.0  # the points are spread over this many times the step of their slopes
+UNSEEN = 0.25  # of the range of many slopes, by which the largest may be missed
 SLACK = 1e-2
+CLOSE = 0.65  # the power of the machine epsilon that is a very small step
 
 
 def possible(
@@ -41,10 +47,56 @@ def possible(
     scales : ndarray, shape (inputs,)
         By how much the entries of the point may move for a parameter of 1.
     """
-    step = subject.unit**0.5
-    slopes, noise = [], 0.0
-    for _ in range(POINTS):
-        offset = SPREAD * step * scales * rng.uniform(-1.0, 1.0, len(scales))
+    low, high, slack = _range(subject, line, probe, scales, rng, subject.unit**0.5)
+    # Without a neighbour in the domain nothing speaks against a claim.
+    return np.isnan(low) | ((claims >= low - slack) & (claims <= high + slack))
+
+
+def excused(
+    subject: Subject,
+    line: Line,
+    probe: Probe,
+    claims: np.ndarray,
+    scales: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Whether claims are slopes at points very close by, where these are not all the same.
+
+    Where the function is differentiable, they are. At the median of three equal numbers they are
+    not, although the derivative along each axis exists there.
+    """
+    small = np.abs(line.weights).max() < 1.0  # then the line's scale is 1, not the size of x
+    near = Line(line.where, line.weights * (line.other if small else 1.0))
+    scales = np.where(subject.point == 0.0, scales, np.abs(subject.point))
+    close = subject.unit**CLOSE
+    low, high, slack = _range(subject, near, probe, scales, rng, close, GLANCE)
+    if not (high - low > 2.0 * slack).any():
+        return np.zeros(claims.shape, bool)
+    wide = _range(subject, near, probe, scales, rng, subject.unit**0.5)
+    low, high, slack = _range(subject, near, probe, scales, rng, close)
+    # What is due to curvature shrinks with the distance.
+    sudden = (high - low > 2.0 * slack) & (high - low > 0.5 * (wide[1] - wide[0]))
+    scaled = claims * line.other if small else claims
+    return sudden & (scaled >= low - slack) & (scaled <= high + slack)
+
+
+def _range(
+    subject: Subject,
+    line: Line,
+    probe: Probe,
+    scales: np.ndarray,
+    rng: np.random.Generator,
+    step: float,
+    points: int = POINTS,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the least and the largest slope around the point, and by how much they are vague."""
+    slopes: list[np.ndarray] = []
+    noise: Any = 0.0
+    offsets = [SPREAD * step * scales * rng.uniform(-1, 1, len(scales)) for _ in range(points)]
+    for along in STRAIGHT:
+        offsets.append(np.zeros(len(scales)))
+        offsets[-1][line.where] = along * step * line.weights
+    for offset in offsets:
         ahead, behind = subject.point + offset, subject.point + offset
         ahead[line.where] += step * line.weights
         behind[line.where] -= step * line.weights
@@ -55,6 +107,4 @@ def possible(
     slack = noise + SLACK * np.fmax(np.abs(low), np.abs(high))
     # Where many kinks meet, the points show many slopes but not all.
     distinct = 1 + (np.diff(np.sort(slopes, axis=0), axis=0) > slack).sum(axis=0)
-    slack = np.where(distinct > FEW, slack + high - low, slack)
-    # Without a neighbour in the domain nothing speaks against a claim.
-    return np.isnan(low) | ((claims >= low - slack) & (claims <= high + slack))
+    return low, high, np.where(distinct > FEW, slack + UNSEEN * (high - low), slack)

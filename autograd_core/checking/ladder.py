@@ -23,11 +23,13 @@ import numpy as np
 
 __all__ = ["Estimate", "Rungs", "Slopes", "neville"]
 
-SAFETY = 3.0  # error bounds are this much wider than what the rungs show
-ROUNDINGS = 4.0  # a value is taken to be off by this many units of round-off
+SAFETY = 2.0  # error bounds are this much wider than what the rungs show
+APART = 3.0  # slopes that differ by this many error bounds are different ones
+ROUNDINGS = 2.0  # a value is taken to be off by this many units of round-off
 UNRESOLVED = 0.01  # a move at the finest step, as a share of the largest, that is no small one
 TINY = np.finfo(float).tiny
 GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single precision
+STEP = 0.02  # of a staircase, as a share of its height
 LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
 
 
@@ -57,18 +59,29 @@ class Estimate:
     def differs(self, other: Estimate) -> np.ndarray:
         """Where the two cannot be the same number."""
         gap = np.abs(self.value - other.value)
-        return np.asarray(gap > SAFETY * (self.error + other.error))
+        return np.asarray(gap > APART * (self.error + other.error))
 
 
 @dataclass
 class Slopes:
-    """What a ladder found: the derivative, those from either side, and how much f varied."""
+    """What a ladder found: the derivative, those from either side, and how much f varied.
+
+    `stairs` is the slope at large where the function stands still at the finest steps and jumps by
+    little at others. It may be a staircase; or it was rounded to a coarse grid on its way, as a
+    sum with a large number in it is, and `stairs` is what its derivative would be.
+    """
 
     centre: Estimate
     left: Estimate
     right: Estimate
     variation: np.ndarray
     unbounded: np.ndarray
+    stairs: Estimate
+
+    @property
+    def sides(self) -> tuple[Estimate, Estimate]:
+        """The slopes from the left and from the right."""
+        return self.left, self.right
 
     @property
     def kink(self) -> np.ndarray:
@@ -91,6 +104,16 @@ class Slopes:
             return np.concatenate(arrays)
 
         return cls(*(join(field.name) for field in fields(cls)))
+
+    def take(self, columns: np.ndarray) -> Slopes:
+        """Return the results of some columns."""
+
+        def part(mine: Any) -> Any:
+            if isinstance(mine, Estimate):
+                return Estimate(mine.value[columns], mine.error[columns])
+            return mine[columns]
+
+        return Slopes(*(part(getattr(self, field.name)) for field in fields(self)))
 
     def put(self, columns: np.ndarray, new: Slopes) -> None:
         """Overwrite the results of some columns."""
@@ -156,7 +179,18 @@ class Rungs:
         finest = _at_finest(moved)
         unresolved = (finest > UNRESOLVED * farthest) & (finest > 4.0 * noise.max(axis=0))
         both.error = np.where(unresolved, np.inf, both.error)
-        return Slopes(both, left, right, variation, unbounded[0] | unbounded[1])
+        stairs = self._stairs(moved, farthest, noise)
+        return Slopes(both, left, right, variation, unbounded[0] | unbounded[1], stairs)
+
+    def _stairs(self, moved: np.ndarray, farthest: np.ndarray, noise: np.ndarray) -> Estimate:
+        jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
+        there = np.any(moved == 0.0, axis=0) & (jump <= STEP * farthest)
+        nothing = np.full(there.shape, np.nan)
+        if not there.any():
+            return Estimate(nothing, nothing.copy())
+        quotients = (self.plus - self.minus) / (2.0 * self.steps[..., None])
+        found = extrapolate(quotients, self.steps, noise + 2.0 * jump, 2)
+        return Estimate(np.where(there, found.value, np.nan), np.where(there, found.error, np.nan))
 
     def _moved(self, centre: np.ndarray) -> np.ndarray:
         return np.fmax(np.abs(self.plus - centre), np.abs(self.minus - centre))

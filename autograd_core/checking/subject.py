@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ from ..tensor import Tensor
 from ..transforms import vjp
 from ..tree import flatten
 
-__all__ = ["Place", "Subject", "Unfit", "parameters", "plain"]
+__all__ = ["Place", "Subject", "Unfit", "joined", "parameters", "plain", "told"]
+
+ELSEWHERE = 0.1  # in units of the point's size
 
 
 class Unfit(Exception):  # noqa: N818
@@ -130,9 +132,12 @@ class Subject:
     ) -> None:
         self.fn = fn
         self.name = "the function"
+        self.has_tape = True  # whether its operations are those of this engine
+        self.backward = "the backward pass"
+        self.raising = "invalid"  # the verdict on a function that raises at the point
         self.parameters = list((parameters or {}).values())
         leaves, self.build = flatten(inputs)
-        paths = list(names or _paths(fn, inputs))
+        paths = self.names = list(names or _paths(fn, inputs))
         self.leaves = [_own(leaf) for leaf in leaves]
         self.slots = [i for i, leaf in enumerate(self.leaves) if _floating(leaf)]
         self.held = [paths[i] for i in range(len(paths)) if i not in self.slots]
@@ -144,14 +149,20 @@ class Subject:
         self.point = joined(arrays)
         self.outputs: list[Place] = []
         self.centre = np.zeros(0)  # the outputs at the point
+        self.pulled_before = (np.zeros(0), np.zeros(0))  # a cotangent and what it gave
         self.calls = 0
+        self.refusal = ""  # what the function raised at a point nearby
+        self.remarks: dict[str, None] = {}  # for the report, in order, each once
+        self.grid: np.dtype[Any] | None = None
 
     def arrays(self, flat: np.ndarray) -> list[np.ndarray]:
         """Cut a flat vector into the arrays of the inputs and parameters."""
         return [place.of(flat) for place in self.inputs]
 
     def rounded(self, flat: np.ndarray) -> np.ndarray:
-        """Return the nearest point that the dtypes of the inputs can hold."""
+        """Return the nearest point that the dtypes of the inputs can hold, on the grid if any."""
+        if self.grid is not None:
+            flat = flat.astype(self.grid).astype(flat.dtype)
         for place in self.inputs:
             if place.dtype != flat.dtype:
                 flat[place.start : place.stop] = place.of(flat).ravel()
@@ -182,7 +193,8 @@ class Subject:
             return self.evaluate(flat)
         except Unfit:
             raise
-        except Exception:
+        except Exception as error:
+            self.refusal = self.refusal or told(error)
             return np.full(self.width, np.nan)
 
     def read(self, result: Any) -> np.ndarray:
@@ -202,8 +214,24 @@ class Subject:
 
     def record(self) -> np.ndarray:
         """Record the function at its point, for `pull`; return the outputs."""
+        self.calls += 1
         value, self._pullback = vjp(self.call, *self.arrays(self.point))
         return self.read(value)
+
+    def visit(self, flat: np.ndarray) -> None:
+        """Evaluate with the derivative at a point."""
+        value, pullback = vjp(self.call, *self.arrays(flat))
+        leaves, build = flatten(value)
+        pullback(build([np.ones_like(plain(leaf)) for leaf in leaves]))
+
+    def rehearse(self) -> None:
+        """Ask for the derivative elsewhere: what a rule keeps of a call is stale from then on."""
+        size = np.where(self.point == 0.0, 1.0, self.point)
+        size *= np.linspace(0.5, 1.5, len(size))  # not in the direction of the point itself
+        self.calls += 1
+        with suppress(Exception):  # there may be no value
+            self.visit(self.rounded(self.point + ELSEWHERE * size))
+        self.outputs = []
 
     def pull(self, cotangent: np.ndarray) -> np.ndarray:
         """Return the cotangent of the flat input for one of the flat output."""
@@ -211,13 +239,18 @@ class Subject:
         try:
             found = self._pullback(self.like_outputs(seeds))
         except Exception as error:
-            raise Unfit("wrong", f"the backward pass raised {_told(error)}") from error
+            raise Unfit("wrong", f"the backward pass raised {told(error)}") from error
         return joined([plain(part) for part in found])
 
     @property
     def coarsest(self) -> float:
         """The machine epsilon of the coarsest input."""
         return max(float(np.finfo(place.dtype).eps) for place in self.inputs)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether an input has less than double precision."""
+        return any(place.dtype.itemsize < 8 for place in self.inputs)
 
     @property
     def width(self) -> int:
@@ -246,22 +279,12 @@ class Subject:
         names = [p.name for p in self.inputs] + [f"cotangent of {p.name}" for p in self.outputs]
         subject = Subject(pullback, (*self.arrays(self.point), *seeds), names=names)
         subject.name = "the derivative of the backward pass"
+        subject.raising = "wrong"
         return subject
 
 
-def parameters(fn: Any) -> dict[str, Any]:
-    """Return the parameters of a module by name, each once, if `fn` is one."""
-    if hasattr(fn, "named_parameters"):
-        named = list(fn.named_parameters())
-    elif hasattr(fn, "parameters"):
-        named = [(f"parameter {i}", p) for i, p in enumerate(fn.parameters())]
-    else:
-        named = []
-    unique = {id(p): (name, p) for name, p in reversed(named) if p.requires_grad}
-    return dict(reversed(unique.values()))
-
-
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
+    """Name an exception with its message and notes."""
     return " ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
 
 
@@ -307,3 +330,15 @@ def _numbered(name: str, tree: Any) -> list[str]:
     if isinstance(tree, (tuple, list)):
         return [p for i, branch in enumerate(tree) for p in _numbered(f"{name}[{i}]", branch)]
     return [name]
+
+
+def parameters(fn: Any) -> dict[str, Any]:
+    """Return the parameters of a module by name, each once, if `fn` is one."""
+    if hasattr(fn, "named_parameters"):
+        named = list(fn.named_parameters())
+    elif hasattr(fn, "parameters"):
+        named = [(f"parameter {i}", p) for i, p in enumerate(fn.parameters())]
+    else:
+        named = []
+    unique = {id(p): (name, p) for name, p in reversed(named) if p.requires_grad}
+    return dict(reversed(unique.values()))
