@@ -160,7 +160,7 @@ def blame(fn: Callable[..., Any], *inputs: Any, order: int = 1, seed: int = 0) -
     >>> ag.defvjp(cube, x=lambda ct, x: ct * (2.0 * x * x))
     >>> found = ag.blame(lambda x: ag.sum(ag.sin(cube(x))), np.array([1.0, 2.0]))
     >>> [(c.op, c.operand, c.position, c.reason) for c in found.culprits]
-    [('cube', 'x', 0, 'is too small by a factor 1.5')]
+    [('cube', 'x', 0, 'is off by a factor 1.5: too small')]
     """
     return blame_of(Subject(fn, inputs, parameters(fn)), order, np.random.default_rng(seed))
 
