@@ -259,6 +259,11 @@ def test_a_gradient_on_the_tape_may_be_masked():
         np.testing.assert_array_equal(ag.grad(f)(ZERO), [-0.25, 0.0])
 
 
+def test_of_two_the_first_in_the_sweep_is_named():
+    assert spoilt(ag.grad(lambda x: ag.sum(ag.sqrt(x)) + ag.sum(ag.cbrt(x))), ZERO).op == "cbrt"
+    assert spoilt(ag.grad(lambda x: ag.sum(ag.cbrt(ag.sqrt(x)))), ZERO).op == "cbrt"
+
+
 def test_a_tangent_that_is_not_finite_is_an_input():
     assert spoilt(ag.jvp, ag.sin, (ONE,), (np.array([1.0, INF]),)).phase == "input"
 

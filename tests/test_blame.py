@@ -218,6 +218,19 @@ def test_conventions_at_kinks_are_not_accused(f):
     assert not ag.blame(lambda x: ag.sum(f(x)), np.array([0.0, 0.5, 0.5, 0.0, 1.0]))
 
 
+def test_an_exact_zero_wins_over_an_infinite_slope():
+    assert not ag.blame(lambda x, y: ag.sum(x**y), np.array([0.0, 1.0]), np.array([2.0, 2.0]))
+
+
+def test_an_operand_that_is_overwritten_is_named():
+    def sine(x):
+        return np.sin(x, out=x) if x.flags.writeable else np.sin(x)
+
+    op = planted(sine, {"x": lambda ct, x: ct * ag.cos(x)}, pointwise=True)
+    found = ag.blame(lambda x: ag.sum(op(x * 1.0)), X)
+    assert [(c.op, c.operand) for c in found.culprits] == [("sine", "x")]
+
+
 # ------------------------------------------------------------------- second and forward
 
 

@@ -71,7 +71,7 @@ def _trial(
 
     def own(moved: Sequence[np.ndarray]) -> list[np.ndarray]:
         arrays = [x.copy() if isinstance(x, np.ndarray) else x for x in operands]
-        arrays[edge.index] = moved[0]
+        arrays[edge.index] = moved[0].copy()
         return [np.asarray(call.op.forward(*arrays, **call.attributes))]
 
     coarse = max(eps(x) for x in (*call.arrays, call.out))
