@@ -12,13 +12,16 @@ from . import diagnostics, linalg, modes, special
 from .checking import (
     GradcheckReport,
     assert_gradients_match,
+    blame,
     gradcheck,
     gradcheck_callable,
     numerical_gradient,
 )
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
+from .diagnostics import detect_anomaly
 from .errors import (
+    AnomalyError,
     DTypeError,
     GraphError,
     MatrixError,
@@ -43,6 +46,7 @@ globals().update(PUBLIC)
 
 __all__ = [
     "OPS",
+    "AnomalyError",
     "DTypeError",
     "GradcheckReport",
     "GraphError",
@@ -54,9 +58,11 @@ __all__ = [
     "Tensor",
     "UnknownNameError",
     "assert_gradients_match",
+    "blame",
     "compile",
     "conventions",
     "defvjp",
+    "detect_anomaly",
     "diagnostics",
     "get_num_threads",
     "grad",

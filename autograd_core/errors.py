@@ -13,6 +13,7 @@ import numpy as np
 
 __all__ = [
     "OURS",
+    "AnomalyError",
     "DTypeError",
     "GraphError",
     "MatrixError",
@@ -27,9 +28,32 @@ __all__ = [
 
 # The packages whose frames are passed over in search of the user's line.
 OURS = frozenset(
-    ("autograd_core", "autograd_core.compiler", "autograd_core.diagnostics", "autograd_core.ops")
+    ("autograd_core", "autograd_core.checking", "autograd_core.compiler")
+    + ("autograd_core.diagnostics", "autograd_core.ops")
     + ("nn", "nn.functional", "nn.losses", "optim")
 )
+
+
+class AnomalyError(FloatingPointError):
+    """A number that is not finite; raised within `detect_anomaly`.
+
+    Attributes
+    ----------
+    phase : {"input", "forward", "backward", "tangent"}
+        Where the first one is: in what was given, in an operation, or in one of the sweeps.
+    op, line : str
+        The operation, and the user's line that applied it.
+    operand : str
+        Which operand was given, or is differentiated by; "" of an operation's result.
+    index : tuple of int
+        The element.
+    position : int
+        When it was found, on the clock of the tape.
+    """
+
+    phase = op = line = operand = ""
+    index: tuple[int, ...] = ()
+    position = 0
 
 
 class ShapeError(ValueError):

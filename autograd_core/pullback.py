@@ -31,7 +31,7 @@ def pullback(
     """
     with np.errstate(all="ignore"):
         trace = current().trace
-        if trace is None:
+        if trace is None or not trace.compiles:
             cotangents = sweep(nodes, dict(seeds))
         else:  # it is told of ops on tensors only
             cotangents = _lifted(nodes, seeds, wrap)
@@ -42,9 +42,12 @@ def pullback(
         if finite:
             return cotangents
         try:
-            return _careful(nodes, seeds, wrap)
-        except DTypeError:  # a rule of the user's that takes arrays only
-            return cotangents
+            cotangents = _careful(nodes, seeds, wrap)
+        except DTypeError:
+            pass  # a rule of the user's that takes arrays only
+        if trace is not None:
+            trace.swept(nodes, seeds, cotangents)
+        return cotangents
 
 
 def _careful(

@@ -99,6 +99,8 @@ class Recording:
         if self.open or any(ct.node for ct in seeds):
             with recorded(), strong_zeros(), np.errstate(all="ignore"):
                 found = sweep(self.nodes, _sum(pairs), self.floor, lift)
+            if (trace := current().trace) is not None:
+                trace.swept(self.nodes, _sum(pairs), found, self.floor)
             return [found.get(n, wrap(np.zeros_like(x._value), None)) for n, x in inputs]
         arrays = _sum([(node, ct._value) for node, ct in pairs if node])
         found = pullback(self.nodes, arrays, wrap)
@@ -138,6 +140,8 @@ class Recording:
                 if parts:
                     known[node] = sum(parts[1:], start=parts[0])
         results = [known.get(y.node, wrap(np.zeros_like(y._value), None)) for y in self.outputs]
+        if (trace := current().trace) is not None:
+            trace.pushed(self.nodes, known, results)
         keep = self.open or any(t.node for t in given)
         return [t if keep else _plain(t._value) for t in results]
 

@@ -80,7 +80,8 @@ def collected(parameter: Tensor) -> np.ndarray | None:
 
 def noted() -> bool:
     """Whether a compiler notes what is computed: what is not an op would be lost on it."""
-    return current().trace is not None
+    trace = current().trace
+    return trace is not None and trace.compiles
 
 
 def unrepeatable(what: str) -> None:
@@ -120,7 +121,7 @@ def hosted(
     """
     numbers = function()
     trace = current().trace
-    if trace is not None:
+    if trace is not None and trace.compiles:
         trace.host(function, witness(), numbers, recipes())
     return numbers
 

@@ -15,9 +15,9 @@ from autograd_core.ops import pointwise
 DOCS = Path(__file__).parent.parent / "docs"
 # An example, and what it prints if that is more than a line, which stands in a block below it.
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
-ADDING, COMPILE, DIAGNOSTICS, GRADCHECK = (
+ADDING, COMPILE, DEBUGGING, DIAGNOSTICS, GRADCHECK = (
     BLOCK.findall((DOCS / page).read_text("utf-8"))
-    for page in ("adding.md", "compile.md", "diagnostics.md", "gradcheck.md")
+    for page in ("adding.md", "compile.md", "debugging.md", "diagnostics.md", "gradcheck.md")
 )
 
 
@@ -53,7 +53,9 @@ def test_adding_an_operation_takes_about_eight_lines():
 
 
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize(("block", "below"), [*ADDING[1:], *COMPILE, *DIAGNOSTICS, *GRADCHECK])
+@pytest.mark.parametrize(
+    ("block", "below"), [*ADDING[1:], *COMPILE, *DEBUGGING, *DIAGNOSTICS, *GRADCHECK]
+)
 def test_other_examples_print_what_they_say(block, below, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files
     path = tmp_path / "example.py"

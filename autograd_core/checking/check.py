@@ -12,7 +12,7 @@ from ..errors import DTypeError, UnknownNameError, explain
 from .foreign import Foreign
 from .report import GradcheckReport
 from .session import MODES, Session
-from .subject import Subject
+from .subject import Subject, parameters
 
 __all__ = ["assert_gradients_match", "gradcheck", "gradcheck_callable"]
 
@@ -95,7 +95,7 @@ def gradcheck(
 
     def make(lift: bool) -> Subject:
         chosen = _raised_copy(fn) if lift else fn
-        return Subject(chosen, inputs, _parameters(chosen), lift)
+        return Subject(chosen, inputs, parameters(chosen), lift)
 
     report = Session(make, mode, rtol, atol, seed).run(order, forward)
     return report.raise_if_wrong() if raise_exception else report
@@ -203,7 +203,7 @@ class _WithLoss:
         self.loss = loss
 
     def named_parameters(self) -> list[tuple[str, Any]]:
-        return list(_parameters(self.model).items())
+        return list(parameters(self.model).items())
 
     def __call__(self, *inputs: Any) -> Any:
         return self.loss(self.model(*inputs[:-1]), inputs[-1])
@@ -227,15 +227,3 @@ def _raised_copy(fn: Any) -> Any:
     if isinstance(fn, _WithLoss):
         return _WithLoss(_raised_copy(fn.model), fn.loss)
     return copy.deepcopy(fn).astype(np.float64) if hasattr(fn, "astype") else fn
-
-
-def _parameters(fn: Any) -> dict[str, Any]:
-    """Return the parameters of a module by name, each once, if `fn` is one."""
-    if hasattr(fn, "named_parameters"):
-        named = list(fn.named_parameters())
-    elif hasattr(fn, "parameters"):
-        named = [(f"parameter {i}", p) for i, p in enumerate(fn.parameters())]
-    else:
-        named = []
-    unique = {id(p): (name, p) for name, p in reversed(named) if p.requires_grad}
-    return dict(reversed(unique.values()))

@@ -55,6 +55,7 @@ class Foreign(Subject):
         inputs = self.build_x(arrays)
         super().__init__(fn, tuple(inputs) if self.apart else (inputs,), lift=lift)
         self.remarks = remarks
+        self.has_tape = False
         self.backward = "the derivative"
         self.raising = "wrong"
 

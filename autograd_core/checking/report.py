@@ -188,8 +188,8 @@ class GradcheckReport:
         hidden = sum(n for verdict, n in self.counts.items() if verdict != "agrees") - len(shown)
         if objections and hidden > 0 and self.mode == "full":
             lines.append(f"  and {hidden} more")
-        lines += [f"  {line}" for line in self.blame]
         lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  blame: {line}" for line in self.blame]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

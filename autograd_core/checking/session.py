@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .blame import blame_of, is_compiled
 from .directions import fast, sampled
 from .examine import Findings, full
 from .fitness import require_adjoint, require_fit, require_steady
@@ -18,6 +19,7 @@ __all__ = ["MODES", "Session"]
 
 FULL_INPUTS = 400  # beyond, every entry costs too long for a default
 FULL_ENTRIES = 40_000
+LEARNING, NUDGE = 4, 2.0**-20  # what a compiled function needs: calls, and how they differ
 MODES = {None: None, "auto": None, "full": full, "random": sampled, "sampled": sampled}
 MODES["fast"] = fast
 DOUBLE = 1e-10  # the machine epsilon of double precision and finer is below this
@@ -48,7 +50,8 @@ class Session:
         self.tolerances = {"rtol": rtol, "atol": atol}
         self.rng = np.random.default_rng(seed)
         self.subjects: list[Subject] = []
-        self.examined: Subject | None = None
+        self.examined: Subject | None = None  # the last one
+        self.blamed: Subject | None = None  # the first that was examined
 
     def run(self, order: int = 1, forward: bool = False) -> GradcheckReport:
         """Check the first order, then the rest that is asked for if there is no objection."""
@@ -73,6 +76,8 @@ class Session:
             report = GradcheckReport(
                 unfit.verdict, diagnosis=unfit.reason, order=at, checked=known
             )
+        if self.subjects and self._is_to_blame(report):
+            report.blame = self.blame(at)
         if self.subjects:
             report.notes += [f"{name} was held constant" for name in self.subjects[0].held]
         for remarks in [subject.remarks for subject in self.subjects]:
@@ -95,7 +100,24 @@ class Session:
         """Make a subject and keep it in mind."""
         made = self.make(lift)
         self.subjects.append(made)
+        if is_compiled(made):
+            _warm_up(made)
         return made
+
+    def _is_to_blame(self, report: GradcheckReport) -> bool:
+        """Whether something on a tape is at fault, or machine code that differs from it."""
+        first = self.subjects[0]
+        if report.verdict == "nondeterministic":
+            return is_compiled(first)
+        return report.verdict == "wrong" and first.has_tape
+
+    def blame(self, order: int) -> list[str]:
+        """Return the lines that say whose rule is wrong."""
+        try:
+            found = blame_of(self.blamed or self.subjects[0], order, self.rng)
+        except Exception as error:  # the verdict stands, whatever else a broken function does
+            return [f"not found: the function raised {type(error).__name__}: {error}"]
+        return found.lines
 
     def _raised(self) -> Subject | None:
         try:
@@ -131,7 +153,7 @@ class Session:
 
     def examine(self, subject: Subject) -> Findings:
         """Examine in the mode that was asked for, or that suits the size."""
-        self.examined = subject
+        self.examined, self.blamed = subject, self.blamed or subject
         if not len(subject.point) or not subject.width:
             return Findings("full", diagnosis="nothing to compare: zero entries")
         how = MODES[self.mode]
@@ -159,6 +181,12 @@ class Session:
             mode=findings.mode,
             sweep=findings.sweep,
         )
+
+
+def _warm_up(subject: Subject) -> None:
+    """Let a compiled function learn first, so that one program gives all its values."""
+    for i in range(LEARNING):
+        subject.near(subject.rounded(subject.point * (1.0 + i * NUDGE)))
 
 
 def _claims_alike(own: Subject, raised: Subject, rng: np.random.Generator) -> bool:

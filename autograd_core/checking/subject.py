@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from ..transforms import jvp, vjp
 from ..tree import flatten
 
-__all__ = ["Place", "Subject", "Unfit", "joined", "plain", "told"]
+__all__ = ["Place", "Subject", "Unfit", "joined", "parameters", "plain", "told"]
 
 ELSEWHERE = 0.1  # in units of the point's size
 
@@ -132,6 +132,7 @@ class Subject:
     ) -> None:
         self.fn = fn
         self.name = "the function"
+        self.has_tape = True  # whether its operations are those of this engine
         self.backward = "the backward pass"
         self.raising = "invalid"  # the verdict on a function that raises at the point
         self.parameters = list((parameters or {}).values())
@@ -339,3 +340,15 @@ def _numbered(name: str, tree: Any) -> list[str]:
     if isinstance(tree, (tuple, list)):
         return [p for i, branch in enumerate(tree) for p in _numbered(f"{name}[{i}]", branch)]
     return [name]
+
+
+def parameters(fn: Any) -> dict[str, Any]:
+    """Return the parameters of a module by name, each once, if `fn` is one."""
+    if hasattr(fn, "named_parameters"):
+        named = list(fn.named_parameters())
+    elif hasattr(fn, "parameters"):
+        named = [(f"parameter {i}", p) for i, p in enumerate(fn.parameters())]
+    else:
+        named = []
+    unique = {id(p): (name, p) for name, p in reversed(named) if p.requires_grad}
+    return dict(reversed(unique.values()))

@@ -14,7 +14,7 @@ from ..tape import Leaf
 from ..tensor import Tensor
 from .record import Guard, Step, Trace, Value
 
-__all__ = ["difference", "fresh", "parted", "unproven"]
+__all__ = ["close", "difference", "fresh", "parted", "unproven"]
 
 
 def difference(one: Trace, two: Trace) -> str | None:
@@ -116,3 +116,14 @@ def alike(x: Any, y: Any) -> bool:
     if isinstance(x, dict):
         return x.keys() == y.keys() and all(alike(x[key], y[key]) for key in x)
     return bool(x == y) or bool(x != x and y != y)
+
+
+def close(got: np.ndarray, want: np.ndarray) -> bool:
+    """Whether two results differ by rounding only."""
+    if (got.shape, got.dtype) != (want.shape, want.dtype):
+        return False
+    if want.dtype.kind != "f":
+        return np.array_equal(got, want)
+    few = float(np.sqrt(np.finfo(want.dtype).eps))
+    size = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
+    return np.allclose(got, want, few, few * size, equal_nan=True)

@@ -22,7 +22,9 @@ from ..modes import current
 from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
+from .compare import close
 from .environment import Surroundings, leads_on
+from .groups import Disagreement, disagreements
 from .kind import Kind
 from .program import Program
 from .quick import MISS, Quick
@@ -316,7 +318,7 @@ class Compiled:
             found = None
         results = self._record(kind, leaves, build)
         arrays = [array_of(x) for x in flatten(results)[0] if is_array(x)]
-        if found is not None and not all(map(_close, found, arrays)):
+        if found is not None and not all(map(close, found, arrays)):
             kind.refuse("the program gives other results than the function")
         return results
 
@@ -350,24 +352,28 @@ class Compiled:
             The first operation that makes NaN or infinity of finite operands, with the user's
             line, the element, and its operands; and arrays that were not finite before.
         """
+        program, inputs = self._asked("postmortem", args, kwargs)
+        return program.postmortem(inputs)
+
+    def check(self, *args: Any, **kwargs: Any) -> list[Disagreement]:
+        """Compare machine code with the operations that it stands for, on these arguments.
+
+        Returns
+        -------
+        list of Disagreement
+            Where they differ by more than rounding: operation, user's line, group. Mostly empty.
+        """
+        return disagreements(*self._asked("check", args, kwargs))
+
+    def _asked(self, what: str, args: Any, kwargs: Any) -> tuple[Program, list[np.ndarray]]:
+        """Return the program that takes a call, and its inputs; nothing is kept of calls."""
         leaves, _ = flatten((args, kwargs))
         with self._lock:
             kind = self._kind(leaves, args, kwargs)
         if kind is None or kind.program is None or kind.inputs is None:
-            what, do = "postmortem: arguments that a program takes", "See explain()"
-            raise GraphError(explain(what, "a call that has none", do))
-        return kind.program.postmortem(kind.inputs(leaves))
-
-
-def _close(got: np.ndarray, want: np.ndarray) -> bool:
-    """Whether two results differ by rounding only."""
-    if (got.shape, got.dtype) != (want.shape, want.dtype):
-        return False
-    if want.dtype.kind != "f":
-        return np.array_equal(got, want)
-    few = float(np.sqrt(np.finfo(want.dtype).eps))
-    size = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
-    return np.allclose(got, want, few, few * size, equal_nan=True)
+            expected, do = f"{what}: arguments that a program takes", "See explain()"
+            raise GraphError(explain(expected, "a call that has none", do))
+        return kind.program, kind.inputs(leaves)
 
 
 def _is_foreign(leaves: Sequence[Any]) -> bool:

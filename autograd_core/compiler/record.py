@@ -42,6 +42,8 @@ LARGEST_GUARD = 4096  # elements of an array that the host may read
 class Trace:
     """What one call did, told step by step."""
 
+    compiles = True
+
     def __init__(self, inputs: Sequence[np.ndarray]) -> None:
         self.steps: list[Step] = []
         self.values: list[Value] = []
@@ -173,6 +175,11 @@ class Trace:
             self.steps.append(Finite(tuple(map(self.value, arrays))))
         else:
             self.overflowed = True
+
+    def swept(self, *_: Any) -> None:
+        """Hear of a sweep, whose operations are steps already."""
+
+    pushed = swept
 
     def host(
         self,

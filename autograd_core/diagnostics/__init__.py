@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .anomaly import detect_anomaly
     from .choices import conventions
     from .digits import precision
     from .drawing import draw
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
     from .monitor import FlowMonitor
     from .overview import table
 
-__all__ = ["FlowMonitor", "conventions", "draw", "gradient_flow", "precision", "table"]
+__all__ = [
+    "FlowMonitor",
+    "conventions",
+    "detect_anomaly",
+    "draw",
+    "gradient_flow",
+    "precision",
+    "table",
+]
 
 PLACES = {
     "FlowMonitor": "monitor",
     "conventions": "choices",
+    "detect_anomaly": "anomaly",
     "draw": "drawing",
     "gradient_flow": "flow",
     "precision": "digits",
