@@ -81,6 +81,8 @@ class Segment:
     needed : set of Value
         What others need of the results.
     dtype : {"float32", "float64"}
+    repeats : bool
+        Whether one call of the machine code shall be able to do many steps.
 
     Attributes
     ----------
@@ -102,7 +104,9 @@ class Segment:
         The bytes of the workspace.
     """
 
-    def __init__(self, steps: Sequence[Step], needed: set[Value], dtype: str) -> None:
+    def __init__(
+        self, steps: Sequence[Step], needed: set[Value], dtype: str, repeats: bool = False
+    ) -> None:
         self.steps = list(steps)
         self.dtype = dtype
         made = {step.result: None for step in steps if isinstance(step, Apply)}
@@ -118,7 +122,7 @@ class Segment:
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
-        self._assembly = Assembly(self._body, self.size, outside, self.arrays, figures)
+        self._assembly = Assembly(self._body, self.size, outside, self.arrays, figures, repeats)
         updates = [step for step in self.steps if isinstance(step, Update)]
         self.written = [step.parts[i] for step in updates for i in step.written]
         self.pool: list[Arena] = []

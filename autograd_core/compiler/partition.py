@@ -20,8 +20,13 @@ CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
 SHORTEST = 2  # operations that are worth a call
 
 
-def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment]:
-    """Return the steps with those that can run natively gathered in segments."""
+def partition(
+    steps: Sequence[Step], results: set[Value], repeats: bool = False
+) -> list[Step | Segment]:
+    """Return the steps with those that can run natively gathered in segments.
+
+    `repeats` if a segment that is all of the program shall be able to do many steps in a call.
+    """
     by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
     readers = _readers(steps)
     parts: list[Step | Segment] = []
@@ -34,7 +39,7 @@ def partition(steps: Sequence[Step], results: set[Value]) -> list[Step | Segment
             inside = _readers(run)
             made = (step.result for step in run if isinstance(step, Apply))
             needed = {v for v in made if v in results or readers[v] > inside[v]}
-            parts.append(Segment(run, needed, dtype))
+            parts.append(Segment(run, needed, dtype, repeats and len(run) == len(steps)))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]

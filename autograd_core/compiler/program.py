@@ -86,7 +86,8 @@ class Program:
         captured = [v for v in read if v.holder is not None and v.place < 0]
         self.captured = captured
         self._nodes = [(v.holder, v.holder.node) for v in captured if isinstance(v.holder, Tensor)]
-        parts = partition(self.steps, set(results)) if native else list(self.steps)
+        repeats = all(not v.shape and v.dtype.kind == "f" for v in results[: len(outputs)])
+        parts = partition(self.steps, set(results), repeats) if native else list(self.steps)
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
         self.emission = Emission(
