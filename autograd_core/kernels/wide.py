@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import codegen, compiler, lowering, typed_passes
+from numba.core import codegen, compiler, lowering, typed_passes, untyped_passes
 from numba.core.compiler_machinery import register_pass
 
 __all__ = ["Pipeline"]
 
 WIDTH = '"prefer-vector-width"="512"'
 COUNT = 2
+# Closures and expressions of whole arrays are not in the texts of kernels.
+IDLE = {untyped_passes.InlineClosureLikes, typed_passes.NopythonRewrites}
 ENVIRONMENT = "_ZN08NumbaEnv"  # so begin the names of what compiled functions need of Python
 ROOMS: list[ctypes.c_void_p] = []  # for good, like the code that knows them
 
@@ -108,9 +110,10 @@ class Pipeline(compiler.CompilerBase):
     """Numba's compiler, but for that pass."""
 
     def define_pipelines(self) -> list[Any]:
-        """Return Numba's passes with ours in its place."""
+        """Return Numba's passes with ours in its place, without those that find nothing here."""
         passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         ours = {typed_passes.NativeLowering: WideLowering}
-        passes.passes = [(ours.get(kind, kind), text) for kind, text in passes.passes]
+        kept = [pair for pair in passes.passes if pair[0] not in IDLE]
+        passes.passes = [(ours.get(kind, kind), text) for kind, text in kept]
         passes.finalize()
         return [passes]
