@@ -8,9 +8,11 @@ no other checkout can lend a stale kernel. Hypothesis's profile is chosen by HYP
 else `ci` where the environment says CI, else `quick`; it changes the depth of the search only.
 """
 
+import gc
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,3 +35,13 @@ for name, examples, fixed in (("quick", 20, True), ("ci", 40, True), ("thorough"
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "quick")
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _only_young_objects_are_searched():
+    """Leave out of every search for garbage what is there before a module's first test.
+
+    That is thousands of collected tests, and the compiler: tests that ask whether something is
+    left behind would search it all again and again.
+    """
+    gc.freeze()

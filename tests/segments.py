@@ -20,11 +20,15 @@ def traces(function, *arrays):
     return trace, wanted if isinstance(wanted, tuple) else (wanted,)
 
 
-def compiled(function, *arrays, dtype="float32"):
-    """Run a function as one segment, and compare with the function."""
+def compiled(function, *arrays, dtype="float32", names=None):
+    """Run a function as one segment, and compare with the function.
+
+    Several results share the time to compile; names say which of them is another one.
+    """
     trace, wanted = traces(function, *arrays)
     assert [str(step) for step in trace.steps if not lowers(step, dtype)] == []
     values = [trace.value(x._value) for x in wanted]
-    for got, want in zip(run(trace, arrays, values, dtype), wanted, strict=True):
-        assert got.dtype == want.dtype
-        np.testing.assert_array_equal(got, want._value)
+    found = run(trace, arrays, values, dtype)
+    for name, got, want in zip(names or range(len(found)), found, wanted, strict=True):
+        assert got.dtype == want.dtype, name
+        np.testing.assert_array_equal(got, want._value, f"result {name}")

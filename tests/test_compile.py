@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 from applications import applications, call, differentiable, draw
-from twins import batches, close, same_training, twins
+from test_lowering import THOROUGH
+from twins import batches, close, layer, same_training, twins
 
 import autograd_core as ag
 import optim
@@ -53,9 +54,11 @@ ELEMENTWISE = [
 ]  # which is float64 always
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+# `test_scalars` computes every expression in both types; sharing a loop is tried in one.
 @pytest.mark.parametrize("start", range(0, len(ELEMENTWISE), 12))
-def test_elementwise_operations_in_one_loop(start, dtype):
+@pytest.mark.parametrize("second", [0, 1] if THOROUGH else [0])
+def test_elementwise_operations_in_one_loop(start, second):
+    dtype = (np.float32, np.float64)[(start // 12 + second) % 2]
     chosen = ELEMENTWISE[start : start + 12]
     rng = np.random.default_rng(start)
     given = [draw(op, rng, [(5, 4)] * len(op.operands))[0] for op in chosen]
@@ -138,7 +141,7 @@ OPTIMIZERS = [
 
 @pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
 def test_every_optimizer(kind):
-    one, two = twins(lambda params: kind(params, lr=0.01))
+    one, two = twins(lambda params: kind(params, lr=0.01), model_of=layer)
     same_training(one, two, batches())
     assert "a program" in one[0].explain(), one[0].explain()
 

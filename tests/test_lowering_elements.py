@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from segments import compiled, traces
+from test_lowering import THOROUGH
 
 import autograd_core as ag
 from autograd_core.compiler.native import Segment, lowers
@@ -50,61 +51,79 @@ def dtype_for(kind):
     return kind if kind.startswith("float") else "float32"
 
 
+def chosen(kind):
+    """Return the names of the indices to try with a type: each of them meets two of the five."""
+    first = KINDS.index(kind)
+    return [name for i, name in enumerate(INDICES) if THOROUGH or (i + first) % 5 < 2]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
-def test_every_kind_of_index(index, kind):
-    compiled(lambda x: ag.getitem(x, index=index) + 0, X.astype(kind), dtype=dtype_for(kind))
+def test_every_kind_of_index(kind):
+    names = chosen(kind)
+
+    def taken(x):
+        return tuple(ag.getitem(x, index=INDICES[name]) + 0 for name in names)
+
+    compiled(taken, X.astype(kind), dtype=dtype_for(kind), names=names)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.parametrize("index", [TWO[:, :2] % 2, (..., [2, 0, -1]), ([1, 0], slice(3), [2, 2])])
-def test_an_index_of_an_array_in_any_layout(index, layout):
-    compiled(lambda x: layout(x)[index], X, dtype="float64")
+def test_an_index_of_an_array_in_any_layout(layout):
+    indices = (TWO[:, :2] % 2, (..., [2, 0, -1]), ([1, 0], slice(3), [2, 2]))
+    compiled(lambda x: tuple(layout(x)[index] for index in indices), X, dtype="float64")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
-def test_scattering_at_every_kind_of_index(index, kind):
-    x = np.asarray(X[index], kind)
-    compiled(lambda x: ag.scatter(x, index=index, shape=X.shape), x, dtype=dtype_for(kind))
+def test_scattering_at_every_kind_of_index(kind):
+    names = chosen(kind)
+
+    def scattered(*parts):
+        pairs = zip(names, parts, strict=True)
+        return tuple(ag.scatter(x, index=INDICES[name], shape=X.shape) for name, x in pairs)
+
+    parts = [np.array(X[INDICES[name]], kind) for name in names]
+    compiled(scattered, *parts, dtype=dtype_for(kind), names=names)
 
 
 def test_scattering_repeats_what_is_smaller():
-    for x in (np.array(3.0), X[0, 0, :1], X[0, :1, :]):
-        index = (TWO, slice(None))
-        compiled(lambda x: ag.scatter(x, index=index, shape=X.shape), x, dtype="float64")  # noqa: B023
+    def scattered(*parts):
+        return tuple(ag.scatter(x, index=(TWO, slice(None)), shape=X.shape) for x in parts)
+
+    compiled(scattered, np.array(3.0), X[0, 0, :1], X[0, :1, :], dtype="float64")
 
 
 # ------------------------------------------------------------------- positions that are data
 
 
+def taken(x, places, axis):
+    """Return what is taken, and what its pullback makes of it."""
+    out = ag.take(x, places, axis=axis)
+    named = {"shape": x.shape, "axis": axis, "mode": "raise"}
+    return out, ag.OPS["take_pull"](out, places, **named)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.parametrize("axis", [None, 0, -1, 1])
-def test_taking_along_any_axis(axis, layout):
+def test_taking_along_any_axis(layout):
     places = np.array([[1, -1], [0, -2], [1, 1]], np.int32)
 
-    lines = np.expand_dims(places.ravel(), [i for i in range(3) if i != (axis or 0) % 3])
+    def all_taken(x, places):
+        x, found = layout(x), []
+        for axis in (None, 0, -1, 1):
+            lines = [1 if i != (axis or 0) % 3 else -1 for i in range(3)]
+            lines = ag.reshape(places, shape=(-1,) if axis is None else tuple(lines))
+            found += [*taken(x, places, axis), ag.take_along_axis(x, lines, axis=axis)]
+        return tuple(found)
 
-    def taken(x, places, lines):
-        x = layout(x)
-        out = ag.take(x, places, axis=axis)
-        named = {"shape": x.shape, "axis": axis, "mode": "raise"}
-        along = ag.take_along_axis(x, ag.ravel(lines) if axis is None else lines, axis=axis)
-        return out, ag.OPS["take_pull"](out, places, **named), along
-
-    compiled(taken, X, places, lines, dtype="float64")
+    compiled(all_taken, X, places, dtype="float64")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_taking_what_is_not_float(kind):
+def test_taking_what_is_not_float():
     places = np.array([2, 0, 2], np.uint8)
 
-    def both(x, places):
-        out = ag.take(x, places, axis=0)
-        named = {"shape": x.shape, "axis": 0, "mode": "raise"}
-        return out, ag.OPS["take_pull"](out, places, **named)
+    def all_taken(places, *arrays):
+        return tuple(result for x in arrays for result in taken(x, places, 0))
 
-    compiled(both, X.astype(kind), places, dtype=dtype_for(kind))
+    compiled(all_taken, places, *(X.astype(kind) for kind in KINDS if kind != "float64"))
 
 
 @pytest.mark.parametrize("mode", ["wrap", "clip"])
@@ -158,53 +177,61 @@ def test_a_program_sees_that_positions_have_changed():
 # ------------------------------------------------------------------------- joining, moving
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1, None])
-def test_joining_different_types_and_layouts(axis):
+def test_joining_different_types_and_layouts():
     arrays = [X, X[::-1], X > 0, X.astype(np.int32)]
     shapes = {0: (2, 5, 4), 1: (4, 2, 4), -1: (4, 5, 1), None: (3, 1, 2)}
 
     def joined(a, b, c, d):
-        cut = tuple(slice(n) for n in shapes[axis])
-        one = ag.concatenate((a[:4, :5, :4], b[cut], c[:, :, :4]), axis=axis)
-        return one, ag.concatenate((d, c), axis=axis), ag.concatenate((c, c), axis=axis)
+        found = []
+        for axis, shape in shapes.items():
+            cut = tuple(map(slice, shape))
+            several = (a[:4, :5, :4], b[cut], c[:, :, :4]), (d, c), (c, c)
+            found += [ag.concatenate(parts, axis=axis) for parts in several]
+        return tuple(found)
 
     compiled(joined, *arrays, dtype="float64")
 
 
-@pytest.mark.parametrize("axis", [0, 2, -1, -4])
-def test_stacking(axis):
-    compiled(lambda x, y: ag.stack((x, ag.flip(x), y > 0), axis=axis), X, X, dtype="float64")
+def test_stacking():
+    def stacked(x, y):
+        parts = x, ag.flip(x), y > 0
+        return tuple(ag.stack(parts, axis=axis) for axis in (0, 2, -1, -4))
+
+    compiled(stacked, X, X.copy(), dtype="float64")
 
 
 def test_stacking_numbers():
     compiled(lambda x: ag.stack((x[0, 0, 0], x[1, 1, 1])), X, dtype="float64")
 
 
-@pytest.mark.parametrize(
-    ("shift", "axis"),
-    [
-        (0, 0),
-        (7, 1),
-        (-1, None),
-        ((1, 2), None),
-        ((1, -2, 9), (0, 1, 2)),
-        (3, (0, -1)),
-        ((1, 1), 0),
-    ],
+ROLLS = (
+    (0, 0),
+    (7, 1),
+    (-1, None),
+    ((1, 2), None),
+    ((1, -2, 9), (0, 1, 2)),
+    (3, (0, -1)),
+    ((1, 1), 0),
 )
-def test_rolling(shift, axis):
-    for kind in KINDS[1:]:
-        compiled(lambda x: ag.roll(x, shift, axis), X.astype(kind), dtype="float64")
-    compiled(lambda x: ag.roll(ag.transpose(x), shift, axis), X, dtype="float64")
+
+
+@pytest.mark.parametrize("kind", [*KINDS[1:], "columns"])
+def test_rolling(kind):
+    def rolled(x):
+        x = ag.transpose(x) if kind == "columns" else x
+        return tuple(ag.roll(x, shift, axis) for shift, axis in ROLLS)
+
+    compiled(rolled, X if kind == "columns" else X.astype(kind), dtype="float64", names=ROLLS)
 
 
 @pytest.mark.parametrize("k", [-9, -3, 0, 2, 9])
 def test_triangles_of_any_layout_and_type(k):
+    def triangles(x, *others):
+        arrays = [*(layout(x) for layout in LAYOUTS.values()), *others]
+        return tuple(cut(x, k=k) for x in arrays for cut in (ag.tril, ag.triu))
+
     x = np.where(X > 0, X, np.nan)  # what is left out counts for nothing
-    for layout in LAYOUTS.values():
-        compiled(lambda x: (ag.tril(layout(x), k=k), ag.triu(layout(x), k=k)), x, dtype="float64")  # noqa: B023
-    compiled(lambda x: (ag.tril(x, k=k), ag.triu(x, k=k)), X.astype(np.int32))
-    compiled(lambda x: (ag.tril(x, k=k), ag.triu(x, k=k)), X[0, 0].copy(), dtype="float64")
+    compiled(triangles, x, X.astype(np.int32), X[0, 0].copy(), dtype="float64")
 
 
 def test_diagonals_are_views():
@@ -223,26 +250,33 @@ def test_diagonals_are_views():
 # ------------------------------------------------------------------------------ conversions
 
 
-@pytest.mark.parametrize(
-    "after", ["bool", "int8", "uint8", "int32", "int64", "float32", "float64"]
-)
+WHOLE = ["bool", "int8", "uint8", "int32", "int64"]
+
+
+def converted(*dtypes):
+    """Return a function that converts to several types."""
+    return lambda x: tuple(ag.OPS["astype"](x, dtype=dtype) for dtype in dtypes)
+
+
 @pytest.mark.parametrize("before", ["bool", "int8", "int64", "uint64", "float32", "float64"])
-def test_conversions(before, after):
+def test_conversions(before):
     numbers = np.array([[0.0, 1.0, -1.9, 100.7], [2.0, 99.0, 1e-9, -0.0]])
     x = np.abs(numbers).astype(before) if before == "uint64" else numbers.astype(before)
-    dtype = next((k for k in (before, after) if k.startswith("float")), "float64")
-    compiled(lambda x: ag.OPS["astype"](ag.transpose(x), dtype=after), x, dtype=dtype)
+    if before.startswith("float"):
+        after = [*WHOLE, "float32", "float64"]
+        compiled(lambda x: converted(*after)(ag.transpose(x)), x, dtype=before, names=after)
+    else:
+        compiled(lambda x: converted(*WHOLE, "float64")(ag.transpose(x)), x, dtype="float64")
+        compiled(lambda x: converted("float32")(ag.transpose(x)), x, dtype="float32")
 
 
 def test_conversions_keep_or_cut_digits_as_numpy():
     big = np.array([2**62 + 1, -(2**63), 300, 2**32 + 7])
-    for after in ("int8", "uint8", "int32", "uint64", "float32", "float64"):
-        dtype = after if after.startswith("float") else "float32"
-        compiled(lambda x: ag.OPS["astype"](x, dtype=after), big, dtype=dtype)  # noqa: B023
+    compiled(converted("int8", "uint8", "int32", "uint64", "float32"), big, dtype="float32")
+    compiled(converted("float64"), big, dtype="float64")
     special = np.array([np.nan, np.inf, -np.inf, 1e300, 2.0**-149])
     with warnings.catch_warnings(action="ignore"):
-        compiled(lambda x: ag.OPS["astype"](x, dtype="float32"), special, dtype="float64")
-        compiled(lambda x: ag.OPS["astype"](x, dtype="bool"), special, dtype="float64")
+        compiled(converted("float32", "bool"), special, dtype="float64")
 
 
 def test_what_has_no_defined_conversion_runs_by_itself():

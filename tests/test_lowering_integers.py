@@ -26,15 +26,15 @@ def edges(dtype):
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-@pytest.mark.parametrize("name", UNARY.split())
-def test_functions_of_integers(name, dtype):
-    compiled(ag.OPS[name], edges(dtype)[0])
+def test_functions_of_integers(dtype):
+    names = UNARY.split()
+    compiled(lambda x: tuple(ag.OPS[name](x) for name in names), edges(dtype)[0], names=names)
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-@pytest.mark.parametrize("name", BINARY.split())
-def test_functions_of_two_integers(name, dtype):
-    compiled(ag.OPS[name], *edges(dtype))
+def test_functions_of_two_integers(dtype):
+    names = BINARY.split()
+    compiled(lambda *x: tuple(ag.OPS[name](*x) for name in names), *edges(dtype), names=names)
 
 
 def test_integers_meet_numbers_truths_and_other_integers():

@@ -32,12 +32,16 @@ def step_of(model, optimizer, loss):
     return step
 
 
-def twins(make, loss=None, dtype=np.float64):
+def layer(rng=0, dtype=np.float64):
+    return nn.Linear(5, 3, rng=np.random.default_rng(rng), dtype=dtype)
+
+
+def twins(make, loss=None, dtype=np.float64, model_of=small):
     """Return two equal trainings, one of them compiled, with their models."""
     loss = loss or nn.MSELoss()
     found = []
     for compiled in (True, False):
-        model = small(dtype=dtype)
+        model = model_of(dtype=dtype)
         optimizer = make(model.parameters())
         step = step_of(model, optimizer, loss)
         found.append((ag.compile(step) if compiled else step, model, optimizer))

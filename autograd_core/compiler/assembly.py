@@ -79,6 +79,8 @@ class Assembly:
         What comes with each call.
     figures : sequence of Place
         Single numbers among the results, which are noted of each of many steps.
+    repeats : bool
+        Whether it shall be able to do many steps; what it cannot do costs nothing to compile.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Assembly:
         given: Sequence[Value],
         arrays: Sequence[Value],
         figures: Sequence[Place],
+        repeats: bool,
     ) -> None:
         self.body = body
         self.arrays = arrays
@@ -105,7 +108,7 @@ class Assembly:
         self.parts = [first, *(part for part in others if part.lines)]
         self.figures = figures
         self.control = self.slots
-        self.repeats = len(self.parts) == 1 and any(value.shape for value in arrays)
+        self.repeats = repeats and len(self.parts) == 1 and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
 
     @property

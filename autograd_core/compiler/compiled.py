@@ -25,7 +25,7 @@ from .batches import Batches, fits
 from .compare import close
 from .environment import Surroundings, leads_on
 from .groups import Disagreement, disagreements
-from .kind import Kind
+from .kind import Kind, description, shape_of
 from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, array_of, constant, is_array
@@ -188,12 +188,10 @@ class Compiled:
         """Return the kind of a call; None if programs are not for it."""
         if _is_foreign(leaves):
             return None
-        shapes = _shape_of(args), _shape_of(kwargs)
+        shapes = shape_of(args), shape_of(kwargs)
         read = self._read.get(shapes, ())
         floats = tuple(i for i, x in enumerate(leaves) if type(x) is float and i not in read)
-        given = tuple(
-            (float, "") if i in floats else _description(x) for i, x in enumerate(leaves)
-        )
+        given = tuple((float, "") if i in floats else description(x) for i, x in enumerate(leaves))
         around = self._around(leaves)
         if around is None:
             return None
@@ -302,7 +300,7 @@ class Compiled:
 
     def _look(self, kind: Kind, recording: Recording, tree: tuple[Any, Any]) -> None:
         """Note that floats are looked at: other values of theirs are other kinds from now on."""
-        read = self._read.setdefault(tuple(map(_shape_of, tree)), {})
+        read = self._read.setdefault(tuple(map(shape_of, tree)), {})
         read |= recording.trace.read_floats
         self.kinds = {key: other for key, other in self.kinds.items() if other is not kind}
         self._quick = None
@@ -380,23 +378,3 @@ def _is_foreign(leaves: Sequence[Any]) -> bool:
     """Whether somebody follows what a call does: another recording, or the tape."""
     on_tape = any(isinstance(x, Tensor) and x.node is not None for x in leaves)
     return on_tape or current().trace is not None
-
-
-def _description(x: Any) -> Hashable:
-    """Return what a program takes for granted of an argument."""
-    if isinstance(x, Tensor):
-        return x._value.dtype, x._value.shape, "tensor"
-    if isinstance(x, np.ndarray | np.floating):
-        return x.dtype, x.shape
-    if type(x) is float:
-        return float, repr(x)  # 0.0 and -0.0 are equal, but not the same
-    return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
-
-
-def _shape_of(tree: Any) -> Hashable:
-    """Return how containers are nested."""
-    if isinstance(tree, dict):
-        return (dict, *((key, _shape_of(value)) for key, value in tree.items()))
-    if isinstance(tree, list | tuple):
-        return (type(tree), *map(_shape_of, tree))
-    return None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
 from .compare import fresh
@@ -22,7 +23,7 @@ from .quick import Quick, quick
 from .recorded import Recording
 from .running import Stale
 
-__all__ = ["Kind"]
+__all__ = ["Kind", "description", "shape_of"]
 
 MOST_QUICK_WAYS = 4  # of one kind; where surroundings change all the time it is not worth while
 
@@ -161,3 +162,23 @@ class Kind:
 
 def _program(recording: Recording, native: bool, constants: Any) -> Program:
     return Program(recording.trace, recording.outputs, native, constants)
+
+
+def description(x: Any) -> Hashable:
+    """Return what a program takes for granted of an argument."""
+    if isinstance(x, Tensor):
+        return x._value.dtype, x._value.shape, "tensor"
+    if isinstance(x, np.ndarray | np.floating):
+        return x.dtype, x.shape
+    if type(x) is float:
+        return float, repr(x)  # 0.0 and -0.0 are equal, but not the same
+    return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
+
+
+def shape_of(tree: Any) -> Hashable:
+    """Return how containers are nested."""
+    if isinstance(tree, dict):
+        return (dict, *((key, shape_of(value)) for key, value in tree.items()))
+    if isinstance(tree, list | tuple):
+        return (type(tree), *map(shape_of, tree))
+    return None

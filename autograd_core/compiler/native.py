@@ -83,6 +83,8 @@ class Segment:
     dtype : {"float32", "float64"}
     given : collection of Value
         Results that are given away: each has an array of its own.
+    repeats : bool
+        Whether one call of the machine code shall be able to do many steps.
 
     Attributes
     ----------
@@ -110,6 +112,7 @@ class Segment:
         needed: set[Value],
         dtype: str,
         given: Collection[Value] = (),
+        repeats: bool = False,
     ) -> None:
         self.steps = list(steps)
         self.dtype = dtype
@@ -127,7 +130,9 @@ class Segment:
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
-        self._assembly = Assembly(self._body, self.size, outside, self.given, self.arrays, figures)
+        self._assembly = Assembly(
+            self._body, self.size, outside, self.given, self.arrays, figures, repeats
+        )
         updates = [step for step in self.steps if isinstance(step, Update)]
         self.written = [step.parts[i] for step in updates for i in step.written]
         self.pool: list[Arena] = []

@@ -22,9 +22,15 @@ SHORTEST = 2  # operations that are worth a call
 
 
 def partition(
-    steps: Sequence[Step], outputs: Sequence[Value], gradients: Collection[Value] = ()
+    steps: Sequence[Step],
+    outputs: Sequence[Value],
+    gradients: Collection[Value] = (),
+    repeats: bool = False,
 ) -> list[Step | Segment]:
-    """Return the steps with those that can run natively gathered in segments."""
+    """Return the steps with those that can run natively gathered in segments.
+
+    `repeats` if a segment that is all of the program shall be able to do many steps in a call.
+    """
     results = {*outputs, *gradients}
     large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
     given = {v for v in large if list(outputs).count(v) == 1}
@@ -40,7 +46,8 @@ def partition(
             inside = _readers(run)
             made = (step.result for step in run if isinstance(step, Apply))
             needed = {v for v in made if v in results or readers[v] > inside[v]}
-            parts.append(Segment(run, needed, dtype, given))
+            alone = len(run) == len(steps)
+            parts.append(Segment(run, needed, dtype, given, repeats and alone))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]

@@ -87,15 +87,14 @@ class Program:
         captured = [v for v in read if v.holder is not None and v.place < 0]
         self.captured = captured
         self._nodes = [(v.holder, v.holder.node) for v in captured if isinstance(v.holder, Tensor)]
-        count = len(outputs)
+        given, handed = results[: len(outputs)], results[len(outputs) :]
+        repeats = all(not v.shape and v.dtype.kind == "f" for v in given)
         parts: list[Step | Segment] = list(self.steps)
         if native:
-            parts = partition(self.steps, results[:count], results[count:])
+            parts = partition(self.steps, given, handed, repeats)
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
-        self.emission = Emission(
-            trace.inputs, captured, parts, results[: len(outputs)], self.gradients
-        )
+        self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)
         drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
         self._random = [rng.bit_generator for rng in drawn.values()]
 

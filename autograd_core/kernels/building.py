@@ -67,7 +67,7 @@ def build(name: str, source: str, signature: str | None) -> Kernel:
     if numba.config.DISABLE_JIT:
         # NumPy's scalars warn where the compiled loop is silent.
         return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
-    kernel = numba.njit(**FLAGS)(getattr(module, name))
+    kernel = numba.njit(no_cfunc_wrapper=True, **FLAGS)(getattr(module, name))
     kernel._cache = _Store(directory, module.__name__)
     return cast(Kernel, kernel if signature is None else kernel.compile(signature))
 
@@ -127,21 +127,49 @@ def _provided() -> dict[str, Any]:
     return {**inlined, **names}
 
 
-def _inline(function: Kernel, flags: dict[str, Any] = FLAGS) -> Kernel:
+def _inline(function: Kernel) -> Kernel:
     # A call left in a loop would keep it from being vectorized.
-    return cast(Kernel, numba.njit(forceinline=True, **NO_WRAPPERS, **flags)(function))
+    return _ingredient("inline", function, forceinline=True, **FLAGS)
 
 
 def _apart(function: Kernel) -> Kernel:
-    return cast(Kernel, numba.njit(**NO_WRAPPERS, **FLAGS)(function))
+    return _ingredient("apart", function, **FLAGS)
 
 
 def _inline_reordered(function: Kernel) -> Kernel:
-    return _inline(function, REORDERED)
+    return _ingredient("inline_reordered", function, forceinline=True, **REORDERED)
 
 
 def _inline_exact(function: Kernel) -> Kernel:
-    return _inline(function, EXACT)
+    return _ingredient("inline_exact", function, forceinline=True, **EXACT)
+
+
+def _ingredient(kind: str, function: Any, **flags: Any) -> Kernel:
+    """Prepare a function that kernels call; texts that define the same one share its code.
+
+    It has a module of its own, named by its content, for which kept kernels will ask.
+    """
+    name, code, known = function.__name__, function.__code__, function.__globals__
+    used = {other: known[other] for other in code.co_names if other in known}
+    content = [kind, name, code.co_code, code.co_consts, code.co_names, code.co_varnames]
+    content += [(other, *_identity(value)) for other, value in used.items()]
+    stem = f"i_{hashlib.sha256(repr(content).encode()).hexdigest()[:32]}"
+    if stem not in sys.modules:
+        module = types.ModuleType(stem, f"Generated function {name}, which kernels share.")
+        module.__dict__.update(used)
+        own = types.FunctionType(code, module.__dict__, name)
+        module.__dict__[name] = numba.njit(**NO_WRAPPERS, **flags)(own)
+        sys.modules[stem] = module
+    return cast(Kernel, getattr(sys.modules[stem], name))
+
+
+def _identity(value: Any) -> tuple[Any, ...]:
+    """Return what tells a global value of a text from others, in any process."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.shape, value.tobytes()
+    if hasattr(value, "py_func"):
+        return (value.py_func.__module__,)
+    return type(value), repr(value)
 
 
 def _intrinsics() -> dict[str, Any]:
@@ -176,14 +204,13 @@ def _intrinsics() -> dict[str, Any]:
 
         return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
 
-    intrinsic, carray = numba.extending.intrinsic, numba.carray
-    pointer = intrinsic(native_pointer)
+    intrinsic = numba.extending.intrinsic
     return {
         "called": intrinsic(native_call),
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
         "sum_reordered": intrinsic(native_sum),
-        "view": _inline(lambda address, n, dtype: carray(pointer(address, dtype), n)),
+        "view": _view(intrinsic(native_pointer)),
     }
 
 
@@ -199,6 +226,12 @@ def _tiled(*sizes: Any) -> Any:
         return numba.types.void(*[numba.types.intp] * 4), emit_all
 
     return numba.extending.intrinsic(native_product)
+
+
+def _view(pointer: Any) -> Kernel:
+    carray = numba.carray
+    flags = {"forceinline": True, **NO_WRAPPERS, **FLAGS}
+    return cast(Kernel, numba.njit(**flags)(lambda a, n, dtype: carray(pointer(a, dtype), n)))
 
 
 def _external(name: str, signature: str) -> Any:

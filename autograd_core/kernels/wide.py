@@ -5,21 +5,28 @@ long. But an elementary function is one chain of operations that wait for each o
 the stretch that a processor looks ahead: a second chain beside it costs next to nothing. Together
 the two make the loops of this package up to three times as fast. Where registers are shorter, only
 the pairing remains; where a loop cannot be vectorized, nothing does.
+
+What kernels call is only ever a part of them: no machine code is made of it alone.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import compiler, lowering, typed_passes, types
+from numba.core import codegen, compiler, lowering, typed_passes, types, untyped_passes
 from numba.core.compiler_machinery import register_pass
 
 __all__ = ["Pipeline"]
 
 WIDTH = '"prefer-vector-width"="512"'
 COUNT = 2
+# Closures and expressions of whole arrays are not in the texts of kernels.
+IDLE = {untyped_passes.InlineClosureLikes, typed_passes.NopythonRewrites}
+ENVIRONMENT = "_ZN08NumbaEnv"  # so begin the names of what compiled functions need of Python
+ROOMS: list[ctypes.c_void_p] = []  # for good, like the code that knows them
 
 
 def widen(function: Any) -> None:
@@ -71,11 +78,47 @@ class Lowering(lowering.Lower):
         widen(self.function)
 
 
+class Library(codegen.JITCodeLibrary):
+    """The code of a function, and of those that it calls."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:  # Numba asks LLVM to optimize these, too
+                manager, builder = self._codegen._function_pass_manager()
+                manager.run(function, builder)
+
+
+class Ingredient(Library):
+    """The code of a function that is only ever a part of others: it needs no machine code."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        for variable in self._final_module.global_variables:
+            if variable.name.startswith(ENVIRONMENT):
+                _find_room(self._codegen._engine, variable)
+        self._finalized = True
+
+
+def _find_room(engine: Any, variable: Any) -> None:
+    """Define a variable of LLVM, if it is not: Numba looks it up to write an address there."""
+    if not engine.is_symbol_defined(variable.name):
+        ROOMS.append(ctypes.c_void_p())
+        engine.add_global_mapping(variable, ctypes.addressof(ROOMS[-1]))
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class WideLowering(typed_passes.NativeLowering):
     """Numba's pass, with our lowering in it."""
 
     _name = "wide_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Lower into a library of ours."""
+        kind = Ingredient if state.flags.no_cpython_wrapper else Library
+        state.library = kind(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
 
     @property
     def lowering_class(self) -> type:
@@ -87,9 +130,10 @@ class Pipeline(compiler.CompilerBase):
     """Numba's compiler, but for that pass."""
 
     def define_pipelines(self) -> list[Any]:
-        """Return Numba's passes with ours in its place."""
+        """Return Numba's passes with ours in its place, without those that find nothing here."""
         passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         ours = {typed_passes.NativeLowering: WideLowering}
-        passes.passes = [(ours.get(kind, kind), text) for kind, text in passes.passes]
+        kept = [pair for pair in passes.passes if pair[0] not in IDLE]
+        passes.passes = [(ours.get(kind, kind), text) for kind, text in kept]
         passes.finalize()
         return [passes]
