@@ -19,7 +19,6 @@ from .checking import (
 )
 from .compiler.compiled import compile
 from .declare import OPS, defvjp, primitive
-from .diagnostics import detect_anomaly
 from .errors import (
     AnomalyError,
     DTypeError,
@@ -102,6 +101,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load what is loaded late; for a type checker, the functions of `PUBLIC` as well."""
-    if name != "conventions":
+    if name not in ("conventions", "detect_anomaly"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return diagnostics.conventions
+    return getattr(diagnostics, name)

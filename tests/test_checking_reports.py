@@ -64,8 +64,9 @@ def test_the_picture_shows_truncation_and_round_off(tmp_path):
 
 
 def test_a_report_can_be_pickled_but_then_not_drawn(tmp_path):
-    again = pickle.loads(pickle.dumps(half(X)))
-    assert str(again) == str(half(X)).replace(str(half(X)).splitlines()[0], again.headline)
+    report = half(X)
+    again = pickle.loads(pickle.dumps(report))
+    assert str(again) == str(report)
     with pytest.raises(GraphError, match="draw: difference quotients, but got none"):
         again.draw(tmp_path / "x.png")
 
@@ -73,7 +74,7 @@ def test_a_report_can_be_pickled_but_then_not_drawn(tmp_path):
 def test_room_for_blame():
     report = half(X)
     report.blame.append("node 3, multiply: operand y")
-    assert "  node 3, multiply: operand y" in str(report)
+    assert "  blame: node 3, multiply: operand y" in str(report)
     assert "operand y" in report._repr_html_()
 
 

@@ -137,7 +137,7 @@ def gradcheck_callable(
     Examples
     --------
     >>> import autograd_core as ag, numpy as np
-    >>> x = np.array([0.5, 2.0])
+    >>> x = np.array([0.5, 2.0, -1.0])
     >>> report = ag.gradcheck_callable(np.sin, x, vjp=lambda x, ct: ct * np.cos(x))
     >>> report.verdict
     'agrees'
