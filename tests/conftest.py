@@ -23,7 +23,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # The first call of a kernel compiles it: a deadline would call that a slow test.
 # Fixed cases (derandomize) let a run on a server be repeated; the thorough profile seeks new ones.
-for name, examples, fixed in (("quick", 20, True), ("ci", 40, True), ("thorough", 1000, False)):
+for name, examples, fixed in (("quick", 12, True), ("ci", 40, True), ("thorough", 1000, False)):
     settings.register_profile(
         name,
         max_examples=examples,

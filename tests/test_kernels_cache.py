@@ -191,6 +191,50 @@ def test_threads_share_one_kernel():
     assert len(found) == 8 and len({id(kernel) for kernel in found}) == 1
 
 
+CALLED = """
+import numpy as np
+
+TABLE = np.array([{entry}, 2.0])
+SIZE = 2
+
+@inline
+def entry(i):
+    return TABLE[i % SIZE]
+
+{kind}
+def doubled(i):
+    return entry(i) + entry(i)
+
+def fill(out):
+    for i in range(out.size):
+        out[i] = doubled(i) + {more}
+"""
+
+
+def called(entry, kind="@inline", more=0.0):
+    """Return the function that a kernel calls, and the first number that the kernel writes."""
+    source = CALLED.format(entry=entry, kind=kind, more=more)
+    out = np.empty(2)
+    jit.compile_source("fill", source)(out)
+    return building._load("fill", source, building.cache_directory()).doubled, out[0]
+
+
+def test_kernels_share_the_functions_that_they_both_define():
+    one, first = called(1.0)
+    other, second = called(1.0, more=5.0)
+    assert one is other and (first, second) == (2.0, 7.0)
+    changed, third = called(3.0)  # what a function calls is another one: so is the function
+    assert changed is not one and third == 6.0
+    rounded, _ = called(1.0, kind="@inline_exact")
+    assert rounded is not one
+
+
+def test_functions_that_kernels_share_need_no_machine_code():
+    shared, _ = called(1.0)
+    shared = getattr(shared, "overloads", {})  # without compilation there is none
+    assert all(found.library._compiled is False for found in shared.values())
+
+
 MIXED_UP = """
 from autograd_core.kernels import building
 building._Store._path = lambda store, signature, context: store.directory / f"one-{signature}"

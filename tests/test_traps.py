@@ -5,7 +5,17 @@ import math
 
 import numpy as np
 import pytest
-from twins import VECTORS, batches, check, close, same_training, small, step_of, twins
+from twins import (
+    VECTORS,
+    batches,
+    check,
+    close,
+    layer,
+    same_training,
+    small,
+    step_of,
+    twins,
+)
 
 import autograd_core as ag
 import nn
@@ -273,7 +283,7 @@ CLIPPINGS = {
 
 @pytest.mark.parametrize("clip", CLIPPINGS.values(), ids=CLIPPINGS)
 def test_clipping_is_part_of_the_program(clip):
-    one, two = twins(changing_gradients(clip))
+    one, two = twins(changing_gradients(clip), model_of=layer)
     same_training(one, two, batches())
     assert "a program" in one[0].explain(), one[0].explain()
 
