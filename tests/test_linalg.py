@@ -546,3 +546,18 @@ def test_an_error_about_a_matrix_is_numpys_error_too():
     assert issubclass(ag.MatrixError, np.linalg.LinAlgError)
     with pytest.raises(np.linalg.LinAlgError):
         la.inv(leaf(ONES))
+
+
+@pytest.mark.parametrize("order", [-0.5, -1.5, -3.0])
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")  # as NumPy warns
+def test_a_zero_hides_the_others_from_a_norm_of_negative_order(order):
+    def norm(x):
+        return ag.linalg.norm(x, ord=order)
+
+    x = np.array([0.0, -3.0, 2.0])
+    assert float(norm(x)) == 0.0
+    np.testing.assert_array_equal(ag.grad(norm)(x), np.zeros(3))
+    both = np.array([[0.0, 1.0], [1.0, 2.0]])
+    slopes = ag.grad(lambda x: ag.sum(ag.linalg.norm(x, ord=order, axis=1)))(both)
+    np.testing.assert_array_equal(slopes[0], [0.0, 0.0])
+    assert (slopes[1] > 0.0).all()

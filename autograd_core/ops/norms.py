@@ -49,7 +49,11 @@ def p_norm(x, *, ord=2.0, axes=None, keepdims=False):
 def p_norm_vjp(ct, x, out, x_shape, ord, axes):
     ct, out = restore(ct, x_shape, axes), restore(out, x_shape, axes)
     ratio = x / where(equal(out, 0.0), 1.0, out)
-    return ct * ratio if ord == 2 else ct * (sign(ratio) * power(abs(ratio), ord - 1.0))
+    if ord == 2:
+        return ct * ratio
+    slope = sign(ratio) * power(abs(ratio), ord - 1.0)
+    # Of a negative order, one zero makes the norm 0 whatever the others are.
+    return ct * (where(equal(out, 0.0), 0.0, slope) if ord < 0 else slope)
 
 
 defvjp(p_norm, x=p_norm_vjp)
