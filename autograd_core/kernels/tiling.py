@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import exact
+from . import blas, exact
 
 __all__ = ["Machine", "Plan", "Sizes", "machine", "plain", "room", "worth"]
 
@@ -72,7 +72,9 @@ def worth(sizes: Sizes) -> bool:
     known = machine()
     if known is None or not sizes.work or (sizes.transpose_a and sizes.transpose_b):
         return False
-    if sizes.work > (LARGE if sizes.transpose_a else MOST):
+    # Of several threads a BLAS makes use, tiles do not.
+    alone = not blas.available() or blas.get_num_threads() == 1
+    if sizes.work > (MOST if alone and not sizes.transpose_a else LARGE):
         return False
     lanes = known.width // sizes.itemsize
     narrow = sizes.n < lanes and sizes.work > 1 << 15
