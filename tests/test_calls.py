@@ -1,5 +1,6 @@
 """Calls of compiled functions: Python floats, nested arguments, gradients from before, threads."""
 
+import collections
 import copy
 import math
 import os
@@ -694,3 +695,35 @@ def test_explain_says_what_is_fused_and_what_runs_one_by_one():
     assert "one by one, no machine code for float16: cumsum, multiply" in text, text
     (program,) = compiled.programs
     assert program.memory >= sum(segment.size for segment in program.segments) + 8 * 10
+
+
+Pair = collections.namedtuple("Pair", "one two")
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        lambda x: {"a": (x * 2.0, [x + 1.0]), 3: {}, (1, 2): [], "last": (x,)},
+        lambda x: [Pair(x * 2.0, "text"), None, 7, (x - 1.0, 0.5)],
+        lambda x: (x * 2.0,),
+        lambda x: [[[x * 2.0]]],
+    ],
+    ids=["dict", "named", "tuple", "lists"],
+)
+def test_results_come_in_their_containers(built):
+    compiled = ag.compile(built, audit=False)
+    for i in range(6):  # the last ones go the quick way
+        x = np.linspace(-1.0, 1.0, 5) + i
+        found, wanted = compiled(x), built(x)
+        assert repr(map_leaves(found)) == repr(map_leaves(wanted))
+
+
+def map_leaves(tree):
+    """Return containers with lists in the place of arrays."""
+    if isinstance(tree, dict):
+        return {key: map_leaves(value) for key, value in tree.items()}
+    if isinstance(tree, Pair):
+        return Pair(*map(map_leaves, tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(map_leaves, tree))
+    return np.asarray(tree).tolist() if isinstance(tree, ag.Tensor | np.ndarray) else tree

@@ -111,8 +111,8 @@ class Recording:
             _handed_text(next(left), x, p) if isinstance(x, Value) else named("leaf", x)
             for x, p in zip(self.flat, self.plain, strict=True)
         ]
-        alone = self.build([0]) == 0 if len(flat) == 1 else False
-        return flat[0] if alone else f"{named('build', self.build)}([{', '.join(flat)}])"
+        found = _written(self.build(list(range(len(flat)))), flat, named)
+        return found or f"{named('build', self.build)}([{', '.join(flat)}])"
 
     def results(self, arrays: Sequence[np.ndarray] | None = None) -> Any:
         """Return the results, of this call or of another, in the function's containers."""
@@ -126,6 +126,23 @@ class Recording:
         return self.build(
             [_handed(next(found), p) if isinstance(x, Value) else x for x, p in pairs]
         )
+
+
+def _written(tree: Any, leaves: Sequence[str], named: Callable[[str, Any], str]) -> str | None:
+    """Return the text of containers with numbered leaves; None if it takes more than brackets."""
+    if type(tree) is int:
+        return leaves[tree]
+    if type(tree) not in (tuple, list, dict):
+        return None
+    branches = tree.values() if type(tree) is dict else tree
+    parts = [found for x in branches if (found := _written(x, leaves, named)) is not None]
+    if len(parts) < len(branches):
+        return None
+    if type(tree) is dict:
+        parts = [f"{named('key', k)}: {x}" for k, x in zip(tree, parts, strict=True)]
+        return f"{{{', '.join(parts)}}}"
+    inside = "".join(f"{x}, " for x in parts)
+    return f"({inside})" if type(tree) is tuple else f"[{inside}]"
 
 
 def is_array(x: Any) -> bool:
