@@ -110,8 +110,7 @@ def eager(workload: str, derivative: bool) -> Bench:
 def compiled(workload: str, derivative: bool) -> Bench:
     """Return the same as a program; two recordings with other inputs prove what is constant."""
     problem = make(workload)
-    # Machine code for each of the LSTM's tens of thousands of steps would take hours to make.
-    program = ag.compile(evaluate(problem, derivative), native=problem.kind != "lstm")
+    program = ag.compile(evaluate(problem, derivative))
     for scale in (0.9, 1.1):
         program(*(scale * x for x in problem.inputs), *problem.constants)
     arrays = (*problem.inputs, *problem.constants)
