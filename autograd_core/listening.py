@@ -55,9 +55,8 @@ class Listener:
     def _ignore(self, *_: Any) -> None:
         """Hear of what concerns a compiler."""
 
-    assigned = begins = drawn = finite = gradient = refuse = set_gradient = update = value = (
-        _ignore
-    )
+    assigned = begins = drawn = finite = gradient = host = refuse = set_gradient = _ignore
+    update = value = _ignore
 
 
 def user() -> Place:

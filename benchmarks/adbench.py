@@ -40,7 +40,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders.adbench.problems import WORKLOADS, reference
-from benchmarks.harness import Contender, ContenderFailed, Samples, choice, interleave, table
+from benchmarks.harness import (
+    Contender,
+    ContenderFailed,
+    Samples,
+    choice,
+    closing,
+    interleave,
+    table,
+)
 
 __all__ = ["main"]
 
@@ -109,15 +117,12 @@ def wrong(contenders: Mapping[Entry, Contender], workload: str) -> dict[str, str
 def race(workload: str, names: Iterable[str], threads: int, rounds: int) -> dict[str, Any]:
     """Race one workload and return its samples, and who was left out and why."""
     contenders, absent = line_up(names, workload, threads)
-    try:
+    with closing(contenders):
         differing = wrong(contenders, workload)
         absent |= differing
         running = {e: c for e, c in contenders.items() if e[0] not in absent}
         by_text = {f"{name} {PARTS[d]}": c for (name, d), c in running.items()}
         samples = interleave(by_text, rounds=rounds)
-    finally:
-        for contender in contenders.values():
-            contender.close()
     return {"samples": samples, "absent": absent, "wrong": list(differing)}
 
 

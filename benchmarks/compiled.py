@@ -36,7 +36,15 @@ import numpy as np
 
 from benchmarks import allocations, many_models
 from benchmarks.contenders.compiled.problems import BATCH, Digits
-from benchmarks.harness import Contender, ContenderFailed, Samples, choice, interleave, table
+from benchmarks.harness import (
+    Contender,
+    ContenderFailed,
+    Samples,
+    choice,
+    closing,
+    interleave,
+    table,
+)
 
 __all__ = ["main"]
 
@@ -143,15 +151,12 @@ def disagreements(found: Mapping[str, Any], agreement: float) -> dict[str, str]:
 def race(part: str, threads: int, rounds: int) -> dict[str, Any]:
     """Run one race and return its samples, and who was left out and why."""
     contenders, absent = line_up(part, threads)
-    try:
+    with closing(contenders):
         found = {name: c.results(1)[0] for name, c in contenders.items()}
         wrong = disagreements(found, RACES[part].agreement)
         absent |= wrong
         running = {name: c for name, c in contenders.items() if name not in wrong}
         samples = interleave(running, rounds=rounds)
-    finally:
-        for contender in contenders.values():
-            contender.close()
     return {"samples": samples, "absent": absent, "wrong": list(wrong)}
 
 

@@ -22,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +36,7 @@ __all__ = [
     "Samples",
     "Workbench",
     "choice",
+    "closing",
     "interleave",
     "pin_threads",
     "table",
@@ -150,6 +151,16 @@ class Contender:
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+@contextlib.contextmanager
+def closing(contenders: Mapping[Any, Contender]) -> Iterator[None]:
+    """Close all contenders in the end, however it comes."""
+    try:
+        yield
+    finally:
+        for contender in contenders.values():
+            contender.close()
 
 
 def interleave(

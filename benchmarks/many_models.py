@@ -17,7 +17,7 @@ import numpy as np
 
 import nn
 import optim
-from benchmarks.harness import Contender, Samples, interleave, table
+from benchmarks.harness import Contender, Samples, closing, interleave, table
 
 __all__ = ["Trainings", "compare"]
 
@@ -78,12 +78,9 @@ def race(examples: int, rounds: int) -> tuple[dict[str, Samples], list[str]]:
         name: Contender(TARGET, {**given, "examples": examples}, threads=2)
         for name, given in CONTENDERS.items()
     }
-    try:
+    with closing(contenders):
         found = {name: contender.results(1)[0] for name, contender in contenders.items()}
         samples = interleave(contenders, rounds=rounds)
-    finally:
-        for contender in contenders.values():
-            contender.close()
     return samples, [name for name in found if found[name] != found["one by one"]]
 
 

@@ -26,6 +26,7 @@ from benchmarks.harness import (
     Contender,
     ContenderFailed,
     choice,
+    closing,
     interleave,
     pin_threads,
     table,
@@ -115,11 +116,8 @@ def main() -> None:
         return million()
     names = choice(CONTENDERS, "--contenders", args.contenders)
     contenders = line_up(names, args.nodes // 2)
-    try:
+    with closing(contenders):
         samples = interleave(contenders, rounds=args.rounds)
-    finally:
-        for contender in contenders.values():
-            contender.close()
     rows = [
         [CONTENDERS[name][0], *(f"{s * 1e6 / args.nodes:.2f}" for s in (t.median, t.minimum))]
         for name, t in samples.items()

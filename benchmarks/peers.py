@@ -24,7 +24,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders.workload import WORKLOADS
-from benchmarks.harness import Contender, ContenderFailed, Samples, choice, interleave, table
+from benchmarks.harness import (
+    Contender,
+    ContenderFailed,
+    Samples,
+    choice,
+    closing,
+    interleave,
+    table,
+)
 
 # name: (what the table calls it, the library it needs, the target)
 CONTENDERS = {
@@ -82,14 +90,11 @@ def disagreements(contenders: Mapping[str, Contender]) -> dict[str, str]:
 def race(workload: str, names: Iterable[str], threads: int, rounds: int) -> dict[str, Any]:
     """Race one workload and return its samples, and who was left out and why."""
     contenders, absent = line_up(names, workload, threads)
-    try:
+    with closing(contenders):
         wrong = disagreements(contenders)
         absent |= wrong
         running = {name: c for name, c in contenders.items() if name not in wrong}
         samples = interleave(running, rounds=rounds)
-    finally:
-        for contender in contenders.values():
-            contender.close()
     return {"samples": samples, "absent": absent, "wrong": list(wrong)}
 
 

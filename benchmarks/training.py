@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable
 
 from benchmarks.contenders.problems import PROBLEMS, directory
-from benchmarks.harness import Contender, choice, table
+from benchmarks.harness import Contender, choice, closing, table
 
 # name: (the library it needs, the target)
 CONTENDERS = {
@@ -42,14 +42,11 @@ def race(problem: str, seed: int, names: Iterable[str], threads: int) -> dict[st
         for name in names
     }
     results = {name: [0.0, 0.0] for name in contenders}
-    try:
+    with closing(contenders):
         for _ in range(PROBLEMS[problem].epochs):
             for name, contender in contenders.items():
                 accuracy, seconds = epoch(contender)
                 results[name] = [accuracy, results[name][1] + seconds]
-    finally:
-        for contender in contenders.values():
-            contender.close()
     return results
 
 

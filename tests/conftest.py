@@ -45,3 +45,14 @@ def _only_young_objects_are_searched():
     left behind would search it all again and again.
     """
     gc.freeze()
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """Let a test say which libraries there are with matrix products, as (owner, path)."""
+    from autograd_core.kernels import blas  # not before the environment is set
+
+    blas._blas.cache_clear()
+    yield lambda *found: monkeypatch.setattr(blas, "_libraries", lambda: found)
+    monkeypatch.undo()
+    blas._blas.cache_clear()

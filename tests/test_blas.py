@@ -33,15 +33,6 @@ def untiled(monkeypatch):
     monkeypatch.setattr(tiling, "machine", lambda: None)
 
 
-@pytest.fixture
-def library(monkeypatch):
-    """Let a test say which libraries there are, as (owner, path)."""
-    blas._blas.cache_clear()
-    yield lambda *found: monkeypatch.setattr(blas, "_libraries", lambda: found)
-    monkeypatch.undo()
-    blas._blas.cache_clear()
-
-
 def compiled(product, dtype):
     """Return a function of three arrays; the matrices begin at elements 1, 2 and 3."""
     size = np.dtype(dtype).itemsize

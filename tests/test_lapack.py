@@ -9,15 +9,6 @@ from autograd_core.kernels import blas, jit, lapack
 needs_lapack = pytest.mark.skipif(not lapack.available(), reason=lapack.describe())
 
 
-@pytest.fixture
-def library(monkeypatch):
-    """Let a test say which libraries there are, as (owner, path)."""
-    blas._blas.cache_clear()
-    yield lambda *found: monkeypatch.setattr(blas, "_libraries", lambda: found)
-    monkeypatch.undo()
-    blas._blas.cache_clear()
-
-
 def solved():
     """Solve 2 x = 6, 4 y = 8 in compiled code."""
     text = (

@@ -18,7 +18,7 @@ from ..modes import no_grad, traced
 from ..pullback import lifting
 from ..tape import Leaf, Node, ancestors, sweep
 from ..tensor import wrap
-from .listening import Application, Listener, owners
+from .listening import Application, Recorder, owners
 from .overview import place
 from .reading import Met, heard, names_of
 from .report import Format, Report, number, plain
@@ -180,7 +180,7 @@ class _Run:
             for entry in listener.applications:
                 self._compute(entry, lines.get(id(entry.out), ""))
 
-    def _swept(self, root: Node, listener: Listener) -> dict[Node, Any]:
+    def _swept(self, root: Node, listener: Recorder) -> dict[Node, Any]:
         """Sweep with operations that are written down; return the leaves' cotangents."""
 
         def at(node: Node) -> None:

@@ -1,6 +1,6 @@
 """Listening: a function's operations, one by one, with what they took, gave and cost.
 
-While a `Listener` is told of them, operations do what they always do. It is the way by which a
+While a `Recorder` is told of them, operations do what they always do. It is the way by which a
 compiler learns of a function, too (`modes.traced`).
 """
 
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..listening import Listener
 from ..tape import Node, clock
-from ..tensor import Tensor
 
-__all__ = ["Application", "Listener", "owners"]
+__all__ = ["Application", "Recorder", "owners"]
 
 
 class Application(NamedTuple):
@@ -34,8 +34,10 @@ class Application(NamedTuple):
     during: Node | None
 
 
-class Listener:
-    """What is told of every application of an op, and writes it down."""
+class Recorder(Listener):
+    """What is told of every application of an op, also of those in sweeps, and writes it down."""
+
+    compiles = True  # like a compiler, it hears of sweeps op by op
 
     def __init__(self) -> None:
         self.applications: list[Application] = []
@@ -61,18 +63,6 @@ class Listener:
         self.copies[id(copy)] = array
         self._alive.append(copy)
 
-    def collected(self, leaf: Any, ct: np.ndarray) -> np.ndarray:
-        """Return a leaf's gradient with a cotangent added."""
-        return ct if leaf.grad is None else np.asarray(leaf.grad + ct)
-
-    def plain(self, tensor: Tensor) -> Any:
-        """Return what a transform gives where nobody listens: an array or a number."""
-        return np.array(tensor._value)[()]
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Pass over whatever else there is to tell."""
-        return _ignore
-
 
 def owners(
     nodes: Sequence[Node], applications: Sequence[Application]
@@ -86,7 +76,3 @@ def owners(
             last, entry = entry, next(entries, None)
         if last is not None and last.op is node.op and last.out.shape == node.shape:
             yield node, last
-
-
-def _ignore(*_: Any) -> None:
-    return None

@@ -2,7 +2,7 @@
 
 A node does not hold its value. It is found in a tensor that is still alive, in what a derivative
 rule has remembered, or by computing the operation again; or else it is not known. Of a function
-that is called while a `Listener` writes down everything, all values are known.
+that is called while a `Recorder` writes down everything, all values are known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..modes import no_grad, recorded, strong_zeros, traced
 from ..pullback import lifting
 from ..tape import Leaf, Node, ancestors, sweep
 from ..tensor import Tensor, wrap
-from .listening import Listener, owners
+from .listening import Recorder, owners
 
 __all__ = ["Met", "Reading", "heard", "names_of", "result_of", "sweep_all"]
 
@@ -47,9 +47,9 @@ def result_of(name: str, f: Any, args: Sequence[Any]) -> Tensor:
     return result
 
 
-def heard(name: str, f: Any, args: Sequence[Any]) -> tuple[Tensor, Listener]:
+def heard(name: str, f: Any, args: Sequence[Any]) -> tuple[Tensor, Recorder]:
     """Call a function and write down its operations; return its result and what was heard."""
-    listener = Listener()
+    listener = Recorder()
     with recorded(), traced(listener):
         result = result_of(name, f, args)
     return result, listener

@@ -99,9 +99,9 @@ def product_source(
     ldb = (k if transpose_b else n) if ldb is None else ldb
     ldc = n if ldc is None else ldc
     shape = _Shape(dtype, m, n, k, transpose_a, transpose_b, lda, ldb, ldc, accumulate)
-    if not shape.is_tiny() and worth(Sizes(*shape)):
+    if not shape.is_tiny() and worth(shape):
         return _tiled(shape, a, b, c)
-    if shape.is_tiny() or not m * n * k or not blas.available():
+    if shape.is_tiny() or not shape.work or not blas.available():
         return Product(_function(shape), f"{shape.name()}({a}, {b}, {c})")
     sizes = f"{transpose_a}, {transpose_b}, {m}, {n}, {k}"
     operands = f"1, {a}, {lda}, {b}, {ldb}, {int(accumulate)}, {c}, {ldc}"
@@ -109,22 +109,15 @@ def product_source(
 
 
 def _tiled(shape: _Shape, a: str, b: str, c: str) -> Product:
-    copied = room(Sizes(*shape))
+    copied = room(shape)
     definition = f"{shape.name()} = tiled{tuple(shape)}\n"
     return Product(definition, f"{shape.name()}({a}, {b}, {c}, {ROOM if copied else a})", copied)
 
 
-class _Shape(NamedTuple):
-    dtype: str
-    m: int
-    n: int
-    k: int
-    transpose_a: bool
-    transpose_b: bool
-    lda: int
-    ldb: int
-    ldc: int
-    accumulate: bool
+class _Shape(Sizes):
+    """The sizes, with the texts of elements."""
+
+    __slots__ = ()
 
     def is_tiny(self) -> bool:
         first, second, longest = sorted((self.m, self.n, self.k))
