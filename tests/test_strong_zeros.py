@@ -337,3 +337,24 @@ def test_far_tails(name, way):
     (grad,) = way(f, np.array(point))
     np.testing.assert_allclose(grad, want, rtol=1e-14, atol=1e-300)
     assert not np.isnan(hessians(f, np.array(point))[0]).any()
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "elu"])
+def test_machine_code_multiplies_an_infinite_cotangent_with_a_slope_of_zero(name):
+    """It leaves out the selection where the gradient is looked at, and only there."""
+    activation = getattr(ag, name)
+
+    def reverse(x, weight):
+        return ag.grad(lambda x: SUM(activation(x) * weight))(x)
+
+    def forward(x, tangent):
+        return ag.jvp(activation, (x,), (tangent,))[1]
+
+    for f in (reverse, forward):
+        program = ag.compile(f)
+        for shift in (0.0, 0.25, 0.5):
+            program(np.array([1.0, 2.0, 3.0]) + shift, np.array([4.0, 5.0, 6.0]) + shift)
+        assert program.programs
+        with np.errstate(all="ignore"):
+            found = program(np.array([-1000.0, 1.0, 2.0]), np.array([np.inf, 1.0, 1.0]))
+        assert found[0] == 0.0 and np.isfinite(found[1:]).all()

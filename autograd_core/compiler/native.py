@@ -33,6 +33,7 @@ from .memory import Block
 from .record import Apply, Finite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
+from .rewriting import changed
 
 __all__ = ["Segment", "lowers", "moves"]
 
@@ -122,7 +123,7 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
-        self._units = units(_checked_in_loops(self.steps), moves)
+        self._units = units(_checked_in_loops(self._watched()), moves)
         self._body, self.size = self._planned()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
@@ -138,6 +139,19 @@ class Segment:
         self.pool: list[Arena] = []
 
     # ----------------------------------------------------------------------------- steps
+
+    def _watched(self) -> list[Step]:
+        """Mark what only gradients depend on that are checked: the check finds its NaN."""
+        checked = {x for step in self.steps if isinstance(step, Finite) for x in step.parts}
+        seen = {x for step in self.steps if not isinstance(step, Apply) for x in step.reads}
+        open_ = (seen | set(self.results)) - checked
+        found: list[Step] = []
+        for step in reversed(self.steps):
+            watched = isinstance(step, Apply) and step.result not in open_
+            found.append(changed(step, watched=True) if watched else step)
+            if not watched:
+                open_.update(x for x in step.reads if x not in checked)
+        return found[::-1]
 
     def _planned(self) -> tuple[Body, int]:
         """Return the text, with what repeats as loops, and the bytes of the workspace."""

@@ -42,6 +42,8 @@ def inlined(step: Apply) -> str:
     """Return the expression of an elementwise step on the names of scalars."""
     text = scalar_text(step)
     assert text is not None
+    if step.watched:
+        text = text.replace("pulled(", "weakly_pulled(")
     operands = dict(zip(step.op.operands, map(_operand, step.parts), strict=True))
     numbers = {n: _number(v) for n, v in step.attributes.items() if v is not None}
     inlined = substituted(text, operands | numbers)

@@ -13,6 +13,11 @@ def pulled(ct, slope):
     return 0.0 if zero else ct * slope
 
 
+def weakly_pulled(ct, slope):
+    """ct slope, where somebody looks at what becomes of it, and sweeps again at a NaN."""
+    return ct * slope
+
+
 def strong_multiply(x, y):
     """x y, in which a factor that is exactly zero wins over infinity and NaN."""
     product = x * y

@@ -183,7 +183,7 @@ def _intrinsics() -> dict[str, Any]:
 
     def native_sum(context: Any, a: Any, b: Any) -> Any:
         return a(a, a), lambda _, builder, signature, args: builder.fadd(
-            *args, flags=("reassoc", "nsz")
+            *args, flags=("reassoc", "nsz", "contract")
         )
 
     def native_pointer(context: Any, address: Any, dtype: Any) -> Any:

@@ -65,13 +65,13 @@ from .formats import (
 from .vector_math import (
     decay,
     divide,
-    divide_twice,
     exp_pair,
     exp_scaled,
     fast_sum,
     log1p_unit,
     multiply,
     normal_tail,
+    reciprocal,
     scale,
     sigmoid,
     square,
@@ -128,20 +128,20 @@ def celu_slope(x, alpha):
 
 
 def sigmoid_slope(x):
-    """z / (1 + z)² with z = e**-|x|."""
+    """z / (1 + z)² with z = e**-|x|; 3.3 ulp, for the price of two products beside `sigmoid`."""
     z = exp_scaled(-abs(x), -0.0)
-    q, q_low = fast_sum(1.0, z * UNSCALE)
-    return divide_twice(z, q, q_low) * UNSCALE
+    r = reciprocal(*fast_sum(1.0, z * UNSCALE))
+    return z * r * r * UNSCALE
 
 
 def tanh_slope(x):
     """1 / cosh² x = 4 z / (1 + z)² with z = e**-2|x|.
 
-    The sum 1 + z is that of tanh, 2 - m; 2.4 ulp.
+    The sum 1 + z is that of tanh, 2 - m; 3.9 ulp, for two products.
     """
     e, s, m = decay(-2.0 * abs(x), -0.0)
-    d, d_low = fast_sum(2.0, -m)
-    return 4.0 * divide_twice(e * s, d, d_low) * UNSCALE
+    r = reciprocal(*fast_sum(2.0, -m))
+    return 4.0 * (e * s * r * r) * UNSCALE
 
 
 def tanhshrink(x):
