@@ -62,7 +62,8 @@ def any_application(pick, op):
         return (x,), {"axes": tuple(i - pick(st.sampled_from((0, x.ndim))) for i in order)}
     if list(op.attributes) == ["index"]:
         x = rng.uniform(-2.0, 2.0, pick(hnp.array_shapes(max_dims=3, max_side=4)))
-        return (x,), {"index": pick(indices(x.shape))}
+        index = pick(indices(x.shape))
+        return (x, 2 * x[index])[: len(op.operands)], {"index": index}
     if "signature" in op.facets and not op.attributes and pick(st.booleans()):
         shapes = hnp.mutually_broadcastable_shapes(
             signature=op.facets["signature"], max_dims=0, min_side=0, max_side=4

@@ -1,6 +1,7 @@
 """Indexing, joining and moving natively: what the samples of the operations do not cover."""
 
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from test_lowering import THOROUGH
 
 import autograd_core as ag
 from autograd_core.compiler.native import Segment, lowers
+from autograd_core.compiler.prepare import prepared
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(-99, 99, (4, 5, 6)).astype(np.float64)  # whole: sums are exact in any order
@@ -90,6 +92,27 @@ def test_scattering_repeats_what_is_smaller():
         return tuple(ag.scatter(x, index=(TWO, slice(None)), shape=X.shape) for x in parts)
 
     compiled(scattered, np.array(3.0), X[0, 0, :1], X[0, :1, :], dtype="float64")
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_what_is_scattered_is_added_where_the_sum_lies(kind):
+    names = chosen(kind)
+
+    def summed(x, *parts):
+        kept, out = x * 2, x * 3
+        for name, part in zip(names, parts, strict=True):
+            scattered = ag.scatter(part, index=INDICES[name], shape=X.shape)
+            out = scattered + out if len(name) % 2 else out + scattered
+        twice = ag.scatter(parts[0], index=INDICES[names[0]], shape=X.shape)
+        return out, kept + twice, kept - twice, kept + ag.scatter(x[0], index=0, shape=X.shape)
+
+    parts = [np.array(X[INDICES[name]], kind) for name in names]
+    compiled(summed, X.astype(kind), *parts, dtype=kind)
+    trace, wanted = traces(summed, X.astype(kind), *parts)
+    steps = prepared(trace.steps, [trace.value(x._value) for x in wanted])
+    counts = Counter(step.name for step in steps)
+    # Only what is read twice, and what is not added, is an array of zeros.
+    assert counts["scatter"] == 1 and counts["scatter_add"] == len(names) + 1
 
 
 # ------------------------------------------------------------------- positions that are data

@@ -69,6 +69,10 @@ def scatter(x, index, shape):
     return np.array(out, np.asarray(x).dtype).reshape(shape)
 
 
+def scatter_add(base, x, index):
+    return base + scatter(x, index, np.shape(base))
+
+
 def affine(x, weight, bias):
     return np.einsum("...k,mk->...m", x, weight) + bias
 
@@ -94,6 +98,7 @@ FORMULAS = {
     "log_softmax": log_softmax,
     "getitem": getitem,
     "scatter": scatter,
+    "scatter_add": scatter_add,
     "linear": affine,
     "reshape": lambda x, shape: np.array(x.ravel().tolist(), x.dtype).reshape(shape),
     "astype": lambda x, dtype: np.array(x.tolist(), dtype),

@@ -22,7 +22,7 @@ from .arena import Arena, Room
 from .assembly import Assembly, Function
 from .body import Body
 from .compare import content
-from .fuse import LARGE, is_sum, units
+from .fuse import is_sum, units
 from .integers import is_expression
 from .layout import Place, contiguous
 from .loops import loop
@@ -30,10 +30,10 @@ from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
 from .memory import Block
-from .record import Apply, Finite, Step, Update, Value
+from .prepare import is_pointwise, prepared
+from .record import Apply, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
-from .rewriting import changed
 
 __all__ = ["Segment", "lowers", "moves"]
 
@@ -123,7 +123,7 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
-        self._units = units(_checked_in_loops(self._watched()), moves)
+        self._units = units(prepared(self.steps, needed), moves)
         self._body, self.size = self._planned()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
@@ -139,19 +139,6 @@ class Segment:
         self.pool: list[Arena] = []
 
     # ----------------------------------------------------------------------------- steps
-
-    def _watched(self) -> list[Step]:
-        """Mark what only gradients depend on that are checked: the check finds its NaN."""
-        checked = {x for step in self.steps if isinstance(step, Finite) for x in step.parts}
-        seen = {x for step in self.steps if not isinstance(step, Apply) for x in step.reads}
-        open_ = (seen | set(self.results)) - checked
-        found: list[Step] = []
-        for step in reversed(self.steps):
-            watched = isinstance(step, Apply) and step.result not in open_
-            found.append(changed(step, watched=True) if watched else step)
-            if not watched:
-                open_.update(x for x in step.reads if x not in checked)
-        return found[::-1]
 
     def _planned(self) -> tuple[Body, int]:
         """Return the text, with what repeats as loops, and the bytes of the workspace."""
@@ -243,34 +230,12 @@ def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:
     return [reroll(part, blocks) for part in found]
 
 
-def _checked_in_loops(steps: Sequence[Step]) -> list[Step]:
-    """Let loops that make large gradients take Σ 0 g, too: finite if they all are."""
-    made = {s.result for s in steps if _is_pointwise(s)}  # type: ignore[attr-defined]
-    index = max((s.result.index for s in steps if isinstance(s, Apply)), default=0)
-    found: list[Step] = []
-    for step in steps:
-        if isinstance(step, Finite):
-            sums = {}
-            for x in (x for x in step.parts if x in made and x.size >= LARGE):
-                zeros, total = Value(index + 1, x.shape, x.dtype), Value(index + 2, (), x.dtype)
-                found.append(Apply(OPS["multiply"], (x, 0.0), {}, zeros))
-                found.append(Apply(OPS["sum"], (zeros,), dict(OPS["sum"].attributes), total))
-                sums[x], index = total, index + 2
-            step = step.on(tuple(sums.get(x, x) for x in step.parts))
-        found.append(step)
-    return found
-
-
-def _is_pointwise(step: Step) -> bool:
-    return isinstance(step, Apply) and step.op.pointwise
-
-
 def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:
     """Return the values that not only the loop which makes them needs."""
     found: set[Value] = set()
     for unit in units:
-        registers = {step.result for step in unit if _is_pointwise(step)}  # type: ignore[attr-defined]
+        registers = {step.result for step in unit if is_pointwise(step)}  # type: ignore[attr-defined]
         for step in unit:
-            inside = _is_pointwise(step) or (registers and is_sum(step))
+            inside = is_pointwise(step) or (registers and is_sum(step))
             found.update(x for x in step.reads if not (inside and x in registers))
     return found

@@ -53,6 +53,17 @@ def scatter(x, *, index, shape):
     return out
 
 
+@primitive(
+    internal=True,
+    samples=lambda rng: [
+        ((rng.uniform(-2.0, 2.0, (4, 3)), a[i]), {"index": i}) for a, i in _places(rng)
+    ],
+)
+def scatter_add(base, x, *, index):
+    """An array with x added at an index; elements selected twice add up."""
+    return base + scatter.forward(x, index=index, shape=np.shape(base))
+
+
 def _places(rng):
     return [(arguments[0], attributes["index"]) for arguments, attributes in _samples(rng)]
 
@@ -157,6 +168,7 @@ def take_along_axis_pull_vjp(ct, indices, axis):
 
 defvjp(getitem, x=lambda ct, index, x_shape: scatter(ct, index=index, shape=x_shape))
 defvjp(scatter, x=lambda ct, index: getitem(ct, index=index))
+defvjp(scatter_add, base=lambda ct: ct, x=lambda ct, index: getitem(ct, index=index))
 defvjp(take, x=take_vjp, indices=None)
 defvjp(take_along_axis, x=take_along_axis_vjp, indices=None)
 defvjp(

@@ -74,22 +74,36 @@ def getitem(body: Body, step: Apply) -> None:
 
 
 def _is_like_its_places(step: Apply) -> bool:
+    """Whether what is scattered has no axes that its places have not."""
     if not arrays_only(step):
         return False
     places = np.broadcast_to(np.int8(0), step.result.shape)[step.attributes["index"]]
-    return len(step.parts[0].shape) <= np.ndim(places)
+    return len(step.parts[-1].shape) <= np.ndim(places)
 
 
 @lowering("scatter", fits=_is_like_its_places, integers=True)
 def scatter(body: Body, step: Apply) -> None:
     """Add to zeros, or assign where no place can be meant twice."""
-    (x,) = step.parts
+    out = zeros(body, body.allot(step.result), step.result.size)
+    _put(body, step, out, "+=" if _may_repeat(step.attributes["index"]) else "=")
+
+
+@lowering("scatter_add", fits=_is_like_its_places, integers=True)
+def scatter_add(body: Body, step: Apply) -> None:
+    """Add to an array where it lies, if nobody else needs it as it was."""
+    given = step.parts[0]
+    before = body.place(given)
+    out = body.allot(step.result, [before])
+    if (out.buffer, out.offset) != (before.buffer, before.offset):
+        body.copy(before, given.shape, out)
+    _put(body, step, out, "+=")
+
+
+def _put(body: Body, step: Apply, out: Place, sign: str) -> None:
     coordinates = _coordinates(step.result.shape, step.attributes["index"])
     shape = np.shape(coordinates[0]) if coordinates else ()
-    out = zeros(body, body.allot(step.result), step.result.size)
-    source, strides = body.read(x, shape)
+    source, strides = body.read(step.parts[-1], shape)
     target = listed(body, out, coordinates)
-    sign = "+=" if _may_repeat(step.attributes["index"]) else "="
     move(body, shape, Elements(source._replace(strides=strides)), target, sign)
 
 
