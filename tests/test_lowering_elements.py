@@ -9,8 +9,9 @@ from segments import compiled, traces
 from test_lowering import THOROUGH
 
 import autograd_core as ag
-from autograd_core.compiler.native import Segment, lowers
-from autograd_core.compiler.prepare import prepared
+from autograd_core.compiler.fuse import units
+from autograd_core.compiler.native import Segment, lowers, moves
+from autograd_core.compiler.prepare import is_pointwise, prepared
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(-99, 99, (4, 5, 6)).astype(np.float64)  # whole: sums are exact in any order
@@ -113,6 +114,18 @@ def test_what_is_scattered_is_added_where_the_sum_lies(kind):
     counts = Counter(step.name for step in steps)
     # Only what is read twice, and what is not added, is an array of zeros.
     assert counts["scatter"] == 1 and counts["scatter_add"] == len(names) + 1
+
+
+def test_views_of_what_comes_from_outside_do_not_part_loops():
+    def looked_at(x):
+        one = x[:, :2] * 2.0
+        two = ag.tanh(x[:, 2:4]) * one
+        return two - ag.transpose(x, axes=(1, 0))[4:, :2] - ag.square(x[:, 4:])
+
+    x = X[:2, 0]
+    compiled(looked_at, x, dtype="float64")
+    trace, _ = traces(looked_at, x)
+    assert len([unit for unit in units(trace.steps, moves) if any(map(is_pointwise, unit))]) == 1
 
 
 # ------------------------------------------------------------------- positions that are data

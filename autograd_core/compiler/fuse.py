@@ -31,11 +31,11 @@ def units(steps: Sequence[Step], moves: Callable[[Step], bool]) -> list[list[Ste
 
     `moves` says of a step that it is a view: it costs nothing, and joins what made its operand.
     """
-    found: list[list[Step]] = []
+    found: list[list[Step]] = [[]]  # first views of what comes from outside
     ready: dict[Value, int] = {}  # the first unit that can read a value from memory
     loops: dict[tuple[int, ...], list[int]] = {}
     makers: dict[Value, int] = {}  # the units of elementwise results
-    barrier = 0  # before it are reads of what was overwritten since
+    barrier = 1  # before it are reads of what was overwritten since
     for step in steps:
         earliest = max([barrier, *(ready.get(x, 0) for x in step.reads)])
         if not isinstance(step, Apply):
@@ -54,20 +54,21 @@ def units(steps: Sequence[Step], moves: Callable[[Step], bool]) -> list[list[Ste
         elif _sums_in_loop(step, earliest, found, makers):
             found[earliest - 1].append(step)
             ready[step.result] = earliest
-        elif moves(step) and earliest:
-            found[earliest - 1].append(step)
-            ready[step.result] = earliest
+        elif moves(step):
+            made = max((ready.get(x, 1) for x in step.reads), default=1)
+            found[made - 1].append(step)
+            ready[step.result] = made
         else:
             found.append([step])
             ready[step.result] = len(found)
-    return [piece for unit in found for piece in _pieces(unit)]
+    return [piece for unit in found if unit for piece in _pieces(unit)]
 
 
 def _sums_in_loop(
     step: Apply, earliest: int, found: list[list[Step]], makers: dict[Value, int]
 ) -> bool:
     """Whether a sum is taken in the loop that computes what it adds."""
-    if step.op.name not in ("sum", "mean") or not earliest:
+    if step.op.name not in ("sum", "mean"):
         return False
     (x,) = step.parts
     unit = found[earliest - 1]
