@@ -13,7 +13,7 @@ import numpy as np
 
 from .binding import SCALARS, refuse_misfit
 from .guard import EXPOSED, own
-from .modes import _current
+from .modes import Tape, _current
 from .op import Op
 from .tensor import Tensor
 
@@ -33,6 +33,8 @@ class Unary(Op):
             return self.forward(x)  # a rule at work on plain arrays
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow:
+            if tape is not None and tape.quiet is not None:
+                return _seen(self, tape, x)
             return super().__call__(x)
         if not isinstance(x, Tensor) or x.node is None:
             return super().__call__(x)
@@ -65,12 +67,26 @@ class Binary(Op):
         return self.method(x, y)
 
 
+def _seen(op: Op, tape: Tape, *operands: Any) -> Any:
+    """Apply an op as if nobody listened, and tell the listener of its result."""
+    token = _current.set(tape.quiet)  # type: ignore[arg-type]
+    try:
+        result = op(*operands)
+    finally:
+        _current.reset(token)
+    if isinstance(result, Tensor):
+        tape.trace.look(op, operands, result._value)
+    return result
+
+
 def _method(op: Binary) -> Callable[[Any, Any], Any]:
     """Return the op as a function, which an operator calls without a step between."""
 
     def method(x: Any, y: Any) -> Any:
         tape = _current.get(None)
         if op.slow or tape is None or tape.slow:
+            if tape is not None and tape.quiet is not None:
+                return _seen(op, tape, x, y)
             return Op.__call__(op, x, y)
         a: Any
         b: Any

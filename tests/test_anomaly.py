@@ -329,6 +329,24 @@ def test_nothing_is_left_of_it():
         ag.log(ag.tensor(ZERO))
 
 
+def test_frequent_operations_keep_their_short_cut(monkeypatch):
+    def long_way(*_):
+        raise AssertionError("the general road")
+
+    x = ag.tensor(2.0, requires_grad=True)
+    with ag.detect_anomaly():
+        monkeypatch.setattr("autograd_core.op.Op.__call__", long_way)
+        y = -ag.exp(x * 0.5) + x
+        monkeypatch.undo()
+        with ag.no_grad():
+            assert not ag.exp(x).requires_grad
+        with ag.conventions(abs=1.0):
+            assert ag.grad(ag.abs)(0.0) == 1.0
+        found = spoilt(lambda: ag.log([0.0, 1.0] * x) * ag.log(x - 2.0))
+    assert (y.node.op.name, found.op) == ("add", "log")
+    assert found.line.endswith("in <lambda>")
+
+
 def test_contexts_nest():
     with pytest.raises(ag.AnomalyError, match="from sqrt"), ag.detect_anomaly():
         with pytest.raises(ag.AnomalyError, match="from log"), ag.detect_anomaly():
