@@ -13,7 +13,7 @@ import numpy as np
 
 from .binding import SCALARS, refuse_misfit
 from .guard import EXPOSED, own
-from .modes import Tape, _current
+from .modes import _current
 from .op import Op
 from .tensor import Tensor
 
@@ -33,9 +33,8 @@ class Unary(Op):
             return self.forward(x)  # a rule at work on plain arrays
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow:
-            if tape is not None and tape.quiet is not None:
-                return _seen(self, tape, x)
-            return super().__call__(x)
+            seen = tape is not None and tape.quiet is not None
+            return _seen(self, tape, x) if seen else super().__call__(x)
         if not isinstance(x, Tensor) or x.node is None:
             return super().__call__(x)
         a = x._value
@@ -67,9 +66,9 @@ class Binary(Op):
         return self.method(x, y)
 
 
-def _seen(op: Op, tape: Tape, *operands: Any) -> Any:
+def _seen(op: Op, tape: Any, *operands: Any) -> Any:
     """Apply an op as if nobody listened, and tell the listener of its result."""
-    token = _current.set(tape.quiet)  # type: ignore[arg-type]
+    token = _current.set(tape.quiet)
     try:
         result = op(*operands)
     finally:
@@ -85,9 +84,8 @@ def _method(op: Binary) -> Callable[[Any, Any], Any]:
     def method(x: Any, y: Any) -> Any:
         tape = _current.get(None)
         if op.slow or tape is None or tape.slow:
-            if tape is not None and tape.quiet is not None:
-                return _seen(op, tape, x, y)
-            return Op.__call__(op, x, y)
+            seen = tape is not None and tape.quiet is not None
+            return _seen(op, tape, x, y) if seen else Op.__call__(op, x, y)
         a: Any
         b: Any
         if isinstance(x, Tensor):

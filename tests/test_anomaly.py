@@ -304,6 +304,60 @@ def test_compiled_functions_run_as_without():
         inside(ONE)
 
 
+# ------------------------------------------------------------------------- rules that raise
+
+
+def raised(_):
+    raise KeyError("mine")
+
+
+RAISING = [
+    (lambda ct, x: raised(ct), KeyError, "mine"),
+    (
+        lambda ct, x: None,
+        ag.DTypeError,
+        "of own for x: a cotangent, an array or tensor, but got N",
+    ),
+    (lambda ct, x: 0.0, ag.DTypeError, "but got 0.0. Return one, such as ct . x, or ct . 0.0 for"),
+    (
+        lambda ct, x: ag.ones(7),
+        ag.ShapeError,
+        "shape .2,. or one that broadcasts from it, but got",
+    ),
+]
+
+
+@pytest.mark.parametrize("pointwise", [True, False])
+@pytest.mark.parametrize(("rule", "kind", "words"), RAISING)
+def test_what_a_rule_raises_has_the_line_of_its_operation(rule, kind, words, pointwise):
+    own = ag.primitive(lambda x: x * x, pointwise=pointwise, register=False)
+    own.name = "own"
+    ag.defvjp(own, x=rule)
+    f = lambda x: ag.sum(ag.tanh(own(x)))  # noqa: E731
+    leaf = ag.tensor(ONE, requires_grad=True)
+    ways = [
+        lambda: ag.grad(f)(ONE),
+        lambda: f(leaf).backward(),
+        lambda: ag.hvp(f, ONE, ONE),
+        ag.detect_anomaly()(lambda: ag.grad(f)(ONE)),
+        lambda: ag.jvp(f, (ONE,), (ONE,)),
+    ]
+    for way in ways if pointwise or kind is not ag.ShapeError else ways[:-1]:
+        with pytest.raises(kind, match=words) as caught:
+            way()
+        note = f"while differentiating own, recorded at {line_of(f)}"
+        assert note in caught.value.__notes__ and leaf.grad is None
+
+
+def test_forward_mode_asks_for_rules_written_with_ops():
+    total = ag.primitive(lambda x: np.sum(x), register=False)
+    ag.defvjp(total, x=lambda ct, x_shape: np.ones(x_shape))
+    np.testing.assert_array_equal(ag.grad(lambda x: total(x))(ONE), [1.0, 1.0])
+    words = r"a tensor that depends on ct, but got array\(\[1., 1.\]\). Write the rule with ops"
+    with pytest.raises(ag.DTypeError, match=words):
+        ag.jvp(lambda x: total(x), (ONE,), (ONE,))
+
+
 # ------------------------------------------------------------------------------- the context
 
 
