@@ -61,6 +61,18 @@ FORWARD = [
     ("prod", lambda x: ag.prod(x), np.full(4, 1e30, np.float32)),
     ("cumprod", lambda x: ag.sum(ag.cumprod(x)), np.full(4, 1e30, np.float32)),
     ("gammaln", lambda x: ag.sum(ag.special.gammaln(x)), ZERO),
+    ("digamma", lambda x: ag.sum(ag.special.digamma(x)), ZERO),
+    ("p_norm", lambda x: ag.linalg.norm(x), SINGLE),
+    ("contract", lambda x: ag.einsum("i,i->", x, x), SINGLE),
+    ("convolve", lambda x: ag.sum(ag.convolve(x, x)), SINGLE),
+    ("cumsum", lambda x: ag.sum(ag.cumsum(x)), np.full(4, 2e38, np.float32)),
+    ("logabsdet", lambda x: ag.linalg.slogdet(x)[1], np.ones((2, 2))),
+    ("remainder", lambda x: ag.sum(ag.mod(1.0, x)), ZERO),
+    ("float_power", lambda x: ag.sum(ag.float_power(x, -2)), ZERO),
+    ("divide", lambda x: ag.sum(x / ag.linalg.norm(x)), np.zeros(2)),
+    ("astype", lambda x: ag.sum(x.astype(np.float32)), np.array([1.0, 1e300])),
+    ("log1p", lambda x: ag.scan(lambda c, y: (c + ag.log1p(-y), c), 0.0, x)[0], ONE),
+    ("log", lambda x: nn.NLLLoss()(ag.log(x)[None], np.array([1])), ZERO),
 ]
 
 BACKWARD = [
@@ -79,6 +91,9 @@ BACKWARD = [
     ("arcsin", lambda x: ag.sum(ag.arcsin(ag.sin(x))), np.array([0.1, np.pi / 2])),
     ("multiply", lambda x: ag.sum((x * 1e30) * 1e30), np.zeros(2, np.float32)),
     ("sqrt", lambda x: ag.sum(ag.sqrt(x)) ** 2.0, ZERO),
+    ("power", lambda x: ag.sum(NEGATIVE**x), np.array([1.0, 2.0])),
+    ("eigh_packed", lambda x: ag.linalg.eigh(x)[1][0, 0], np.eye(2)),
+    ("svd_packed", lambda x: ag.linalg.svd(x)[0][0, 0], np.eye(2)),
 ]
 
 
@@ -130,6 +145,12 @@ def test_a_message_names_element_operands_and_line():
         "beforehand."
     )
     assert (found.index, found.operand) == ((0, 1), "") and found.position > 0
+
+
+def test_an_overflow_of_single_precision_is_called_that():
+    wider = "Scale its operands down, or compute in float64, where the result is finite."
+    assert str(spoilt(lambda x: x * x, ag.tensor(SINGLE))).endswith(wider)
+    assert wider not in str(spoilt(ag.log, ag.tensor(ZERO.astype(np.float32))))
 
 
 def test_a_message_about_the_backward_pass_names_cotangent_and_remembered():
