@@ -222,7 +222,7 @@ def test_it_watches_a_training(compile, capsys):
         r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("height") == "20.0"
     ]
     assert len(fields) == 5 * 3
-    ET.fromstring(found.draw("activation").svg)
+    ET.fromstring(found.draw(key="activation").svg)
 
 
 def test_messages():

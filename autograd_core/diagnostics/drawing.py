@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ..errors import ShapeError, explain
@@ -60,7 +61,12 @@ class TapePicture(Picture):
 
 
 def draw(
-    loss: Any, *args: Any, seed: Any = None, model: Any = None, most: int = 50
+    loss: Any,
+    *args: Any,
+    seed: Any = None,
+    model: Any = None,
+    most: int = 50,
+    path: str | Path | None = None,
 ) -> TapePicture:
     r"""Draw all that a tensor depends on, with values and cotangents.
 
@@ -72,6 +78,8 @@ def draw(
         The most boxes to draw. In a larger tape, nodes that only lead to one another share a box;
         if there are still too many, the picture shows those next to the result and says how many
         come before.
+    path : str or Path, optional
+        Where to write the picture: a name in .svg, .mmd or .dot.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def draw(
         do = "Pass how many boxes fit"
         raise ShapeError(explain("diagnostics.draw: most, an integer from 2 on", most, do))
     reading = Reading("diagnostics.draw", loss, args, seed)
-    return TapePicture(Graph(reading, most, names_of(model)))
+    return TapePicture(Graph(reading, most, names_of(model))).save(path)
 
 
 def _mermaid(graph: Graph) -> str:

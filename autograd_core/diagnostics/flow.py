@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,9 +66,9 @@ class FlowReport(Report):
         title = f"gradient flow through {len(records)} layers, loss {number(loss)}"
         super().__init__(records, title, _findings(records))
 
-    def draw(self) -> Picture:
-        """Return the picture: gradients, activations, flat and dead units, updates, by layer."""
-        return flow_picture(self.records, self.title)
+    def draw(self, path: str | Path | None = None) -> Picture:
+        """Draw gradients, activations, flat and dead units and updates, by layer; as an SVG."""
+        return flow_picture(self.records, self.title).save(path)
 
     def _repr_html_(self) -> str:
         return f"{super()._repr_html_()}{self.draw().svg}"
