@@ -63,7 +63,8 @@ class FlowReport(Report):
     def __init__(self, records: list[dict[str, Any]], loss: float) -> None:
         self.loss = loss
         self.product = math.prod(r["slope"] for r in records if r["slope"] is not None)
-        title = f"gradient flow through {len(records)} layers, loss {number(loss)}"
+        layers = "1 layer" if len(records) == 1 else f"{len(records)} layers"
+        title = f"gradient flow through {layers}, loss {number(loss)}"
         super().__init__(records, title, _findings(records))
 
     def draw(self, path: str | Path | None = None) -> Picture:
@@ -109,6 +110,7 @@ def gradient_flow(model: Any, *batch: Any, loss: Any, optimizer: Any = None) -> 
     if not batch:
         do = "Pass the inputs and the targets of a batch"
         raise DTypeError(explain("diagnostics.gradient_flow: a batch", "none", do))
+    model = getattr(model, "__wrapped__", model)  # of a compiled one, what was compiled
     model, optimizer = copy.deepcopy((model, optimizer))
     with watched(model) as calls:
         reading = Reading("diagnostics.gradient_flow", lambda: loss(model(batch[0]), *batch[1:]))

@@ -81,15 +81,13 @@ class FlowMonitor:
         self.reports.append(report)
         self.epochs.append(int(row.get("step", row.get("epoch", self.calls))))
         if self.show:
-            print(self._line(report), file=sys.stderr, flush=True)
+            print(_line(self.epochs[-1], report), file=sys.stderr, flush=True)
 
-    def _line(self, report: FlowReport) -> str:
-        words = [f"{self.epochs[-1]:>5}", f"loss {report.loss:.4g}", summary(report.records)]
-        dead = max((r["dead"] or 0.0 for r in report), default=0.0)
-        flat = max((r["flat"] or 0.0 for r in report), default=0.0)
-        words += [f"flat up to {share(flat)}"] * bool(flat)
-        words += [f"dead up to {share(dead)}"] * bool(dead)
-        return "  ".join(words)
+    def __str__(self) -> str:
+        pairs = zip(self.epochs, self.reports, strict=True)
+        return "\n".join([_line(*pair) for pair in pairs] or ["no report yet"])
+
+    __repr__ = __str__
 
     def draw(self, path: str | Path | None = None, key: str = "gradient") -> Picture:
         """Draw a column of the reports by layer and time, such as "gradient" or "activation"."""
@@ -105,3 +103,12 @@ class FlowMonitor:
 
     def _repr_svg_(self) -> str | None:
         return self.draw().svg if self.reports else None
+
+
+def _line(epoch: int, report: FlowReport) -> str:
+    words = [f"{epoch:>5}", f"loss {report.loss:.4g}", summary(report.records)]
+    dead = max((r["dead"] or 0.0 for r in report), default=0.0)
+    flat = max((r["flat"] or 0.0 for r in report), default=0.0)
+    words += [f"flat up to {share(flat)}"] * bool(flat)
+    words += [f"dead up to {share(dead)}"] * bool(dead)
+    return "  ".join(words)
