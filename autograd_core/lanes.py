@@ -34,7 +34,7 @@ class Unary(Op):
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow:
             seen = tape is not None and tape.quiet is not None
-            return _seen(self, tape, x) if seen else super().__call__(x)
+            return _seen(self, tape, self, x) if seen else super().__call__(x)
         if not isinstance(x, Tensor) or x.node is None:
             return super().__call__(x)
         a = x._value
@@ -66,11 +66,11 @@ class Binary(Op):
         return self.method(x, y)
 
 
-def _seen(op: Op, tape: Any, *operands: Any) -> Any:
+def _seen(op: Op, tape: Any, apply: Callable[..., Any], *operands: Any) -> Any:
     """Apply an op as if nobody listened, and tell the listener of its result."""
     token = _current.set(tape.quiet)
     try:
-        result = op(*operands)
+        result = apply(*operands)
     finally:
         _current.reset(token)
     if isinstance(result, Tensor):
@@ -85,7 +85,7 @@ def _method(op: Binary) -> Callable[[Any, Any], Any]:
         tape = _current.get(None)
         if op.slow or tape is None or tape.slow:
             seen = tape is not None and tape.quiet is not None
-            return _seen(op, tape, x, y) if seen else Op.__call__(op, x, y)
+            return _seen(op, tape, method, x, y) if seen else Op.__call__(op, x, y)
         a: Any
         b: Any
         if isinstance(x, Tensor):

@@ -29,10 +29,11 @@ def is_finite(x: Any) -> bool:
 
 def are_finite(array: np.ndarray) -> bool:
     """Whether all numbers of an array are finite."""
-    if array.dtype.kind not in "fc":
+    kind = array.dtype.kind
+    if kind == "f" and not array.ndim:
+        return math.isfinite(array)
+    if kind not in "fc":
         return True
-    if array.size == 1:
-        return math.isfinite(abs(array.item()))
     # One pass without temporaries; a sum of squares that overflows costs a second look only.
     if array.flags.c_contiguous and math.isfinite(abs(np.vdot(array, array))):
         return True
