@@ -330,6 +330,7 @@ def test_numbers_that_are_not_finite_are_counted_in_boxes():
     with np.errstate(all="ignore"):
         found = draw(ag.sum(ag.log(ag.tensor([0.0, 1.0, 2.0, -1.0], requires_grad=True))))
     assert "value 0 … 0.693, 50 % not finite" in found.dot
+    assert "    class n0,n1,n2 bad" in found.mermaid and found.dot.count("style=filled") == 3
 
 
 def test_pictures_are_saved_by_their_suffix(tmp_path):
