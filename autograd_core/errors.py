@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 from types import CodeType
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ __all__ = [
     "UnknownNameError",
     "explain",
     "line_of",
+    "say_whose",
 ]
 
 
@@ -113,3 +115,26 @@ def line_of(code: CodeType, instruction: int) -> str:
     """Return the line of an instruction, as ``file:line in function``."""
     number = next(islice(code.co_positions(), instruction // 2, None), (None,))[0]
     return f"{code.co_filename}:{number or code.co_firstlineno} in {code.co_name}"
+
+
+def say_whose(error: Exception, node: Any, rule: Any) -> None:
+    """Add to an error in a sweep whose rule it was, and the line that made the node.
+
+    If what the rule returned is no array, which shows behind the rule, raise an error about that.
+    """
+    note = f"while differentiating {node.name}, recorded at {node.line}"
+    place: Any = error.__traceback__
+    while place.tb_next is not None:
+        place = place.tb_next
+    ours = place.tb_frame.f_globals.get("__package__") == __package__
+    if not (ours and isinstance(error, AttributeError)):
+        error.add_note(note)
+        return
+    what = f"the rule of {node.name} for {rule.operand}: a cotangent, an array or tensor"
+    do = "Return one, such as ct * x, or ct * 0.0 for none"
+    if error.name == "node":  # sweeps that are recorded, or that go forwards, differentiate it
+        what = f"the rule of {node.name} for {rule.operand}: a tensor that depends on ct"
+        do = "Write the rule with ops, not with NumPy on values"
+    wrong = DTypeError(explain(what, f"{' '.join(repr(error.obj).split()):.60}", do))
+    wrong.add_note(note)
+    raise wrong from error

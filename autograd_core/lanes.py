@@ -33,7 +33,8 @@ class Unary(Op):
             return self.forward(x)  # a rule at work on plain arrays
         tape = _current.get(None)
         if self.slow or tape is None or tape.slow:
-            return super().__call__(x)
+            seen = tape is not None and tape.quiet is not None
+            return _seen(self, tape, self, x) if seen else super().__call__(x)
         if not isinstance(x, Tensor) or x.node is None:
             return super().__call__(x)
         a = x._value
@@ -65,13 +66,26 @@ class Binary(Op):
         return self.method(x, y)
 
 
+def _seen(op: Op, tape: Any, apply: Callable[..., Any], *operands: Any) -> Any:
+    """Apply an op as if nobody listened, and tell the listener of its result."""
+    token = _current.set(tape.quiet)
+    try:
+        result = apply(*operands)
+    finally:
+        _current.reset(token)
+    if isinstance(result, Tensor):
+        tape.trace.look(op, operands, result._value)
+    return result
+
+
 def _method(op: Binary) -> Callable[[Any, Any], Any]:
     """Return the op as a function, which an operator calls without a step between."""
 
     def method(x: Any, y: Any) -> Any:
         tape = _current.get(None)
         if op.slow or tape is None or tape.slow:
-            return Op.__call__(op, x, y)
+            seen = tape is not None and tape.quiet is not None
+            return _seen(op, tape, method, x, y) if seen else Op.__call__(op, x, y)
         a: Any
         b: Any
         if isinstance(x, Tensor):

@@ -25,6 +25,11 @@ class Listener:
 
     compiles = False  # whether what is heard will be repeated, so that all of it must be ops
 
+    looks = False  # whether results are all that it wants; then `look` is told of the frequent ops
+
+    def look(self, op: Any, operands: tuple[Any, ...], out: np.ndarray) -> None:
+        """Hear of the result of an op of one or two operands without attributes."""
+
     def compute(self, op: Any, operands: tuple[Any, ...]) -> Callable[..., np.ndarray]:
         """Return the function that applies an op to these operands' arrays."""
         found: Callable[..., np.ndarray] = op.compute

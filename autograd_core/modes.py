@@ -39,6 +39,9 @@ class Tape:
         self.rules = rules or None  # of ops, in the place of their own: other conventions
         # Whether ops take no shortcuts.
         self.slow = strong_zeros or trace is not None or not recording or self.rules is not None
+        # Where results are looked at and nothing else is out of the ordinary: the tape for them.
+        usual = recording and not strong_zeros and self.rules is None
+        self.quiet = Tape(self.home) if usual and getattr(trace, "looks", False) else None
 
     def nodes(self) -> list[Node]:
         """Return the living nodes in order of creation."""

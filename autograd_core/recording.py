@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from .declare import OPS, defvjp, primitive
-from .errors import DTypeError, ShapeError, explain
+from .errors import DTypeError, ShapeError, explain, say_whose
 from .modes import current, recorded, strong_zeros
 from .pullback import lifting, pullback
-from .tape import Leaf, Node, ancestors, clock, sweep
+from .tape import Leaf, Node, ancestors, clock, sweep, unbroadcast
 from .tensor import Tensor, wrap
 from .tree import flatten, leaves_like
 
@@ -152,9 +152,19 @@ def pushforward(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Any
     An elementwise op multiplies by the same factor both ways. Any other rule is linear in its
     cotangent, so its transpose is found by differentiating it.
     """
+    try:
+        return _pushed(node, rule, remembered, tangent)
+    except Exception as error:
+        say_whose(error, node, rule)
+        raise
+
+
+def _pushed(node: Node, rule: Any, remembered: tuple[Any, ...], tangent: Any) -> Any:
     if node.op.pointwise:
         tangent = tangent + np.zeros(node.shape, node.dtype)
-        return rule.function(tangent, *remembered).astype(node.dtype)
+        part = rule.function(tangent, *remembered)
+        part = part if part.shape == node.shape else unbroadcast(part, node.shape)
+        return part.astype(node.dtype)
     seed = Tensor(np.zeros(node.shape, node.dtype), requires_grad=True)
     floor = seed.node.position - 1  # type: ignore[union-attr]
     part = rule.function(seed, *remembered)

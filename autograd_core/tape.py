@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import OURS, GraphError, ShapeError, explain, line_of
+from .errors import OURS, GraphError, ShapeError, explain, line_of, say_whose
 from .guard import held, hold, refuse_overwritten, written_since
 from .modes import Tape, current
 
@@ -132,7 +132,7 @@ def sweep(
                 if part.dtype is not parent.dtype:
                     part = part.astype(parent.dtype)
             except Exception as error:
-                error.add_note(f"while differentiating {node.name}, recorded at {node.line}")
+                say_whose(error, node, rule)
                 raise
             known = cotangents.get(parent)
             cotangents[parent] = part if known is None else known + part

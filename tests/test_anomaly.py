@@ -61,6 +61,18 @@ FORWARD = [
     ("prod", lambda x: ag.prod(x), np.full(4, 1e30, np.float32)),
     ("cumprod", lambda x: ag.sum(ag.cumprod(x)), np.full(4, 1e30, np.float32)),
     ("gammaln", lambda x: ag.sum(ag.special.gammaln(x)), ZERO),
+    ("digamma", lambda x: ag.sum(ag.special.digamma(x)), ZERO),
+    ("p_norm", lambda x: ag.linalg.norm(x), SINGLE),
+    ("contract", lambda x: ag.einsum("i,i->", x, x), SINGLE),
+    ("convolve", lambda x: ag.sum(ag.convolve(x, x)), SINGLE),
+    ("cumsum", lambda x: ag.sum(ag.cumsum(x)), np.full(4, 2e38, np.float32)),
+    ("logabsdet", lambda x: ag.linalg.slogdet(x)[1], np.ones((2, 2))),
+    ("remainder", lambda x: ag.sum(ag.mod(1.0, x)), ZERO),
+    ("float_power", lambda x: ag.sum(ag.float_power(x, -2)), ZERO),
+    ("divide", lambda x: ag.sum(x / ag.linalg.norm(x)), np.zeros(2)),
+    ("astype", lambda x: ag.sum(x.astype(np.float32)), np.array([1.0, 1e300])),
+    ("log1p", lambda x: ag.scan(lambda c, y: (c + ag.log1p(-y), c), 0.0, x)[0], ONE),
+    ("log", lambda x: nn.NLLLoss()(ag.log(x)[None], np.array([1])), ZERO),
 ]
 
 BACKWARD = [
@@ -79,6 +91,9 @@ BACKWARD = [
     ("arcsin", lambda x: ag.sum(ag.arcsin(ag.sin(x))), np.array([0.1, np.pi / 2])),
     ("multiply", lambda x: ag.sum((x * 1e30) * 1e30), np.zeros(2, np.float32)),
     ("sqrt", lambda x: ag.sum(ag.sqrt(x)) ** 2.0, ZERO),
+    ("power", lambda x: ag.sum(NEGATIVE**x), np.array([1.0, 2.0])),
+    ("eigh_packed", lambda x: ag.linalg.eigh(x)[1][0, 0], np.eye(2)),
+    ("svd_packed", lambda x: ag.linalg.svd(x)[0][0, 0], np.eye(2)),
 ]
 
 
@@ -130,6 +145,12 @@ def test_a_message_names_element_operands_and_line():
         "beforehand."
     )
     assert (found.index, found.operand) == ((0, 1), "") and found.position > 0
+
+
+def test_an_overflow_of_single_precision_is_called_that():
+    wider = "Scale its operands down, or compute in float64, where the result is finite."
+    assert str(spoilt(lambda x: x * x, ag.tensor(SINGLE))).endswith(wider)
+    assert wider not in str(spoilt(ag.log, ag.tensor(ZERO.astype(np.float32))))
 
 
 def test_a_message_about_the_backward_pass_names_cotangent_and_remembered():
@@ -304,6 +325,60 @@ def test_compiled_functions_run_as_without():
         inside(ONE)
 
 
+# ------------------------------------------------------------------------- rules that raise
+
+
+def raised(_):
+    raise KeyError("mine")
+
+
+RAISING = [
+    (lambda ct, x: raised(ct), KeyError, "mine"),
+    (
+        lambda ct, x: None,
+        ag.DTypeError,
+        "of own for x: a cotangent, an array or tensor, but got N",
+    ),
+    (lambda ct, x: 0.0, ag.DTypeError, "but got 0.0. Return one, such as ct . x, or ct . 0.0 for"),
+    (
+        lambda ct, x: ag.ones(7),
+        ag.ShapeError,
+        "shape .2,. or one that broadcasts from it, but got",
+    ),
+]
+
+
+@pytest.mark.parametrize("pointwise", [True, False])
+@pytest.mark.parametrize(("rule", "kind", "words"), RAISING)
+def test_what_a_rule_raises_has_the_line_of_its_operation(rule, kind, words, pointwise):
+    own = ag.primitive(lambda x: x * x, pointwise=pointwise, register=False)
+    own.name = "own"
+    ag.defvjp(own, x=rule)
+    f = lambda x: ag.sum(ag.tanh(own(x)))  # noqa: E731
+    leaf = ag.tensor(ONE, requires_grad=True)
+    ways = [
+        lambda: ag.grad(f)(ONE),
+        lambda: f(leaf).backward(),
+        lambda: ag.hvp(f, ONE, ONE),
+        ag.detect_anomaly()(lambda: ag.grad(f)(ONE)),
+        lambda: ag.jvp(f, (ONE,), (ONE,)),
+    ]
+    for way in ways if pointwise or kind is not ag.ShapeError else ways[:-1]:
+        with pytest.raises(kind, match=words) as caught:
+            way()
+        note = f"while differentiating own, recorded at {line_of(f)}"
+        assert note in caught.value.__notes__ and leaf.grad is None
+
+
+def test_forward_mode_asks_for_rules_written_with_ops():
+    total = ag.primitive(lambda x: np.sum(x), register=False)
+    ag.defvjp(total, x=lambda ct, x_shape: np.ones(x_shape))
+    np.testing.assert_array_equal(ag.grad(lambda x: total(x))(ONE), [1.0, 1.0])
+    words = r"a tensor that depends on ct, but got array\(\[1., 1.\]\). Write the rule with ops"
+    with pytest.raises(ag.DTypeError, match=words):
+        ag.jvp(lambda x: total(x), (ONE,), (ONE,))
+
+
 # ------------------------------------------------------------------------------- the context
 
 
@@ -327,6 +402,24 @@ def test_nothing_is_left_of_it():
         assert np.isneginf(ag.log(ag.tensor(ZERO)).numpy()[1])
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         ag.log(ag.tensor(ZERO))
+
+
+def test_frequent_operations_keep_their_short_cut(monkeypatch):
+    def long_way(*_):
+        raise AssertionError("the general road")
+
+    x = ag.tensor(2.0, requires_grad=True)
+    with ag.detect_anomaly():
+        monkeypatch.setattr("autograd_core.op.Op.__call__", long_way)
+        y = -ag.exp(x * 0.5) + x
+        monkeypatch.undo()
+        with ag.no_grad():
+            assert not ag.exp(x).requires_grad
+        with ag.conventions(abs=1.0):
+            assert ag.grad(ag.abs)(0.0) == 1.0
+        found = spoilt(lambda: ag.log([0.0, 1.0] * x) * ag.log(x - 2.0))
+    assert (y.node.op.name, found.op) == ("add", "log")
+    assert found.line.endswith("in <lambda>")
 
 
 def test_contexts_nest():

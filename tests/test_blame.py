@@ -387,6 +387,36 @@ def test_where_values_leave_the_tape():
     assert ag.blame(lambda x: ag.sum(x.detach() * x), X).leaks[0].startswith("the input x is a")
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_that_are_not_finite_accuse_nobody(dtype):
+    def explodes(x, y):
+        for _ in range(12):
+            y = y * y * x  # here
+        return ag.sum(ag.tanh(y @ x.T))
+
+    point = np.abs(X[:, :2]).astype(dtype) + dtype(1.5)
+    found = ag.blame(explodes, point, 2.0 * point, order=2)
+    assert not found and "results are not, the first is of multiply (" in str(found)
+    assert here(explodes) in str(found)
+    rule = ag.OPS["tanh"].rules["x"]
+    with replaced(ag.OPS["tanh"], x=broken(rule, BUGS["the sign"], [])):
+        (culprit,) = ag.blame(lambda x, y: explodes(ag.tanh(x) + 2.0, y), point, point).culprits
+    assert (culprit.op, culprit.position, culprit.times) == ("tanh", 0, 1)
+
+
+@pytest.mark.parametrize("name", ["where", "softmax", "add"])
+def test_rules_are_tried_beside_a_mask(name):
+    def attention(x):
+        scores = ag.where(X > 0.0, x + 1.0, -np.inf)
+        return ag.sum(ag.softmax(scores, axis=1) * X)
+
+    rule = ag.OPS[name].rules["x"]
+    assert not ag.blame(attention, X, order=2)
+    with replaced(ag.OPS[name], x=broken(rule, BUGS["a factor"], [])):
+        found = ag.blame(attention, X)
+    assert {c.op for c in found.culprits} == {name}
+
+
 def test_what_is_right_has_nobody_to_blame():
     report = gradcheck(ag.sin, X)
     assert report and report.blame == []

@@ -61,6 +61,7 @@ def test_the_picture_shows_truncation_and_round_off(tmp_path):
     assert np.all(np.abs(data.forward - np.exp(0.5))[:20] > errors[:20])  # of first order only
     report.draw(tmp_path / "a" / "steps.png")
     assert (tmp_path / "a" / "steps.png").stat().st_size > 10_000
+    assert report.draw()._repr_svg_().rstrip().endswith("</svg>")
 
 
 def test_a_report_can_be_pickled_but_then_not_drawn(tmp_path):

@@ -58,8 +58,12 @@ def test_the_table_says_what_the_operations_do():
 
 def test_it_prints_with_what_others_choose():
     lines = str(ag.conventions()).splitlines()
-    assert lines[0].split() == "function where derivative PyTorch JAX may be why".split()
-    assert lines[1].split()[:6] == ["abs", "x", "=", "0", "0", "0"]
+    head = "function where derivative PyTorch JAX TensorFlow autograd may be why"
+    assert lines[0].split() == head.split()
+    assert lines[1].split()[:8] == ["abs", "x", "=", "0", "0", "0", "1", "0"]
+    (clip,) = (row for row in ag.conventions() if row["name"] == "clip")
+    peers = ("pytorch", "jax", "tensorflow", "autograd")
+    assert [clip[peer] for peer in peers] == ["1 1", "0.5 0.5", "1 1", "0 0"]
     assert len(lines) == 1 + len(KINKS)
     assert "<table" in ag.conventions()._repr_html_()
 

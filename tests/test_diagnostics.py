@@ -152,6 +152,24 @@ def test_a_function_with_arguments_float32_and_lines():
     assert all(p.grad is None for p in model.parameters())
 
 
+@pytest.mark.parametrize("wrapped", [lambda f: f, ag.compile])
+def test_floating_arguments_are_leaves_where_there_is_no_other(wrapped):
+    f = wrapped(lambda x, n: ag.sum(ag.relu(x) * n))
+    x, n = np.array([-1.0, 0.0, 2.0]), np.array([1, 2, 3])
+    rows = table(f, x, n)
+    assert [row["op"] for row in rows] == ["leaf", "relu", "multiply", "sum"]
+    assert "leaf" in draw(f, x, n).mermaid and precision(f, x, n).loss == 6.0
+    weight = ag.tensor(2.0, requires_grad=True)
+    assert [r["op"] for r in table(lambda x: ag.sum(weight * x), x)] == ["leaf", "multiply", "sum"]
+    with pytest.raises(DTypeError, match="a tensor, but got a int64"):
+        table(ag.sum, n)
+
+
+def test_a_leaf_is_a_tape_of_its_own():
+    (row,) = table(ag.tensor(2.0, requires_grad=True))
+    assert (row["op"], row["cotangent_max"]) == ("leaf", 1.0)
+
+
 def test_parameters_are_shown_by_their_names():
     model = nn.MLP([2, 4, 1], rng=0)
     loss = ag.mean(model(np.ones((5, 2), np.float32)) ** 2)
@@ -161,7 +179,7 @@ def test_parameters_are_shown_by_their_names():
     ]  # fmt: skip
     assert "0.weight" in str(rows) and "parameter" not in str(table(loss))
     assert "2.bias" in draw(loss, model=model).svg
-    with pytest.raises(DTypeError, match="model=, but got a float. Pass an nn.Module"):
+    with pytest.raises(DTypeError, match="a model of modules, but got model=1.0. Pass an nn.M"):
         table(loss, model=1.0)
 
 
@@ -184,6 +202,10 @@ def test_html_is_escaped_and_whole():
 
 
 def test_messages_of_the_table():
+    with pytest.raises(
+        ShapeError, match=r"seed of the result's shape \(2,\), but got \(3,\). Resh"
+    ):
+        table(ag.tensor([1.0, 2.0], requires_grad=True) * 2.0, seed=np.ones(3))
     with pytest.raises(DTypeError, match="diagnostics.table: a tensor, but got a float. Pass the"):
         table(1.0)
     with pytest.raises(GraphError, match="depends on a leaf, but got a constant"):
@@ -297,7 +319,23 @@ def test_what_is_dead_and_what_is_not_finite_is_seen():
         assert "not finite" in draw(ag.sum(ag.log(x))).svg
 
 
+def test_what_is_computed_stays_in_line():
+    model = nn.MLP([2] + 15 * [4] + [1], rng=0)
+    found = draw(ag.mean(model(np.ones((3, 2), np.float32))), model=model, most=200)
+    width = float(ET.fromstring(found.svg).get("width"))
+    assert width < 3.5 * 210  # three boxes and what is between them
+
+
+def test_numbers_that_are_not_finite_are_counted_in_boxes():
+    with np.errstate(all="ignore"):
+        found = draw(ag.sum(ag.log(ag.tensor([0.0, 1.0, 2.0, -1.0], requires_grad=True))))
+    assert "value 0 … 0.693, 50 % not finite" in found.dot
+    assert "    class n0,n1,n2 bad" in found.mermaid and found.dot.count("style=filled") == 3
+
+
 def test_pictures_are_saved_by_their_suffix(tmp_path):
+    found = draw(small()[1], path=tmp_path / "new" / "tape.mmd")
+    assert (tmp_path / "new" / "tape.mmd").read_text("utf-8") == found.mermaid
     picture = draw(small()[1])
     for suffix, text in ((".svg", picture.svg), (".mmd", picture.mermaid), (".dot", picture.dot)):
         picture.save(tmp_path / f"tape{suffix}")

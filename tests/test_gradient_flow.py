@@ -8,7 +8,7 @@ import pytest
 import autograd_core as ag
 import nn
 import optim
-from autograd_core.errors import DTypeError, GraphError, ShapeError
+from autograd_core.errors import DTypeError, GraphError, ShapeError, UnknownNameError
 
 flow = ag.diagnostics.gradient_flow
 
@@ -184,7 +184,7 @@ def test_the_picture_has_a_row_for_each_layer(tmp_path):
     assert len(dots) == 5 + 5 + 3
     left = [float(dot.get("cx")) for dot in dots]
     assert 0 < min(left) and max(left) < float(root.get("width"))
-    report.draw().save(tmp_path / "flow.svg")
+    report.draw(tmp_path / "flow.svg")
     assert (tmp_path / "flow.svg").read_text("utf-8") == report.draw().svg
     page = report._repr_html_()
     assert page.startswith("<table") and page.endswith("</svg>\n")
@@ -222,7 +222,24 @@ def test_it_watches_a_training(compile, capsys):
         r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("height") == "20.0"
     ]
     assert len(fields) == 5 * 3
-    ET.fromstring(found.draw("activation").svg)
+    assert "activation rms by layer and epoch" in found.draw(key="activation").svg
+    assert str(found).splitlines() == lines and found._repr_svg_() == found.draw().svg
+    with pytest.raises(UnknownNameError, match="key, one of activation, gradient, .* got 'kind'"):
+        found.draw(key="kind")
+
+
+def test_a_compiled_model_is_looked_into():
+    model, x = nn.MLP([2, 3, 1], rng=0), np.ones((4, 2), np.float32)
+    assert str(flow(ag.compile(model), x, loss=mean)) == str(flow(model, x, loss=mean))
+    assert "through 1 layer," in flow(nn.Linear(2, 1, rng=0), x, loss=mean).title
+
+
+@pytest.mark.parametrize(("depth", "drawn", "words"), [(65, 65, ""), (100, 60, "last 40 layers")])
+def test_very_deep_networks_are_cut(depth, drawn, words):
+    parts = [nn.Linear(2, 2, rng=i) for i in range(depth)]
+    picture = flow(nn.Sequential(*parts), np.ones((2, 2), np.float32), loss=mean).draw().svg
+    assert picture.count("Linear") == drawn and words in picture
+    assert ("not drawn" in picture) == bool(words)
 
 
 def test_messages():

@@ -100,12 +100,15 @@ class Blame(NamedTuple):
         If no rule is wrong: what machine code of a compiled function does differently.
     operations : int
         How many were tried.
+    beyond : str
+        Where the first result is not finite: there rules cannot be tried.
     """
 
     culprits: tuple[Culprit, ...]
     leaks: tuple[str, ...]
     groups: tuple[str, ...]
     operations: int
+    beyond: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.culprits)
@@ -119,6 +122,7 @@ class Blame(NamedTuple):
         return (
             found
             or [*self.groups, *self.leaks[:SHOWN]]
+            or [self.beyond] * bool(self.beyond)
             or [f"none of the {self.operations} operations has a wrong rule"]
         )
 
@@ -177,7 +181,20 @@ def blame_of(subject: Subject, order: int, rng: np.random.Generator) -> Blame:
             found = found or _culprits(calls, "second", second, rng)
             found = [_deeper(culprit, calls, rng) for culprit in found]
     leaks = () if found else tuple(dict.fromkeys(ledger.leaks))
-    return Blame(tuple(found), leaks, () if found else _groups(subject), len(calls))
+    groups = () if found else _groups(subject)
+    return Blame(tuple(found), leaks, groups, len(calls), _beyond(calls))
+
+
+def _beyond(calls: Sequence[Call]) -> str:
+    """Say which results are not finite."""
+    bad = [call for call in calls if not np.isfinite(call.out).all()]
+    if not bad:
+        return ""
+    first = f"the first is of {bad[0].name} ({bad[0].line})"
+    return (
+        f"no rule is wrong where numbers are finite, but {len(bad)} of {len(calls)} results are "
+        f"not, {first}; detect_anomaly() says why"
+    )
 
 
 def is_compiled(subject: Subject) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from .climb import Line, Probe, values_along
 from .subject import Subject
 
-__all__ = ["Sweep", "draw", "sweep"]
+__all__ = ["StepPicture", "Sweep", "draw", "sweep"]
 
 STEPS = 2.0 ** -np.arange(0.0, 52.5, 0.5)
 
@@ -44,7 +45,36 @@ def sweep(
     return Sweep(title, steps, forward, central, *(float(n) / size for n in numbers))
 
 
-def draw(data: Sweep, path: Any) -> None:
+class StepPicture:
+    """A picture by matplotlib; notebooks show it.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+    """
+
+    def __init__(self, figure: Any) -> None:
+        self.figure = figure
+
+    @property
+    def svg(self) -> str:
+        """The picture as text in the format SVG."""
+        text = io.StringIO()
+        self.figure.savefig(text, format="svg")
+        return text.getvalue()
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def save(self, path: Any) -> StepPicture:
+        """Write the picture to a file, in the format that its name ends in, if there is one."""
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self.figure.savefig(path, dpi=120)
+        return self
+
+
+def draw(data: Sweep) -> StepPicture:
     """Draw a sweep, both axes logarithmic."""
     from matplotlib.figure import Figure
 
@@ -65,12 +95,12 @@ def draw(data: Sweep, path: Any) -> None:
         style: dict[str, Any] = {"color": "tab:red" if gap > data.error else "black", "ls": "--"}
         axes.axhline(max(gap, least), **style, lw=1.2, label=f"claim, off by {gap:.0e}")
     axes.set(xscale="log", yscale="log", xlabel="step", ylabel="distance from the derivative")
-    axes.set_title(f"{data.title} = {data.measured:.9g}")
+    title = f"{data.title} = {data.measured:.9g}"
+    axes.set_title(title, size=min(12.0, 900.0 / len(title)))
     _explain(axes)
     axes.grid(which="major", alpha=0.3)
     axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, -0.13), frameon=False)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    return StepPicture(figure)
 
 
 def _least(data: Sweep) -> float:
@@ -82,4 +112,5 @@ def _least(data: Sweep) -> float:
 def _explain(axes: Any) -> None:
     """Say on which side round-off rules and on which truncation."""
     for x, align, text in ((0.02, "left", "← round-off"), (0.98, "right", "truncation →")):
-        axes.text(x, 1.02, text, transform=axes.transAxes, ha=align, color="gray")
+        place: dict[str, Any] = {"transform": axes.transAxes, "ha": align, "va": "center"}
+        axes.text(x, -0.1, text, color="gray", **place)

@@ -165,16 +165,16 @@ class GradcheckReport:
         del numbers["sweep"]
         return json.dumps(rendering.finite(numbers), allow_nan=False, **options)
 
-    def draw(self, path: Any) -> None:
+    def draw(self, path: Any = None) -> picture.StepPicture:
         """Draw error against step size, with the bound, for the worst entry.
 
-        The function is evaluated again, at many steps. This needs matplotlib; the suffix of
-        `path` (.png, .svg, .pdf) decides the format.
+        The function is evaluated again, at many steps. This needs matplotlib. Notebooks show what
+        is returned; the suffix of `path` (.png, .svg, .pdf) decides the format of a file.
         """
         if self.sweep is None:
             do = "Draw the report of a check that measured something, where it was made"
             raise GraphError(explain("draw: difference quotients", "none", do))
-        picture.draw(self.sweep(), path)
+        return picture.draw(self.sweep()).save(path)
 
     def __str__(self) -> str:
         lines = [self.headline]

@@ -14,7 +14,7 @@ from ..tape import unbroadcast
 from ..tensor import wrap
 from ..transforms import vjp
 from .ledger import Call, Edge
-from .trial import Trial, eps, signed
+from .trial import Trial, eps, signed, where_finite
 
 __all__ = ["Suspect", "forward", "function_of", "reverse", "second"]
 
@@ -36,7 +36,7 @@ class Suspect(NamedTuple):
 
 def reverse(call: Call, rng: np.random.Generator) -> list[Suspect]:
     """Return the rules of an application that do not look right."""
-    ct = signed(rng, call.out.shape).astype(call.out.dtype)
+    ct = where_finite(signed(rng, call.out.shape), np.isfinite(call.out)).astype(call.out.dtype)
     found = [
         _rule(call, edge, ct, rng) for edge in call.edges if _is_float(call.arrays[edge.index])
     ]
@@ -59,7 +59,8 @@ def _rule(call: Call, edge: Edge, ct: np.ndarray, rng: np.random.Generator) -> S
     if not trial.is_suspicious(rng):
         return None
     (again,), near = trial.centre, float(np.finfo(call.out.dtype).eps) ** 0.5
-    if not np.allclose(again, call.out, near, near * np.abs(call.out).max(initial=0.0), True):
+    out = where_finite(call.out, np.isfinite(call.out))
+    if not np.allclose(again, out, near, near * np.abs(out).max(initial=0.0)):
         return Suspect(call, edge.name, None, "its forward function gives another result now")
     return Suspect(call, edge.name, trial)
 
@@ -144,7 +145,7 @@ def _derivative(call: Call, edge: Edge, rng: np.random.Generator) -> Suspect | N
     pulled, point = function_of(call, edge, rng)
     try:
         value, pull = vjp(pulled, *point)
-        seed = signed(rng, np.shape(value))
+        seed = where_finite(signed(rng, np.shape(value)), np.isfinite(value))
         gradient = [np.asarray(part) for part in pull(seed)]
     except Exception as error:
         return Suspect(call, edge.name, None, f"it raised {type(error).__name__}: {error}")

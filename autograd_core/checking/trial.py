@@ -13,7 +13,7 @@ import numpy as np
 from .judge import VERDICTS, Judgement
 from .ladder import Rungs
 
-__all__ = ["Measured", "Trial", "eps", "signed"]
+__all__ = ["Measured", "Trial", "eps", "signed", "where_finite"]
 
 Arrays = Sequence[np.ndarray]
 
@@ -37,6 +37,8 @@ class Measured(NamedTuple):
 class Trial:
     """Claims about a function of arrays: its values at `point` move by `gradient`.
 
+    Values that are not finite there do not count; their seeds are to be zero (`where_finite`).
+
     Parameters
     ----------
     function : callable
@@ -58,11 +60,16 @@ class Trial:
         gradient: Arrays,
         coarse: float = 0.0,
     ) -> None:
-        self.function = function
         self.point = point
         self.seeds = seeds
         self.gradient = gradient
         self.centre = function(point)
+        known = [np.isfinite(y) for y in self.centre]
+        if all(map(np.all, known)):
+            self.function = function
+        else:
+            self.function = lambda moved: list(map(where_finite, function(moved), known))
+            self.centre = list(map(where_finite, self.centre, known))
         self.unit = max(map(eps, self.centre))
         self.claim_unit = max(coarse, self.unit, *map(eps, self.gradient))
         self.size = _total(self.seeds, self.centre)
@@ -82,7 +89,8 @@ class Trial:
 
     def claim(self, direction: Arrays) -> tuple[float, float]:
         """Return the claimed derivative along a direction, and the size of what was rounded."""
-        products = [g * d for g, d in zip(self.gradient, direction, strict=True)]
+        pairs = zip(self.gradient, direction, strict=True)
+        products = [where_finite(g * d, d != 0.0) for g, d in pairs]
         size = self.size + sum(np.abs(p).sum() for p in products)
         return float(sum(p.sum() for p in products)), float(size)
 
@@ -121,7 +129,7 @@ class Trial:
         ]
         scales = np.full(len(STEPS), self.size)
         columns = [side[:, None, None] for side in (*moved, scales)]
-        floor = max(1.0, *(float(np.abs(x).max(initial=0.0)) for x in self.point))
+        floor = max(1.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in self.point))
         slopes = Rungs(STEPS[:, None], *columns).slopes(np.zeros((1, 1)), self.unit, floor)
         rounding = np.full((1, 1), ROUNDINGS * self.claim_unit * size)
         judgement = Judgement(np.array([[claimed]]), slopes, rounding)
@@ -154,16 +162,22 @@ def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(rng.uniform(0.5, 1.5, shape) * (2.0 * rng.integers(0, 2, shape) - 1.0))
 
 
+def where_finite(y: Any, known: Any) -> np.ndarray:
+    """Return the elements that are known to be finite, and 0 for others."""
+    return np.where(known, y, 0.0).astype(np.result_type(y))
+
+
 def _near(x: np.ndarray) -> np.ndarray:
-    """Return by how much elements may move: by their size, at most 1."""
-    size = np.abs(x)
+    """Return by how much elements may move: by their size, at most 1; infinity does not."""
+    known = np.isfinite(x)
+    size = where_finite(np.abs(x), known)
     if not size.all():
         size = np.where(size > 0.0, size, size.max(initial=0.0) or 1.0)
-    return np.minimum(size, 1.0)
+    return np.where(known, np.minimum(size, 1.0), 0.0)
 
 
 def _wide(x: np.ndarray) -> np.ndarray:
-    return np.maximum(np.abs(x), 1.0)
+    return np.where(np.isfinite(x), np.maximum(np.abs(x), 1.0), 0.0)
 
 
 def eps(y: Any) -> float:

@@ -102,6 +102,13 @@ class Watch(Listener):
         self.marks: dict[int, Mark] = {}  # by the id of the array
         self.left: list[AnomalyError] = []  # of arrays that are gone, and that nothing took
 
+    looks = True
+
+    def look(self, op: Any, operands: tuple[Any, ...], out: np.ndarray) -> None:
+        """Look at the result of an op."""
+        if self.marks or not are_finite(out):
+            self.note(op, [getattr(x, "_value", x) for x in operands], {}, out)
+
     def compute(self, op: Any, operands: tuple[Any, ...]) -> Callable[..., np.ndarray]:
         """Return the function that applies an op and looks at the result."""
         if current().strong_zeros:  # in a sweep infinities come and go; its end counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ..errors import ShapeError, explain
@@ -39,6 +40,7 @@ LOOK = {
     "bad": (PALE_RED, RED, "not finite"),
     "rest": (PALE_GREY, "none", "not drawn one by one"),
 }
+COLOURED = ("leaf", "dead", "bad")
 
 
 class TapePicture(Picture):
@@ -60,7 +62,12 @@ class TapePicture(Picture):
 
 
 def draw(
-    loss: Any, *args: Any, seed: Any = None, model: Any = None, most: int = 50
+    loss: Any,
+    *args: Any,
+    seed: Any = None,
+    model: Any = None,
+    most: int = 50,
+    path: str | Path | None = None,
 ) -> TapePicture:
     r"""Draw all that a tensor depends on, with values and cotangents.
 
@@ -72,6 +79,8 @@ def draw(
         The most boxes to draw. In a larger tape, nodes that only lead to one another share a box;
         if there are still too many, the picture shows those next to the result and says how many
         come before.
+    path : str or Path, optional
+        Where to write the picture: a name in .svg, .mmd or .dot.
 
     Returns
     -------
@@ -81,10 +90,10 @@ def draw(
     --------
     >>> import autograd_core as ag
     >>> x = ag.tensor(2.0, requires_grad=True)
-    >>> print(ag.diagnostics.draw(x * ag.exp(x)).dot)
+    >>> print(ag.diagnostics.draw(x * ag.exp(x)).dot)  # doctest: +ELLIPSIS
     digraph tape {
       node [shape=box, fontname="sans-serif", fontsize=11];
-      n0 [label="leaf\n#0, single number\nvalue 2\ncotangent 22.2"];
+      n0 [label="leaf\n#0, single number\nvalue 2\ncotangent 22.2", style=filled, ...];
       n1 [label="exp\n#1, single number\nvalue 7.39\ncotangent 2"];
       n2 [label="multiply\n#2, single number\nvalue 14.8\ncotangent 1"];
       n0 -> n1;
@@ -96,7 +105,7 @@ def draw(
         do = "Pass how many boxes fit"
         raise ShapeError(explain("diagnostics.draw: most, an integer from 2 on", most, do))
     reading = Reading("diagnostics.draw", loss, args, seed)
-    return TapePicture(Graph(reading, most, names_of(model)))
+    return TapePicture(Graph(reading, most, names_of(model))).save(path)
 
 
 def _mermaid(graph: Graph) -> str:
@@ -105,10 +114,12 @@ def _mermaid(graph: Graph) -> str:
         words = "<br/>".join([box.title, *box.lines]).replace('"', "'")
         lines.append(f'    n{i}["{words}"]')
     lines += [f"    n{i} --> n{j}" for i, j in graph.edges]
-    leaves = [f"n{i}" for i, box in enumerate(graph.boxes) if box.kind == "leaf"]
-    if leaves:
-        lines.append(f"    classDef leaf fill:{PALE_BLUE},stroke:{BLUE}")
-        lines.append(f"    class {','.join(leaves)} leaf")
+    for kind in COLOURED:
+        boxes = [f"n{i}" for i, box in enumerate(graph.boxes) if box.kind == kind]
+        if boxes:
+            fill, edge, _ = LOOK[kind]
+            lines.append(f"    classDef {kind} fill:{fill},stroke:{edge}")
+            lines.append(f"    class {','.join(boxes)} {kind}")
     return "\n".join([*lines, *(f"    %% {note}" for note in graph.notes)]) + "\n"
 
 
@@ -116,7 +127,9 @@ def _dot(graph: Graph) -> str:
     lines = ["digraph tape {", '  node [shape=box, fontname="sans-serif", fontsize=11];']
     for i, box in enumerate(graph.boxes):
         words = "\\n".join([box.title, *box.lines]).replace('"', "'")
-        lines.append(f'  n{i} [label="{words}"];')
+        fill, edge, _ = LOOK[box.kind]
+        look = f', style=filled, fillcolor="{fill}", color="{edge}"'
+        lines.append(f'  n{i} [label="{words}"{look if box.kind in COLOURED else ""}];')
     lines += [f"  n{i} -> n{j};" for i, j in graph.edges]
     return "\n".join([*lines, *(f"  // {note}" for note in graph.notes), "}"])
 

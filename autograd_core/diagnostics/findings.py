@@ -18,6 +18,7 @@ from ..tensor import wrap
 __all__ = ["are_finite", "backward_finding", "finding_of", "is_finite", "tangent_finding"]
 
 GUARD = "Keep its operands away from this point, or replace them there with where() beforehand"
+WIDEN = "Scale its operands down, or compute in float64, where the result is finite"
 lift = lifting(wrap)
 
 
@@ -28,10 +29,11 @@ def is_finite(x: Any) -> bool:
 
 def are_finite(array: np.ndarray) -> bool:
     """Whether all numbers of an array are finite."""
-    if array.dtype.kind not in "fc":
+    kind = array.dtype.kind
+    if kind == "f" and not array.ndim:
+        return math.isfinite(array)
+    if kind not in "fc":
         return True
-    if array.size == 1:
-        return math.isfinite(abs(array.item()))
     # One pass without temporaries; a sum of squares that overflows costs a second look only.
     if array.flags.c_contiguous and math.isfinite(abs(np.vdot(array, array))):
         return True
@@ -53,8 +55,19 @@ def finding_of(
     ]
     parts += [f"{name} = {value!r:.40}" for name, value in attributes.items()]
     got = f"{at(out, place)} from {op.name} ({line}) of {', '.join(parts)}"
-    message = explain("forward pass: finite numbers", got, GUARD)
+    do = WIDEN if _fits_in_double(op, arrays, attributes, out) else GUARD
+    message = explain("forward pass: finite numbers", got, do)
     return _error(message, "forward", op.name, line, "", place)
+
+
+def _fits_in_double(
+    op: Any, arrays: Sequence[Any], attributes: dict[str, Any], out: np.ndarray
+) -> bool:
+    """Whether single precision is all that is wrong."""
+    if out.dtype.itemsize >= np.dtype(float).itemsize:
+        return False
+    wide = [np.asarray(x, float) if np.asarray(x).dtype.kind == "f" else x for x in arrays]
+    return is_finite(op.compute(*wide, **attributes))
 
 
 def _input_finding(

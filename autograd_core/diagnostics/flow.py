@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,12 +63,13 @@ class FlowReport(Report):
     def __init__(self, records: list[dict[str, Any]], loss: float) -> None:
         self.loss = loss
         self.product = math.prod(r["slope"] for r in records if r["slope"] is not None)
-        title = f"gradient flow through {len(records)} layers, loss {number(loss)}"
+        layers = "1 layer" if len(records) == 1 else f"{len(records)} layers"
+        title = f"gradient flow through {layers}, loss {number(loss)}"
         super().__init__(records, title, _findings(records))
 
-    def draw(self) -> Picture:
-        """Return the picture: gradients, activations, flat and dead units, updates, by layer."""
-        return flow_picture(self.records, self.title)
+    def draw(self, path: str | Path | None = None) -> Picture:
+        """Draw gradients, activations, flat and dead units and updates, by layer; as an SVG."""
+        return flow_picture(self.records, self.title).save(path)
 
     def _repr_html_(self) -> str:
         return f"{super()._repr_html_()}{self.draw().svg}"
@@ -108,6 +110,7 @@ def gradient_flow(model: Any, *batch: Any, loss: Any, optimizer: Any = None) -> 
     if not batch:
         do = "Pass the inputs and the targets of a batch"
         raise DTypeError(explain("diagnostics.gradient_flow: a batch", "none", do))
+    model = getattr(model, "__wrapped__", model)  # of a compiled one, what was compiled
     model, optimizer = copy.deepcopy((model, optimizer))
     with watched(model) as calls:
         reading = Reading("diagnostics.gradient_flow", lambda: loss(model(batch[0]), *batch[1:]))

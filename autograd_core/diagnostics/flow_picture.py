@@ -29,7 +29,7 @@ from .svg import (
 __all__ = ["flow_picture", "history_picture"]
 
 ROW, TOP, PANEL, GUTTER, MARGIN = 20.0, 62.0, 150.0, 40.0, 14.0
-MOST = 60  # layers
+MOST, FEW = 60, 20  # layers that are drawn; of how many more the picture may grow
 Records = Sequence[dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ def _power(exponent: int) -> str:
 
 def flow_picture(records: Records, title: str) -> Picture:
     """Draw a report: a row for each layer, and a panel for each kind of figure."""
-    shown = list(records)[:MOST]
+    shown = list(records)[: MOST if len(records) > MOST + FEW else None]
     names = 12.0 + max([text_width(f"{r['layer']} {r['kind']}") for r in shown], default=80.0)
     left = MARGIN + names
     bottom = TOP + ROW * len(shown)
@@ -74,7 +74,7 @@ def flow_picture(records: Records, title: str) -> Picture:
         shapes += panel(shown, left, bottom)
         left += PANEL + GUTTER
     if len(records) > len(shown):
-        words = f"{len(records) - len(shown)} more layers are not drawn"
+        words = f"the last {len(records) - len(shown)} layers are not drawn"
         shapes.append(text(words, MARGIN, bottom + 34.0, size=10.5, color=GREY))
     return Picture(picture(shapes, left, bottom + 44.0))
 
@@ -155,7 +155,9 @@ def _slopes(records: Records, left: float, bottom: float) -> Any:
 SCALE = ("#FCFDBF", "#FEC287", "#FB8761", "#E55064", "#B63679", "#812581", "#4F127B", "#1D1147")
 
 
-def history_picture(times: Sequence[str], reports: Sequence[Records], key: str) -> Picture:
+def history_picture(
+    times: Sequence[str], reports: Sequence[Records], heading: str, key: str
+) -> Picture:
     """Draw one figure of all layers over time: a field for each, dark where it is large."""
     rows = [record["layer"] for record in reports[0]][:MOST]
     step = max(1, math.ceil(len(reports) / MOST))
@@ -167,8 +169,8 @@ def history_picture(times: Sequence[str], reports: Sequence[Records], key: str) 
     left = MARGIN + 12.0 + max(text_width(name) for name in rows)
     cell = max(8.0, min(40.0, 480.0 / len(chosen)))
     bottom = TOP + ROW * len(rows)
-    heading = {"gradient": "gradient ‖∂L/∂h‖ by layer and epoch"}.get(key, f"{key} by layer")
-    shapes = [text(heading, MARGIN, 22.0, size=13.0, bold=True)]
+    words = heading if key in heading else f"{key} {heading}"
+    shapes = [text(f"{words} by layer and epoch", MARGIN, 22.0, size=13.0, bold=True)]
     shapes += [text(name, MARGIN, _middle(i) + 4.0) for i, name in enumerate(rows)]
     for column, at in enumerate(chosen):
         x = left + cell * column

@@ -10,7 +10,7 @@ import numpy as np
 from ..tape import Leaf, Node
 from .overview import statistics
 from .reading import Reading
-from .report import number
+from .report import number, share
 
 __all__ = ["Box", "Graph"]
 
@@ -135,4 +135,5 @@ def _extent(x: np.ndarray | None) -> str:
     if found["min"] is None:
         return "not finite"
     low, high = number(found["min"]), number(found["max"])
-    return low if low == high else f"{low} … {high}"
+    bad = f", {share(found['nonfinite'])} not finite" if found["nonfinite"] else ""
+    return (low if low == high else f"{low} … {high}") + bad

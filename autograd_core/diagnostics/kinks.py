@@ -25,7 +25,7 @@ class Kink(NamedTuple):
     name : str
         Of the function.
     point : str
-    pytorch, jax : str
+    pytorch, jax, tensorflow, autograd : str
         What they choose; "" where there is no such function.
     why : str
         What speaks for the choice.
@@ -37,6 +37,8 @@ class Kink(NamedTuple):
     point: str
     pytorch: str
     jax: str
+    tensorflow: str
+    autograd: str
     why: str
     f: Callable[..., Any]
     at: tuple[Any, ...]
@@ -58,7 +60,7 @@ def _kink(
     name: str,
     at: Sequence[Any],
     point: str,
-    peers: tuple[str, str],
+    peers: tuple[str, str, str, str],
     why: str = "",
     f: Callable[..., Any] | None = None,
     **options: Any,
@@ -87,23 +89,41 @@ AS_NORM = "0 is a subgradient, and the value does not depend on a direction"
 FIRST = "the element that numpy takes"
 
 KINKS: tuple[Kink, ...] = (
-    _kink("abs", [0.0], "x = 0", ("0", "1"), SPARSE),
-    _kink("relu", [0.0], "x = 0", ("0", "0"), "a unit that is off stays off"),
-    _kink("leaky_relu", [0.0], "x = 0, slope 0.01", ("0.01", "1"), "the slope on the left"),
-    _kink("prelu", [0.0, 0.25], "x = 0, weight 0.25", ("0.25", ""), "the slope on the left"),
-    _kink("elu", [0.0], "x = 0, alpha 2", ("2", "2"), "the slope on the left", alpha=2.0),
-    _kink("selu", [0.0], "x = 0", ("1.7581", "1.7581"), "the slope on the left"),
-    _kink("relu6", [[0.0, 6.0]], "x = 0 and 6", ("0 0", "0 0"), "as relu"),
-    _kink("hard_tanh", [[-1.0, 1.0]], "the bounds", ("0 0", "1 1"), "as clip"),
-    _kink("hard_sigmoid", [[-3.0, 3.0]], "x = -3 and 3", ("0 0", "0 0"), "as relu6"),
-    _kink("hard_swish", [[-3.0, 3.0]], "x = -3 and 3", ("0 1", "0 1"), "as outside"),
-    _kink("softshrink", [[-0.5, 0.5]], "x = ±lambd", ("0 0", ""), "as relu"),
-    _kink("hard_shrink", [[-0.5, 0.5]], "x = ±lambd, a jump", ("0 0", ""), "the value is 0 there"),
+    _kink("abs", [0.0], "x = 0", ("0", "1", "0", "0"), SPARSE),
+    _kink("relu", [0.0], "x = 0", ("0", "0", "0", ""), "a unit that is off stays off"),
+    _kink(
+        "leaky_relu",
+        [0.0],
+        "x = 0, slope 0.01",
+        ("0.01", "1", "0.01", ""),
+        "the slope on the left",
+    ),
+    _kink(
+        "prelu",
+        [0.0, 0.25],
+        "x = 0, weight 0.25",
+        ("0.25, 0", "", "", ""),
+        "the slope on the left",
+    ),
+    _kink("elu", [0.0], "x = 0, alpha 2", ("2", "2", "2", ""), "the slope on the left", alpha=2.0),
+    _kink("selu", [0.0], "x = 0", ("1.7581", "1.7581", "1.0507", ""), "the slope on the left"),
+    _kink("relu6", [[0.0, 6.0]], "x = 0 and 6", ("0 0", "0 0", "0 0", ""), "as relu"),
+    _kink("hard_tanh", [[-1.0, 1.0]], "the bounds", ("0 0", "1 1", "1 1", ""), "as clip"),
+    _kink("hard_sigmoid", [[-3.0, 3.0]], "x = -3 and 3", ("0 0", "0 0", "0 0", ""), "as relu6"),
+    _kink("hard_swish", [[-3.0, 3.0]], "x = -3 and 3", ("0 1", "0 1", "0 1", ""), "as outside"),
+    _kink("softshrink", [[-0.5, 0.5]], "x = ±lambd", ("0 0", "", "0 0", ""), "as relu"),
+    _kink(
+        "hard_shrink",
+        [[-0.5, 0.5]],
+        "x = ±lambd, a jump",
+        ("0 0", "", "0 0", ""),
+        "the value is 0 there",
+    ),
     _kink(
         "threshold",
         [0.5],
         "x = threshold, a jump",
-        ("0", ""),
+        ("0", "", "0", ""),
         "the value is constant there",
         threshold=0.5,
         value=-1.0,
@@ -112,45 +132,71 @@ KINKS: tuple[Kink, ...] = (
         "clip",
         [[-1.0, 1.0]],
         "the bounds",
-        ("1 1", "0.5 0.5"),
+        ("1 1", "0.5 0.5", "1 1", "0 0"),
         "a parameter on the bound can leave it",
         min=-1.0,
         max=1.0,
     ),
-    _kink("maximum", [1.0, 1.0], "x = y", ("0.5, 0.5", "0.5, 0.5"), EVEN),
-    _kink("minimum", [1.0, 1.0], "x = y", ("0.5, 0.5", "0.5, 0.5"), EVEN),
-    _kink("fmax", [1.0, 1.0], "x = y", ("1, 0", "0, 1"), EVEN),
-    _kink("fmin", [1.0, 1.0], "x = y", ("1, 0", "0, 1"), EVEN),
-    _kink("max", [[1.0, 3.0, 3.0]], "ties", ("0 0.5 0.5; max(dim): 0 1 0", "0 0.5 0.5"), EVEN),
-    _kink("min", [[1.0, 1.0, 3.0]], "ties", ("0.5 0.5 0; min(dim): 1 0 0", "0.5 0.5 0"), EVEN),
-    _kink("cummax", [[2.0, 2.0, 1.0]], "ties", ("1 2 0", "2 1 0"), "the first of equal ones"),
-    _kink("median", [[1.0, 2.0, 2.0]], "ties", ("0 0.5 0.5", "0 1 0"), FIRST),
+    _kink("maximum", [1.0, 1.0], "x = y", ("0.5, 0.5", "0.5, 0.5", "1, 0", "0.5, 0.5"), EVEN),
+    _kink("minimum", [1.0, 1.0], "x = y", ("0.5, 0.5", "0.5, 0.5", "1, 0", "0.5, 0.5"), EVEN),
+    _kink("fmax", [1.0, 1.0], "x = y", ("1, 0", "0, 1", "", "0.5, 0.5"), EVEN),
+    _kink("fmin", [1.0, 1.0], "x = y", ("1, 0", "0, 1", "", "0.5, 0.5"), EVEN),
+    _kink(
+        "max",
+        [[1.0, 3.0, 3.0]],
+        "ties",
+        ("0 0.5 0.5; max(dim): 0 1 0", "0 0.5 0.5", "0 0.5 0.5", "0 0.5 0.5"),
+        EVEN,
+    ),
+    _kink(
+        "min",
+        [[1.0, 1.0, 3.0]],
+        "ties",
+        ("0.5 0.5 0; min(dim): 1 0 0", "0.5 0.5 0", "0.5 0.5 0", "0.5 0.5 0"),
+        EVEN,
+    ),
+    _kink(
+        "cummax", [[2.0, 2.0, 1.0]], "ties", ("1 2 0", "2 1 0", "", ""), "the first of equal ones"
+    ),
+    _kink("median", [[1.0, 2.0, 2.0]], "ties", ("0 0.5 0.5", "0 1 0", "", ""), FIRST),
     _kink(
         "sort",
         [[2.0, 2.0, 1.0]],
         "ties, cotangent 1 2 3",
-        ("2 3 1", "2 3 1"),
+        ("2 3 1", "2 3 1", "2 3 1", "2 3 1"),
         "equal elements keep their order",
         f=_weighted_sort,
     ),
-    _kink("prod", [[0.0, 0.0, 2.0]], "two zeros", ("0 0 0", "0 0 0"), "the true derivative"),
-    _kink("norm", [[0.0, 0.0]], "x = 0", ("0 0", "nan nan"), AS_NORM),
+    _kink(
+        "prod",
+        [[0.0, 0.0, 2.0]],
+        "two zeros",
+        ("0 0 0", "0 0 0", "0 0 0", "nan nan 0"),
+        "the true derivative",
+    ),
+    _kink("norm", [[0.0, 0.0]], "x = 0", ("0 0", "nan nan", "nan nan", "nan nan"), AS_NORM),
     _kink(
         "norm",
         [[2.0, -2.0]],
         "ord = inf, ties",
-        ("0.5 -0.5", "0.5 -0.5"),
+        ("0.5 -0.5", "0.5 -0.5", "0.5 -0.5", "nan nan"),
         EVEN,
         ord=math.inf,
     ),
-    _kink("hypot", [0.0, 0.0], "x = y = 0", ("nan, nan", "0.5, 0.5"), AS_NORM),
-    _kink("std", [[2.0, 2.0]], "all elements equal", ("0 0", "nan nan"), AS_NORM),
-    _kink("sqrt", [0.0], "x = 0", ("inf", "inf"), "the true slope"),
+    _kink("hypot", [0.0, 0.0], "x = y = 0", ("nan, nan", "0.5, 0.5", "", ""), AS_NORM),
+    _kink(
+        "std",
+        [[2.0, 2.0]],
+        "all elements equal",
+        ("0 0", "nan nan", "nan nan", "nan nan"),
+        AS_NORM,
+    ),
+    _kink("sqrt", [0.0], "x = 0", ("inf", "inf", "inf", "inf"), "the true slope"),
     _kink(
         "sqrt(sum(x²))",
         [[0.0, 0.0]],
         "x = 0",
-        ("nan nan", "nan nan"),
+        ("nan nan", "nan nan", "nan nan", "nan nan"),
         "a factor that is exactly 0 wins over an infinite one",
         f=_length,
     ),
@@ -158,13 +204,25 @@ KINKS: tuple[Kink, ...] = (
         "where(x > 0, sqrt(x), 0)",
         [0.0],
         "x = 0",
-        ("nan", "nan"),
+        ("nan", "nan", "0", "nan"),
         "a branch that is not taken has no part in the derivative",
         f=_guarded_root,
     ),
-    _kink("power", [0.0, 0.0], "0 ** 0", ("0, 0", "nan, 0"), "x ** 0 is constant in x"),
-    _kink("arctan2", [0.0, 0.0], "x = y = 0", ("0, 0", "nan, nan"), "no direction is preferred"),
-    _kink("copysign", [0.0, 1.0], "x = 0", ("0, 0", "1, 0"), "as abs"),
-    _kink("sinc", [0.0], "x = 0", ("0", "0"), "the true derivative"),
-    _kink("softsign", [0.0], "x = 0", ("1", "1"), "the true derivative"),
+    _kink(
+        "power",
+        [0.0, 0.0],
+        "0 ** 0",
+        ("0, 0", "nan, 0", "nan, 0", "0, 0"),
+        "x ** 0 is constant in x",
+    ),
+    _kink(
+        "arctan2",
+        [0.0, 0.0],
+        "x = y = 0",
+        ("0, 0", "nan, nan", "nan, nan", "nan, nan"),
+        "no direction is preferred",
+    ),
+    _kink("copysign", [0.0, 1.0], "x = 0", ("0, 0", "1, 0", "", ""), "as abs"),
+    _kink("sinc", [0.0], "x = 0", ("0", "0", "nan", "nan"), "the true derivative"),
+    _kink("softsign", [0.0], "x = 0", ("1", "1", "1", ""), "the true derivative"),
 )

@@ -15,6 +15,7 @@ SWEEPS = 12
 GAP = 26.0  # between boxes of a row
 LANE = 14.0  # the width of an arrow that passes a row
 STIFF = 4.0  # how much more a passing arrow weighs: it should be straight
+LIGHT = 0.01  # and a source: it moves aside, what is computed stays in line
 
 
 class Layout:
@@ -116,7 +117,9 @@ class Layout:
         return total / sum(weights) if near else self.x[place]
 
     def _weight(self, place: int) -> float:
-        return STIFF if place >= self.boxes else 1.0
+        if place >= self.boxes:
+            return STIFF
+        return 1.0 if self.above[place] else LIGHT
 
     def _settle(self, row: list[int], wishes: list[float], weights: list[float]) -> None:
         """Give the places of a row what is closest to their wishes without overlaps.

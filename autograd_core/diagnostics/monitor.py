@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from ..errors import GraphError, ShapeError, explain
+from ..errors import GraphError, ShapeError, UnknownNameError, explain
 from .flow import FlowReport, gradient_flow
 from .flow_picture import history_picture, summary
-from .report import share
+from .report import plain, share
 from .svg import Picture
 
 __all__ = ["FlowMonitor"]
+
+# What may be drawn over time: the columns of numbers.
+FIGURES = {k: head for k, (head, form) in FlowReport.columns.items() if form is not plain}
 
 
 class FlowMonitor:
@@ -77,23 +81,34 @@ class FlowMonitor:
         self.reports.append(report)
         self.epochs.append(int(row.get("step", row.get("epoch", self.calls))))
         if self.show:
-            print(self._line(report), file=sys.stderr, flush=True)
+            print(_line(self.epochs[-1], report), file=sys.stderr, flush=True)
 
-    def _line(self, report: FlowReport) -> str:
-        words = [f"{self.epochs[-1]:>5}", f"loss {report.loss:.4g}", summary(report.records)]
-        dead = max((r["dead"] or 0.0 for r in report), default=0.0)
-        flat = max((r["flat"] or 0.0 for r in report), default=0.0)
-        words += [f"flat up to {share(flat)}"] * bool(flat)
-        words += [f"dead up to {share(dead)}"] * bool(dead)
-        return "  ".join(words)
+    def __str__(self) -> str:
+        pairs = zip(self.epochs, self.reports, strict=True)
+        return "\n".join([_line(*pair) for pair in pairs] or ["no report yet"])
 
-    def draw(self, key: str = "gradient") -> Picture:
-        """Draw one figure of every layer over time, such as "gradient" or "activation"."""
+    __repr__ = __str__
+
+    def draw(self, path: str | Path | None = None, key: str = "gradient") -> Picture:
+        """Draw a column of the reports by layer and time, such as "gradient" or "activation"."""
+        if key not in FIGURES:
+            what = f"FlowMonitor.draw: key, one of {', '.join(FIGURES)}"
+            raise UnknownNameError(explain(what, repr(key), "Choose one of these"))
         if not self.reports:
             do = "Pass it to fit as callbacks=[monitor]"
             raise GraphError(explain("FlowMonitor: a report to draw", "none", do))
         names = [str(epoch) for epoch in self.epochs]
-        return history_picture(names, [report.records for report in self.reports], key)
+        records = [report.records for report in self.reports]
+        return history_picture(names, records, FIGURES[key], key).save(path)
 
     def _repr_svg_(self) -> str | None:
         return self.draw().svg if self.reports else None
+
+
+def _line(epoch: int, report: FlowReport) -> str:
+    words = [f"{epoch:>5}", f"loss {report.loss:.4g}", summary(report.records)]
+    dead = max((r["dead"] or 0.0 for r in report), default=0.0)
+    flat = max((r["flat"] or 0.0 for r in report), default=0.0)
+    words += [f"flat up to {share(flat)}"] * bool(flat)
+    words += [f"dead up to {share(dead)}"] * bool(dead)
+    return "  ".join(words)

@@ -58,7 +58,8 @@ def table(loss: Any, *args: Any, seed: Any = None, model: Any = None) -> TapeTab
         time of every operation; of a tensor, those values that the tape or somebody still holds,
         or that can be computed from these.
     *args
-        Arguments of the function.
+        Arguments of the function. If its result does not depend on a leaf, it is called again
+        with floating-point arguments as leaves.
     seed : array_like, optional
         The cotangent of the result; may be left out for a single number.
     model : nn.Module, optional
@@ -91,7 +92,8 @@ def table(loss: Any, *args: Any, seed: Any = None, model: Any = None) -> TapeTab
     unknown = sum(node not in reading.values for node in reading.nodes)
     kept = size(kept_bytes(*reading.nodes))
     seconds = micro(sum(reading.backward.values()))
-    title = f"{len(records)} nodes; {kept} kept for the backward sweep, which took {seconds} µs"
+    nodes = "1 node" if len(records) == 1 else f"{len(records)} nodes"
+    title = f"{nodes}; {kept} kept for the backward sweep, which took {seconds} µs"
     note = f"– : {unknown} values that nobody holds any more; pass a function to see all of them"
     return TapeTable(records, title, [note] if unknown else [])
 

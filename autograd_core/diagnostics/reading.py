@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, GraphError, explain
+from ..errors import DTypeError, GraphError, ShapeError, explain
 from ..guard import written_at
 from ..modes import no_grad, recorded, strong_zeros, traced
 from ..pullback import lifting
@@ -22,7 +22,7 @@ from ..tape import Leaf, Node, ancestors, sweep
 from ..tensor import Tensor, wrap
 from .listening import Recorder, owners
 
-__all__ = ["Met", "Reading", "heard", "names_of", "result_of", "sweep_all"]
+__all__ = ["Met", "Reading", "heard", "names_of", "on_tape", "sweep_all"]
 
 lift = lifting(wrap)
 
@@ -34,9 +34,8 @@ RECOVERED: dict[str, Callable[[Node], Any]] = {
 }
 
 
-def result_of(name: str, f: Any, args: Sequence[Any]) -> Tensor:
-    """Return the tensor to look at: `f` itself, or what it returns."""
-    result = f(*args) if callable(f) else f
+def on_tape(name: str, result: Any) -> Tensor:
+    """Return a result if there is something to look at."""
     if not isinstance(result, Tensor):
         do = "Pass the loss, or a function that computes it with tensors throughout"
         raise DTypeError(explain(f"{name}: a tensor", f"a {type(result).__name__}", do))
@@ -48,11 +47,27 @@ def result_of(name: str, f: Any, args: Sequence[Any]) -> Tensor:
 
 
 def heard(name: str, f: Any, args: Sequence[Any]) -> tuple[Tensor, Recorder]:
-    """Call a function and write down its operations; return its result and what was heard."""
+    """Call a function and write down its operations; return its result and what was heard.
+
+    If it does not depend on a leaf, it is called as transforms do, its arguments being leaves.
+    """
+    result, listener = _heard(f, args)
+    if getattr(result, "node", None) is None and any(map(_is_free, args)):
+        result, listener = _heard(f, [Tensor(x, True) if _is_free(x) else x for x in args])
+    return on_tape(name, result), listener
+
+
+def _heard(f: Any, args: Sequence[Any]) -> tuple[Any, Recorder]:
     listener = Recorder()
     with recorded(), traced(listener):
-        result = result_of(name, f, args)
-    return result, listener
+        return f(*args), listener
+
+
+def _is_free(x: Any) -> bool:
+    """Whether an argument is floating-point numbers that are not on the tape."""
+    array = getattr(x, "_value", x)
+    number = isinstance(array, np.ndarray | float) and np.result_type(array).kind == "f"
+    return number and getattr(x, "node", None) is None
 
 
 def names_of(model: Any) -> dict[Node, str]:
@@ -61,7 +76,8 @@ def names_of(model: Any) -> dict[Node, str]:
         return {}
     if not hasattr(model, "named_parameters"):
         do = "Pass an nn.Module, or leave it out"
-        raise DTypeError(explain("diagnostics: model=", f"a {type(model).__name__}", do))
+        what = "diagnostics: a model of modules"
+        raise DTypeError(explain(what, f"model={model!r:.40}", do))
     return {p.node: name for name, p in model.named_parameters() if p.node is not None}
 
 
@@ -126,7 +142,7 @@ class Reading:
         if callable(f):
             self.root, listener = heard(name, f, args)
         else:
-            self.root = result_of(name, f, args)
+            self.root = on_tape(name, f)
         self.name = name
         self.nodes = ancestors([self.root.node])  # type: ignore[list-item]
         self.values: dict[Node, np.ndarray] = {}
@@ -206,12 +222,16 @@ class Reading:
             do = "Reduce it with .sum() or .mean(), or pass seed=np.ones(shape)"
             raise GraphError(explain(what, f"shape {self.root.shape} without a seed", do))
         ones = np.ones(self.root.shape) if seed is None else seed
-        start = np.array(np.broadcast_to(ones, self.root.shape), self.root.dtype)
+        try:
+            start = np.array(np.broadcast_to(ones, self.root.shape), self.root.dtype)
+        except ValueError:
+            what = f"{self.name}: a seed of the result's shape {self.root.shape}"
+            raise ShapeError(explain(what, np.shape(ones), "Reshape it")) from None
         assert self.root.node is not None
         sweep_all(self.nodes, self.root.node, start)  # kernels are compiled at their first use
         cotangents, end = sweep_all(self.nodes, self.root.node, start)
         self.cotangents = cotangents.all()
-        ends = [begin for _, begin in cotangents.times[1:]] + [end]
+        ends = [begin for _, begin in cotangents.times[1:]] + [end] * bool(cotangents.times)
         pairs = zip(cotangents.times, ends, strict=True)
         self.backward = {node: stop - begin for (node, begin), stop in pairs}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from ..errors import UnknownNameError, explain
 
@@ -56,14 +57,18 @@ class Picture:
         """Return the picture as text, by the suffix of a file."""
         return {".svg": self.svg}
 
-    def save(self, path: str | Path) -> None:
-        """Write the picture to a file, in the format that its name ends in."""
+    def save(self, path: str | Path | None) -> Self:
+        """Write the picture to a file, in the format that its name ends in, if there is one."""
+        if path is None:
+            return self
         target = Path(path)
         formats = self.formats()
         if target.suffix not in formats:
             what = f"save: a file name that ends in {', '.join(formats)}"
             raise UnknownNameError(explain(what, repr(str(path)), "Choose one of these formats"))
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(formats[target.suffix], encoding="utf-8")
+        return self
 
 
 def picture(shapes: Sequence[str], width: float, height: float) -> str:
