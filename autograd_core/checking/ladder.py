@@ -31,6 +31,8 @@ TINY = np.finfo(float).tiny
 GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single precision
 BESIDE = 64.0  # units of round-off of the largest output may be noise in any other
 STEP = 0.02  # of a staircase, as a share of its height
+POWER, UNEVEN = 0.126, 0.046  # of the step, with which slopes grow; by how much it may vary
+LOGARITHM = 0.02  # by how much the growth of slopes may vary that grow like a logarithm
 LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
 
 
@@ -69,7 +71,8 @@ class Slopes:
 
     `stairs` is the slope at large where the function stands still at the finest steps and jumps by
     little at others. It may be a staircase; or it was rounded to a coarse grid on its way, as a
-    sum with a large number in it is, and `stairs` is what its derivative would be.
+    sum with a large number in it is, and `stairs` is what its derivative would be. `ragged` says
+    where the finest step moves the function about as far as any.
     """
 
     centre: Estimate
@@ -78,6 +81,8 @@ class Slopes:
     variation: np.ndarray
     unbounded: np.ndarray
     stairs: Estimate
+    ragged: np.ndarray
+    finest: np.ndarray  # by how much the finest step moves it
 
     @property
     def sides(self) -> tuple[Estimate, Estimate]:
@@ -161,7 +166,7 @@ class Rungs:
         quotients = (centre - self.minus) / steps, (self.plus - centre) / steps
         left, right = (extrapolate(q, self.steps, noise, 1) for q in quotients)
         both = extrapolate((self.plus - self.minus) / (2.0 * steps), self.steps, noise, 2)
-        unbounded = [_grows(q, noise / steps) for q in quotients]
+        unbounded = [_grows(q, self.steps, noise / steps) for q in quotients]
         for side, q, grows in zip((left, right), quotients, unbounded, strict=True):
             both = both.or_else(side)  # beyond the edge of a domain only one side is left
             side.value[grows] = np.copysign(np.inf, _at_finest(q))[grows]
@@ -186,7 +191,9 @@ class Rungs:
         both.value = np.where(silent, 0.0, both.value)
         both.error = np.where(silent, silence / reach, both.error)
         stairs = self._stairs(moved, farthest, noise)
-        return Slopes(both, left, right, variation, unbounded[0] | unbounded[1], stairs)
+        ragged = unresolved & ~silent
+        vertical = unbounded[0] | unbounded[1]
+        return Slopes(both, left, right, variation, vertical, stairs, ragged, finest)
 
     def _stairs(self, moved: np.ndarray, farthest: np.ndarray, noise: np.ndarray) -> Estimate:
         jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
@@ -219,16 +226,34 @@ def _like(order: np.ndarray, array: np.ndarray) -> np.ndarray:
     return order if array.ndim == 2 else order[..., None]
 
 
-def _grows(slopes: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Whether the slopes grow without bound as the step falls, well above their noise."""
+def _grows(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Whether the slopes grow without bound as the step falls, well above their noise.
+
+    They do so as a power of the step, or as its logarithm.
+    """
     size = np.abs(slopes)
-    factors = size[1:] / size[:-1]
-    finest = _finest(np.isfinite(factors), 4)
-    high, low = np.where(finest, factors, -np.inf), np.where(finest, factors, np.inf)
-    # Noise over a falling step grows, too, but irregularly.
-    regular = (low.min(axis=0) > 1.3) & (high.max(axis=0) < 1.1 * low.min(axis=0))
-    audible = np.where(finest, size[1:] > 10.0 * noise[1:], True).all(axis=0)
-    return np.asarray(regular & audible & (finest.sum(axis=0) == 4))
+    octaves = np.log(steps[:-1] / steps[1:])[..., None]
+    powers = np.log(size[1:] / size[:-1]) / octaves
+    audible = size[1:] > 10.0 * noise[1:]
+    logarithms = np.diff(size, axis=0) / octaves
+    heard = np.abs(np.diff(size, axis=0)) > 10.0 * noise[1:]
+    return _regular(powers, POWER, UNEVEN, audible) | _regular(
+        logarithms, 0.0, LOGARITHM * logarithms, heard
+    )
+
+
+def _regular(
+    rates: np.ndarray, least: float, uneven: np.ndarray | float, audible: np.ndarray
+) -> np.ndarray:
+    """Whether the last rates are above `least` and nearly the same.
+
+    Noise over a falling step grows, too, but irregularly.
+    """
+    finest = _finest(np.isfinite(rates), 4)
+    high = np.where(finest, rates - uneven, -np.inf).max(axis=0)
+    low = np.where(finest, rates, np.inf).min(axis=0)
+    heard = np.where(finest, audible, True).all(axis=0)
+    return np.asarray((low > least) & (high < low) & heard & (finest.sum(axis=0) == 4))
 
 
 def _finest(there: np.ndarray, count: int) -> np.ndarray:
