@@ -177,9 +177,7 @@ def _matrices(leaves: list[Any], where: list[int]) -> dict[str, Change]:
 def _declared_of_op(name: str, rng: Generator) -> Iterator[tuple[Callable[..., Any], Any]]:
     op = ag.OPS[name]
     for operands, attributes in _applications(op, rng):
-        tracked = [
-            i for i in range(len(operands)) if op.variadic or op.operands[i] in op.rules
-        ]
+        tracked = [i for i in range(len(operands)) if op.variadic or op.operands[i] in op.rules]
 
         def f(*xs: Any, operands: Any = operands, attributes: Any = attributes,
               tracked: Any = tracked) -> Any:  # fmt: skip

@@ -23,8 +23,10 @@ UNITS = 16.0  # how far away they are, in units of rounding
 ASKED = 16  # outputs that are asked about together
 FEW = 4  # different claims; a rule with a branch at the point has no more
 SLACK = 1e-2
-NEAR = 1e-3  # of the typical derivative: a rule this close to the slope nearby is right
+NEAR = 3e-3  # of the typical derivative: a rule this close to the slope nearby is right
 
+HUGE = 4.0  # times the typical derivative: a spread that makes a claim of NaN an honest one
+STEP = 2.0**-14
 ZERO = 1e-280  # taken for the size of what is all zeros
 
 Seed = Callable[[int, int], np.ndarray]  # the cotangent that belongs to a line and an output
@@ -43,37 +45,60 @@ def doubts(
     torn = (ragged | judgement.slopes.unbounded).any(axis=1)
     missing = ~np.isfinite(judgement.claims)
     verdicts[(verdicts == WRONG) & missing & torn[:, None]] = ILL_CONDITIONED
-    accused = (verdicts == WRONG) & ~missing & (ragged | ~judgement.slopes.kink)
+    faint = np.abs(judgement.claims) < judgement.slopes.hush
+    verdicts[(verdicts == WRONG) & ~missing & faint] = ILL_CONDITIONED
+    plain = ragged | torn[:, None] | ~judgement.slopes.kink
+    accused = (verdicts == WRONG) & (missing | plain)
     outputs = np.flatnonzero(accused.any(axis=0))
     for group in np.split(outputs, range(ASKED, len(outputs), ASKED)):
         pairs = [(int(i), int(o)) for o in group for i in np.flatnonzero(accused[:, o])]
         claims = claims_around(subject, lines, pairs, seed, rng)
-        found = [_verdict(judgement, pair, around, torn[pair[0]]) for pair, around in
-                 zip(pairs, claims.T, strict=True)]  # fmt: skip
-        for pair, verdict in zip(pairs, found, strict=True):
-            verdicts[pair] = verdict
-        if WRONG in found:  # one that is beyond doubt is enough
+        for pair, found in zip(pairs, claims.T, strict=True):
+            around = np.sort(found[np.isfinite(found)])
+            verdicts[pair] = _verdict(judgement, pair, around)
+            if verdicts[pair] == WRONG and torn[pair[0]] and len(around):
+                along = claims_along(subject, lines[pair[0]], seed(*pair))
+                verdicts[pair] = _beside_a_tear(judgement, pair, around, along)
+        if any(verdicts[pair] == WRONG for pair in pairs):  # one that is beyond doubt is enough
             break
 
 
-def _verdict(
-    judgement: Judgement, at: tuple[int, int], around: np.ndarray, torn: bool
-) -> int:
-    """Return the verdict on one claim after a look at those around."""
-    around = np.sort(around[np.isfinite(around)])
+def _verdict(judgement: Judgement, at: tuple[int, int], around: np.ndarray) -> int:
+    """Return the verdict on one claim after a look at those around, in order."""
     if not len(around):
         return WRONG
-    off = judgement.difference[at]
     spread = around[-1] - around[0]
-    unstable = 2.0 * spread >= off
+    if np.isnan(judgement.claims[at]):
+        return ILL_CONDITIONED if spread >= HUGE * judgement.typical[at] else WRONG
     many = np.count_nonzero(np.diff(around) > SLACK * spread) >= FEW
-    if unstable and many:
-        return ILL_CONDITIONED
-    typical, measured = judgement.typical[at], judgement.slopes.centre.value[at]
-    right = np.median(np.abs(around - measured)) <= NEAR * typical + judgement.allowed[at]
-    if torn and (right or unstable):
-        return KINK
-    return WRONG
+    return ILL_CONDITIONED if many and 2.0 * spread >= judgement.difference[at] else WRONG
+
+
+def _beside_a_tear(
+    judgement: Judgement, at: tuple[int, int], around: np.ndarray, along: np.ndarray
+) -> int:
+    """Return the verdict on a claim on a line on which the function jumps at the point.
+
+    What was measured belongs to the one side, and the claim perhaps to the other.
+    """
+    measured, off = judgement.slopes.centre.value[at], judgement.difference[at]
+    close = NEAR * judgement.typical[at] + judgement.allowed[at]
+    right = bool(
+        np.median(np.abs(around - measured)) <= close or (np.abs(along - measured) <= close).all()
+    )
+    moved = np.median(np.abs(around - judgement.claims[at])) >= 0.5 * off
+    unstable = 2.0 * np.ptp(around) >= off
+    return KINK if right or moved or unstable else WRONG
+
+
+def claims_along(subject: Subject, line: Line, seed: np.ndarray) -> np.ndarray:
+    """Return what is claimed on either side of the point, a step away that was measured."""
+    found = []
+    for sign in (1.0, -1.0):
+        flat = subject.point.copy()
+        flat[line.where] += sign * STEP * line.weights
+        found.append(_along(subject.pulls_at(subject.rounded(flat), [seed])[0], line))
+    return np.array(found)
 
 
 def claims_around(

@@ -8,7 +8,16 @@ import numpy as np
 
 from .ladder import Slopes
 
-__all__ = ["AGREES", "ILL_CONDITIONED", "KINK", "SHARP", "USELESS", "VERDICTS", "WRONG", "Judgement"]
+__all__ = [
+    "AGREES",
+    "ILL_CONDITIONED",
+    "KINK",
+    "SHARP",
+    "USELESS",
+    "VERDICTS",
+    "WRONG",
+    "Judgement",
+]
 
 VERDICTS = ("agrees", "ill-conditioned", "kink", "wrong")  # from harmless to serious
 AGREES, ILL_CONDITIONED, KINK, WRONG = range(4)

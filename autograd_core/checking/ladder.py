@@ -83,6 +83,7 @@ class Slopes:
     stairs: Estimate
     ragged: np.ndarray
     finest: np.ndarray  # by how much the finest step moves it
+    hush: np.ndarray  # claims below this cannot be told from others by what was seen
 
     @property
     def sides(self) -> tuple[Estimate, Estimate]:
@@ -192,8 +193,10 @@ class Rungs:
         both.error = np.where(silent, silence / reach, both.error)
         stairs = self._stairs(moved, farthest, noise)
         ragged = unresolved & ~silent
+        isolated = unbounded[0] & unbounded[1] & _isolated(quotients[0]) & _isolated(quotients[1])
+        hush = np.where(isolated, np.inf, np.where(farthest <= silence, silence / reach, 0.0))
         vertical = unbounded[0] | unbounded[1]
-        return Slopes(both, left, right, variation, vertical, stairs, ragged, finest)
+        return Slopes(both, left, right, variation, vertical, stairs, ragged, finest, hush)
 
     def _stairs(self, moved: np.ndarray, farthest: np.ndarray, noise: np.ndarray) -> Estimate:
         jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
@@ -235,25 +238,31 @@ def _grows(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarr
     octaves = np.log(steps[:-1] / steps[1:])[..., None]
     powers = np.log(size[1:] / size[:-1]) / octaves
     audible = size[1:] > 10.0 * noise[1:]
-    logarithms = np.diff(size, axis=0) / octaves
-    heard = np.abs(np.diff(size, axis=0)) > 10.0 * noise[1:]
-    return _regular(powers, POWER, UNEVEN, audible) | _regular(
-        logarithms, 0.0, LOGARITHM * logarithms, heard
-    )
+    growth = np.diff(size, axis=0)
+    logarithms = np.where(growth > 10.0 * noise[1:], growth / octaves, np.nan)
+    there = _finest(np.isfinite(powers), 4)
+    like_a_power = _regular(powers, there, POWER, UNEVEN) & np.where(there, audible, True).all(0)
+    there = _finest(np.isfinite(logarithms), 4)
+    return like_a_power | _regular(logarithms, there, 0.0, LOGARITHM * np.abs(logarithms))
 
 
 def _regular(
-    rates: np.ndarray, least: float, uneven: np.ndarray | float, audible: np.ndarray
+    rates: np.ndarray, there: np.ndarray, least: float, uneven: np.ndarray | float
 ) -> np.ndarray:
-    """Whether the last rates are above `least` and nearly the same.
+    """Whether four rates are above `least` and nearly the same.
 
     Noise over a falling step grows, too, but irregularly.
     """
-    finest = _finest(np.isfinite(rates), 4)
-    high = np.where(finest, rates - uneven, -np.inf).max(axis=0)
-    low = np.where(finest, rates, np.inf).min(axis=0)
-    heard = np.where(finest, audible, True).all(axis=0)
-    return np.asarray((low > least) & (high < low) & heard & (finest.sum(axis=0) == 4))
+    high = np.where(there, rates - uneven, -np.inf).max(axis=0)
+    low = np.where(there, rates, np.inf).min(axis=0)
+    return np.asarray((low > least) & (high < low) & (there.sum(axis=0) == 4))
+
+
+def _isolated(slopes: np.ndarray) -> np.ndarray:
+    """Whether slopes grow as fast as the step falls: the value at the point is one of its own."""
+    finest = _finest(np.isfinite(slopes), 1)
+    size = np.abs(slopes)
+    return np.asarray(np.where(finest[1:], size[1:] > 2.0 * size[:-1], False).any(axis=0))
 
 
 def _finest(there: np.ndarray, count: int) -> np.ndarray:
