@@ -147,7 +147,9 @@ FUNCTIONS: dict[str, Function] = {
     "wiggle": Function(
         lambda x: np.sin(x * x), lambda x: 2 * x * mp.cos(x * x), uniform(-6, 6)
     ),
-    "rapid": Function(lambda x: np.sin(1e3 * x), lambda x: 1000 * mp.cos(1000 * x), uniform(-3, 3)),
+    "rapid": Function(
+        lambda x: np.sin(1e3 * x), lambda x: 1000 * mp.cos(1000 * x), uniform(-3, 3)
+    ),
     "steep": Function(
         lambda x: np.exp(-1 / x), lambda x: mp.exp(-1 / x) / x**2, uniform(0.05, 3)
     ),
@@ -167,8 +169,12 @@ FUNCTIONS: dict[str, Function] = {
     "near a jump": Function(
         lambda x: np.tanh(50 * x), lambda x: 50 * mp.sech(50 * x) ** 2, uniform(-0.2, 0.2)
     ),
-    "tiny": Function(lambda x: 1e-200 * np.sin(x), lambda x: mpf(1e-200) * mp.cos(x), uniform(-3, 3)),
-    "huge": Function(lambda x: 1e200 * np.sin(x), lambda x: mpf(1e200) * mp.cos(x), uniform(-3, 3)),
+    "tiny": Function(
+        lambda x: 1e-200 * np.sin(x), lambda x: mpf(1e-200) * mp.cos(x), uniform(-3, 3)
+    ),
+    "huge": Function(
+        lambda x: 1e200 * np.sin(x), lambda x: mpf(1e200) * mp.cos(x), uniform(-3, 3)
+    ),
     "hypot": Function(
         lambda x: np.hypot(x[0], x[1]),
         lambda x, y: [x / mp.hypot(x, y), y / mp.hypot(x, y)],

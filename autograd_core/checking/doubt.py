@@ -26,6 +26,7 @@ SLACK = 1e-2
 NEAR = 3e-3  # of the typical derivative: a rule this close to the slope nearby is right
 
 HUGE = 4.0  # times the typical derivative: a spread that makes a claim of NaN an honest one
+BEYOND, ABRUPT = 1e3, 1e-6
 STEP = 2.0**-14
 ZERO = 1e-280  # taken for the size of what is all zeros
 
@@ -71,7 +72,15 @@ def _verdict(judgement: Judgement, at: tuple[int, int], around: np.ndarray) -> i
     if np.isnan(judgement.claims[at]):
         return ILL_CONDITIONED if spread >= HUGE * judgement.typical[at] else WRONG
     many = np.count_nonzero(np.diff(around) > SLACK * spread) >= FEW
-    return ILL_CONDITIONED if many and 2.0 * spread >= judgement.difference[at] else WRONG
+    unstable = 2.0 * spread >= judgement.difference[at] or _explodes(judgement, at, spread)
+    return ILL_CONDITIONED if many and unstable else WRONG
+
+
+def _explodes(judgement: Judgement, at: tuple[int, int], spread: float) -> bool:
+    """Whether claims vary by more than was ever measured, at next to no distance."""
+    slopes = judgement.slopes
+    seen = max(abs(slopes.centre.value[at]), slopes.variation[at])
+    return bool(spread >= BEYOND * seen and spread >= ABRUPT * abs(judgement.claims[at]))
 
 
 def _beside_a_tear(
