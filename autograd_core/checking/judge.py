@@ -134,7 +134,8 @@ class Judgement:
         infinite = np.isinf(self.claims)
         result[there & infinite] = AGREES
         result[there & ~infinite & ~np.isnan(self.claims)] = KINK
-        result[~there & infinite & np.isfinite(self.slopes.centre.error)] = WRONG
+        known = np.isfinite(self.slopes.centre.error)
+        result[~there & infinite] = np.where(known, WRONG, ILL_CONDITIONED)[~there & infinite]
         return result
 
     def excess(self) -> np.ndarray:

@@ -32,7 +32,7 @@ GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single pre
 BESIDE = 64.0  # units of round-off of the largest output may be noise in any other
 STEP = 0.02  # of a staircase, as a share of its height
 POWER, UNEVEN = 0.126, 0.046  # of the step, with which slopes grow; by how much it may vary
-LOGARITHM = 0.02  # by how much the growth of slopes may vary that grow like a logarithm
+SLOW = 0.25  # a power of the step with which slopes converge so slowly that their end is guessed
 LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
 
 
@@ -169,7 +169,10 @@ class Rungs:
         both = extrapolate((self.plus - self.minus) / (2.0 * steps), self.steps, noise, 2)
         unbounded = [_grows(q, self.steps, noise / steps) for q in quotients]
         for side, q, grows in zip((left, right), quotients, unbounded, strict=True):
-            both = both.or_else(side)  # beyond the edge of a domain only one side is left
+            tail = SAFETY * _tail(q, self.steps, noise / steps)
+            side.error += tail
+            both = both.or_else(side)
+            both.error += tail  # beyond the edge of a domain only one side is left
             side.value[grows] = np.copysign(np.inf, _at_finest(q))[grows]
         moved = self._moved(centre)
         known = np.isfinite(moved)
@@ -235,15 +238,31 @@ def _grows(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarr
     They do so as a power of the step, or as its logarithm.
     """
     size = np.abs(slopes)
-    octaves = np.log(steps[:-1] / steps[1:])[..., None]
-    powers = np.log(size[1:] / size[:-1]) / octaves
-    audible = size[1:] > 10.0 * noise[1:]
-    growth = np.diff(size, axis=0)
-    logarithms = np.where(growth > 10.0 * noise[1:], growth / octaves, np.nan)
+    powers = np.log(size[1:] / size[:-1]) / _octaves(steps)
     there = _finest(np.isfinite(powers), 4)
-    like_a_power = _regular(powers, there, POWER, UNEVEN) & np.where(there, audible, True).all(0)
-    there = _finest(np.isfinite(logarithms), 4)
-    return like_a_power | _regular(logarithms, there, 0.0, LOGARITHM * np.abs(logarithms))
+    audible = np.where(there, size[1:] > 10.0 * noise[1:], True).all(axis=0)
+    return _regular(powers, there, POWER, UNEVEN) & audible
+
+
+def _octaves(steps: np.ndarray) -> np.ndarray:
+    """Return by how many times e each step is shorter than the one before."""
+    return np.asarray(np.log(steps[:-1] / steps[1:])[..., None])
+
+
+def _tail(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return how far slopes still have to go that converge slowly: as step**p with a small p.
+
+    That of x**1.1 at 0 has a power of 0.1; that of x log x one of 0, and never ends.
+    """
+    change = np.abs(np.diff(slopes, axis=0))
+    rates = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
+    powers = np.log(rates[:-1] / rates[1:]) / _octaves(steps[1:])
+    there = _finest(np.isfinite(powers), 4)
+    high = np.where(there, powers, -np.inf).max(axis=0)
+    low = np.where(there, powers, np.inf).min(axis=0)
+    slow = (there.sum(axis=0) == 4) & (high < SLOW) & (high - low < UNEVEN)
+    left = _at_finest(rates) / np.fmax(high, TINY)
+    return np.asarray(np.where(slow, left, 0.0))
 
 
 def _regular(
