@@ -51,7 +51,8 @@ def doubts(
     plain = ragged | torn[:, None] | ~judgement.slopes.kink
     accused = (verdicts == WRONG) & (missing | plain)
     outputs = np.flatnonzero(accused.any(axis=0))
-    for group in np.split(outputs, range(ASKED, len(outputs), ASKED)):
+    for start in range(0, len(outputs), ASKED):
+        group = outputs[start : start + ASKED]
         pairs = [(int(i), int(o)) for o in group for i in np.flatnonzero(accused[:, o])]
         claims = claims_around(subject, lines, pairs, seed, rng)
         for pair, found in zip(pairs, claims.T, strict=True):
