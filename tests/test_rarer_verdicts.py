@@ -30,7 +30,7 @@ def by_rank(x, ct):
 
 
 CASES = {
-    "a slow power": ("agrees", ROOTS, lambda x: x**1.1, lambda x, ct: 1.1 * ct * x**0.1),
+    "a slow power": ("ill-conditioned", ROOTS, lambda x: x**1.1, lambda x, ct: 1.1 * ct * x**0.1),
     "a slow power, wrong": ("wrong", ROOTS, lambda x: x**1.1, lambda x, ct: 1.11 * ct * x**0.1),
     "noise": ("agrees", X, noisy, lambda x, ct: ct * np.cos(x)),
     "noise, wrong": ("wrong", X, noisy, lambda x, ct: 1.01 * ct * np.cos(x)),
@@ -67,12 +67,12 @@ CASES = {
     "no eigenvalues": ("kink", np.zeros((3, 3)), eigenvalues, eigenvalues_vjp),
     "no values around": (
         "ill-conditioned",
-        np.array([-2.0, 3.0]),
+        np.array([-2.0]),
         lambda x: np.where(x == np.round(x), np.abs(x), np.nan) ** 2,
         lambda x, ct: ct * np.nan,
     ),
     "a value of its own": (
-        "ill-conditioned",
+        "kink",
         np.array([0.0]),
         lambda x: np.where(x == 0, 1.0, x),
         lambda x, ct: ct,
@@ -91,8 +91,20 @@ def test_rarer_verdicts(name):
 
 # Beside a pole, at 10⁻¹⁰ or less, rounding may look like an error.
 SINGULAR = {"zeros", "scalar matrix", "low rank", "paired", "integers", "naturals", "rounded"}
-DEGENERATE = ["eigh", "eigvalsh", "svdvals", "det", "slogdet", "inv", "norm"]
-ORDERED = ["abs", "relu", "max", "min", "sort", "median", "maximum", "clip", "power", "fmod", "prod"]
+DEGENERATE = ["eigvalsh", "svdvals", "det", "slogdet", "inv", "norm"]
+ORDERED = [
+    "abs",
+    "relu",
+    "max",
+    "min",
+    "sort",
+    "median",
+    "maximum",
+    "clip",
+    "power",
+    "fmod",
+    "prod",
+]
 
 
 @pytest.mark.parametrize("name", [n for n in (*DEGENERATE, *ORDERED) if n in NAMES])
