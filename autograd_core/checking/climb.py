@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .judge import SHARP, Judgement
+from .judge import SHARP, USELESS, Judgement
 from .ladder import Rungs, Slopes
 from .subject import Subject
 
@@ -138,11 +138,13 @@ def climb(
 def _hinted(judgement: Judgement) -> tuple[list[float], np.ndarray]:
     """Return the scales over which claims cross the range of values, and of which lines.
 
-    They help where nothing was measured because all steps were far too long.
+    They help where nothing was measured, or next to nothing, because all steps were far too long.
     """
+    slopes = judgement.slopes
     claims = np.where(np.isfinite(judgement.claims), np.abs(judgement.claims), 0.0)
-    unknown = ~np.isfinite(judgement.slopes.centre.error) & (claims > 0.0)
-    hints = judgement.slopes.variation / np.where(unknown, claims, np.inf)
+    seen = np.fmax(np.abs(slopes.centre.value), slopes.variation)
+    unknown = ~(slopes.centre.error <= USELESS * seen) & (claims > 0.0)
+    hints = slopes.finest / np.where(unknown, claims, np.inf)
     hints = np.where((hints > 0.0) & (hints < HINTED), hints, np.inf).min(axis=1)
     open_ = np.flatnonzero(np.isfinite(hints))
     return hints[open_].tolist(), open_

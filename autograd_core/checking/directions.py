@@ -92,7 +92,8 @@ def _asking(subject: Subject, tolerances: tuple[float, float]) -> Ask:
         lines = [Line(where, w, 1.0 / max(1.0, np.abs(w).max())) for w in weights]
         claims = [[d.pulled[where] @ w] for d, w in zip(directions, weights, strict=True)]
         probes = [projection(subject, d.outputs) for d in directions]
-        return Question(subject, lines, np.array(claims), probes, *tolerances, sharp=BLUNT)
+        return Question(subject, lines, np.array(claims), probes, *tolerances, BLUNT,
+                        lambda i, _: directions[i].outputs)  # fmt: skip
 
     return ask
 

@@ -44,7 +44,10 @@ def full(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -
     notes = _strong_zeros(subject, jacobian)
     scales, others = entry_scales(subject)
     lines = [Line(np.array([i]), scales[i : i + 1], others[i]) for i in range(len(scales))]
-    question = Question(subject, lines, jacobian.T * scales[:, None], None, rtol, atol)
+    units = np.eye(subject.width)
+    question = Question(
+        subject, lines, jacobian.T * scales[:, None], None, rtol, atol, seed=lambda _, o: units[o]
+    )
     judgement = question.answer()
     verdicts = question.verdicts(judgement, rng)
 
@@ -60,7 +63,7 @@ def full(subject: Subject, rng: np.random.Generator, rtol: float, atol: float) -
             jacobian.T, measured, verdicts == WRONG, subject.inputs, subject.outputs
         )
     elif findings.verdict == "kink":
-        _try_together(question, np.flatnonzero((verdicts == KINK).any(axis=1)), findings, rng)
+        _try_together(question, _corners(judgement, verdicts), findings, rng)
     findings.sweep = sweep_of(question, judgement, verdicts, findings)
     return findings
 
@@ -77,6 +80,13 @@ def _strong_zeros(subject: Subject, jacobian: np.ndarray) -> list[str]:
     product = np.isnan(jacobian) & steep
     jacobian[product] = 0.0
     return ["NaN from zero times an infinite slope: taken as zero"] if product.any() else []
+
+
+def _corners(judgement: Judgement, verdicts: np.ndarray) -> np.ndarray:
+    """Return the lines with a kink at which the function is continuous, with all its outputs."""
+    slopes = judgement.slopes
+    torn = (slopes.ragged | slopes.unbounded).any(axis=1)
+    return np.flatnonzero(((verdicts == KINK) & slopes.kink).any(axis=1) & ~torn)
 
 
 def _try_together(

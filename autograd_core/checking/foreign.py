@@ -7,7 +7,7 @@ the one makes others like itself, the other becomes an array when asked.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,10 @@ class Foreign(Subject):
     def visit(self, flat: np.ndarray) -> None:
         """Evaluate with the derivative."""
         self._claimed(flat, np.ones_like(self.evaluate(flat)))
+
+    def _pulls_at(self, flat: np.ndarray, cotangents: Sequence[np.ndarray]) -> list[np.ndarray]:
+        self.evaluate(flat)
+        return [joined(self._claimed(flat, seed)) for seed in cotangents]
 
     def record(self) -> np.ndarray:
         """Evaluate at the point, for a derivative that keeps something of the last call."""

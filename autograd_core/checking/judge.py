@@ -8,13 +8,22 @@ import numpy as np
 
 from .ladder import Slopes
 
-__all__ = ["AGREES", "KINK", "SHARP", "VERDICTS", "WRONG", "Judgement"]
+__all__ = [
+    "AGREES",
+    "ILL_CONDITIONED",
+    "KINK",
+    "SHARP",
+    "USELESS",
+    "VERDICTS",
+    "WRONG",
+    "Judgement",
+]
 
 VERDICTS = ("agrees", "ill-conditioned", "kink", "wrong")  # from harmless to serious
 AGREES, ILL_CONDITIONED, KINK, WRONG = range(4)
 BLUNT = 1e-4  # an error bound of this share of the typical derivative comes from few rungs
 WIDER = 4.0
-FAR, TINY = 4.0, 1e-8
+FAR, TINY = 64.0, 1e-8
 SHARP = 0.45  # an error bound of this power of the machine epsilon needs no finer steps
 USELESS = 0.1  # an error bound of this share of the typical derivative decides nothing
 
@@ -97,12 +106,20 @@ class Judgement:
         # A blunt measurement accuses only where the claim is out of all proportion.
         far = self.difference > np.where(vague, 10.0 * allowed, allowed)
         result = np.where(close & ~vague, AGREES, np.where(far, WRONG, ILL_CONDITIONED))
-        result[np.isnan(self.claims)] = WRONG
+        result[np.isnan(self.claims)] = np.where(self._unknown(), ILL_CONDITIONED, WRONG)[
+            np.isnan(self.claims)
+        ]
         result[~np.isfinite(slopes.centre.error) & np.isfinite(self.claims)] = ILL_CONDITIONED
         stairs = np.abs(self.claims - slopes.stairs.value) <= slopes.stairs.error
         result[stairs & (result == WRONG)] = ILL_CONDITIONED
         result[slopes.kink] = np.where(self._between(), KINK, WRONG)[slopes.kink]
         return self._unbounded(result)
+
+    def _unknown(self) -> np.ndarray:
+        """Where the function has no values about here, on either side."""
+        sides = (*self.slopes.sides, self.slopes.centre)
+        nothing = [~np.isfinite(side.error) for side in sides]
+        return np.asarray(np.logical_and.reduce(nothing) & (self.slopes.variation == 0.0))
 
     def _between(self) -> np.ndarray:
         sides, centre = self.slopes.sides, self.slopes.centre.value
@@ -117,7 +134,8 @@ class Judgement:
         infinite = np.isinf(self.claims)
         result[there & infinite] = AGREES
         result[there & ~infinite & ~np.isnan(self.claims)] = KINK
-        result[~there & infinite & np.isfinite(self.slopes.centre.error)] = WRONG
+        known = np.isfinite(self.slopes.centre.error)
+        result[~there & infinite] = np.where(known, WRONG, ILL_CONDITIONED)[~there & infinite]
         return result
 
     def excess(self) -> np.ndarray:

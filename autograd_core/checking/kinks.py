@@ -21,13 +21,14 @@ from .subject import Subject
 
 __all__ = ["excused", "possible"]
 
-POINTS = 32
-GLANCE = 8  # points that show whether there is a kink at all
+POINTS = 64
 STRAIGHT = (-48.0, -16.0, 16.0, 48.0)  # and points on the line itself, in steps
 FEW = 4  # different slopes; the corner of two kinks has no more
 SPREAD = 64.0  # the points are spread over this many times the step of their slopes
 UNSEEN = 0.25  # of the range of many slopes, by which the largest may be missed
-SLACK = 1e-2
+SLACK = 1e-3
+NOISY = 0.75  # the power of the step with which slopes vary that are mostly noise
+TINY = float(np.finfo(float).tiny)
 CLOSE = 0.65  # the power of the machine epsilon that is a very small step
 
 
@@ -69,13 +70,14 @@ def excused(
     near = Line(line.where, line.weights * (line.other if small else 1.0))
     scales = np.where(subject.point == 0.0, scales, np.abs(subject.point))
     close = subject.unit**CLOSE
-    low, high, slack = _range(subject, near, probe, scales, rng, close, GLANCE)
+    low, high, slack = _range(subject, near, probe, scales, rng, close)
     if not (high - low > 2.0 * slack).any():
         return np.zeros(claims.shape, bool)
-    wide = _range(subject, near, probe, scales, rng, subject.unit**0.5)
-    low, high, slack = _range(subject, near, probe, scales, rng, close)
-    # What is due to curvature shrinks with the distance.
-    sudden = (high - low > 2.0 * slack) & (high - low > 0.5 * (wide[1] - wide[0]))
+    wide = subject.unit**0.5
+    wide_low, wide_high, _ = _range(subject, near, probe, scales, rng, wide)
+    # What is due to curvature shrinks with the distance, and what is due to noise grows.
+    change = (high - low) / np.fmax(wide_high - wide_low, TINY)
+    sudden = (high - low > 2.0 * slack) & (change > 0.5) & (change < (wide / close) ** NOISY)
     scaled = claims * line.other if small else claims
     return sudden & (scaled >= low - slack) & (scaled <= high + slack)
 
@@ -87,12 +89,11 @@ def _range(
     scales: np.ndarray,
     rng: np.random.Generator,
     step: float,
-    points: int = POINTS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the least and the largest slope around the point, and by how much they are vague."""
     slopes: list[np.ndarray] = []
     noise: Any = 0.0
-    offsets = [SPREAD * step * scales * rng.uniform(-1, 1, len(scales)) for _ in range(points)]
+    offsets = [SPREAD * step * scales * rng.uniform(-1, 1, len(scales)) for _ in range(POINTS)]
     for along in STRAIGHT:
         offsets.append(np.zeros(len(scales)))
         offsets[-1][line.where] = along * step * line.weights

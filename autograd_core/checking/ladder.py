@@ -31,6 +31,8 @@ TINY = np.finfo(float).tiny
 GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single precision
 BESIDE = 64.0  # units of round-off of the largest output may be noise in any other
 STEP = 0.02  # of a staircase, as a share of its height
+POWER, UNEVEN = 0.126, 0.046  # of the step, with which slopes grow; by how much it may vary
+SLOW = 0.25  # a power of the step with which slopes converge so slowly that their end is guessed
 LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
 
 
@@ -69,7 +71,8 @@ class Slopes:
 
     `stairs` is the slope at large where the function stands still at the finest steps and jumps by
     little at others. It may be a staircase; or it was rounded to a coarse grid on its way, as a
-    sum with a large number in it is, and `stairs` is what its derivative would be.
+    sum with a large number in it is, and `stairs` is what its derivative would be. `ragged` says
+    where the finest step moves the function about as far as any.
     """
 
     centre: Estimate
@@ -78,6 +81,9 @@ class Slopes:
     variation: np.ndarray
     unbounded: np.ndarray
     stairs: Estimate
+    ragged: np.ndarray
+    finest: np.ndarray  # by how much the finest step moves it
+    hush: np.ndarray  # claims below this cannot be told from others by what was seen
 
     @property
     def sides(self) -> tuple[Estimate, Estimate]:
@@ -161,9 +167,12 @@ class Rungs:
         quotients = (centre - self.minus) / steps, (self.plus - centre) / steps
         left, right = (extrapolate(q, self.steps, noise, 1) for q in quotients)
         both = extrapolate((self.plus - self.minus) / (2.0 * steps), self.steps, noise, 2)
-        unbounded = [_grows(q, noise / steps) for q in quotients]
+        unbounded = [_grows(q, self.steps, noise / steps) for q in quotients]
         for side, q, grows in zip((left, right), quotients, unbounded, strict=True):
-            both = both.or_else(side)  # beyond the edge of a domain only one side is left
+            tail = SAFETY * _tail(q, self.steps, noise / steps)
+            side.error += tail
+            both = both.or_else(side)
+            both.error += tail  # beyond the edge of a domain only one side is left
             side.value[grows] = np.copysign(np.inf, _at_finest(q))[grows]
         moved = self._moved(centre)
         known = np.isfinite(moved)
@@ -186,7 +195,11 @@ class Rungs:
         both.value = np.where(silent, 0.0, both.value)
         both.error = np.where(silent, silence / reach, both.error)
         stairs = self._stairs(moved, farthest, noise)
-        return Slopes(both, left, right, variation, unbounded[0] | unbounded[1], stairs)
+        ragged = unresolved & ~silent
+        isolated = unbounded[0] & unbounded[1] & _isolated(quotients[0]) & _isolated(quotients[1])
+        hush = np.where(isolated, np.inf, np.where(farthest <= silence, silence / reach, 0.0))
+        vertical = unbounded[0] | unbounded[1]
+        return Slopes(both, left, right, variation, vertical, stairs, ragged, finest, hush)
 
     def _stairs(self, moved: np.ndarray, farthest: np.ndarray, noise: np.ndarray) -> Estimate:
         jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
@@ -219,16 +232,56 @@ def _like(order: np.ndarray, array: np.ndarray) -> np.ndarray:
     return order if array.ndim == 2 else order[..., None]
 
 
-def _grows(slopes: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Whether the slopes grow without bound as the step falls, well above their noise."""
+def _grows(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Whether the slopes grow without bound as the step falls, well above their noise.
+
+    They do so as a power of the step, or as its logarithm.
+    """
     size = np.abs(slopes)
-    factors = size[1:] / size[:-1]
-    finest = _finest(np.isfinite(factors), 4)
-    high, low = np.where(finest, factors, -np.inf), np.where(finest, factors, np.inf)
-    # Noise over a falling step grows, too, but irregularly.
-    regular = (low.min(axis=0) > 1.3) & (high.max(axis=0) < 1.1 * low.min(axis=0))
-    audible = np.where(finest, size[1:] > 10.0 * noise[1:], True).all(axis=0)
-    return np.asarray(regular & audible & (finest.sum(axis=0) == 4))
+    powers = np.log(size[1:] / size[:-1]) / _octaves(steps)
+    there = _finest(np.isfinite(powers), 4)
+    audible = np.where(there, size[1:] > 10.0 * noise[1:], True).all(axis=0)
+    return _regular(powers, there, POWER, UNEVEN) & audible
+
+
+def _octaves(steps: np.ndarray) -> np.ndarray:
+    """Return by how many times e each step is shorter than the one before."""
+    return np.asarray(np.log(steps[:-1] / steps[1:])[..., None])
+
+
+def _tail(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return how far slopes still have to go that converge slowly: as step**p with a small p.
+
+    That of x**1.1 at 0 has a power of 0.1; that of x log x one of 0, and never ends.
+    """
+    change = np.abs(np.diff(slopes, axis=0))
+    rates = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
+    powers = np.log(rates[:-1] / rates[1:]) / _octaves(steps[1:])
+    there = _finest(np.isfinite(powers), 4)
+    high = np.where(there, powers, -np.inf).max(axis=0)
+    low = np.where(there, powers, np.inf).min(axis=0)
+    slow = (there.sum(axis=0) == 4) & (high < SLOW) & (high - low < UNEVEN)
+    left = _at_finest(rates) / np.fmax(high, TINY)
+    return np.asarray(np.where(slow, left, 0.0))
+
+
+def _regular(
+    rates: np.ndarray, there: np.ndarray, least: float, uneven: np.ndarray | float
+) -> np.ndarray:
+    """Whether four rates are above `least` and nearly the same.
+
+    Noise over a falling step grows, too, but irregularly.
+    """
+    high = np.where(there, rates - uneven, -np.inf).max(axis=0)
+    low = np.where(there, rates, np.inf).min(axis=0)
+    return np.asarray((low > least) & (high < low) & (there.sum(axis=0) == 4))
+
+
+def _isolated(slopes: np.ndarray) -> np.ndarray:
+    """Whether slopes grow as fast as the step falls: the value at the point is one of its own."""
+    finest = _finest(np.isfinite(slopes), 1)
+    size = np.abs(slopes)
+    return np.asarray(np.where(finest[1:], size[1:] > 2.0 * size[:-1], False).any(axis=0))
 
 
 def _finest(there: np.ndarray, count: int) -> np.ndarray:

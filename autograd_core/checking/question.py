@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .climb import STAGES, Line, Probe, Stage, climb
+from .doubt import Seed, doubts
 from .judge import KINK, SHARP, WRONG, Judgement
 from .kinks import excused, possible
 from .ladder import Slopes
@@ -15,7 +16,7 @@ from .subject import Subject
 __all__ = ["Question", "entry_scales", "everything", "leaf_scales", "projection"]
 
 ROUNDINGS = 64.0  # a claim may be off by this many units of round-off of the largest beside it
-ACCUSED = 2  # lines on which no excuse was found: there is none for the others
+ACCUSED = 4  # lines on which no excuse was found: there is none for the others
 CHUNK = 100_000  # derivatives measured at a time
 SUBNORMAL = float(np.finfo(float).smallest_subnormal)
 SKEW = 0.7390851332151607  # no step shall be a round number, where round functions look simple
@@ -71,6 +72,7 @@ class Question:
         rtol: float = 0.0,
         atol: float = 0.0,
         sharp: float = SHARP,
+        seed: Seed | None = None,
     ) -> None:
         self.subject = subject
         self.lines = lines
@@ -78,6 +80,7 @@ class Question:
         self.probes = probes or [everything] * len(lines)
         self.rtol = rtol
         self.sharp = sharp
+        self.seed = seed
         finite = np.where(np.isfinite(claims), np.abs(claims), 0.0)
         units = [max(subject.input_unit(line.where[0]), subject.unit) for line in lines]
         sizes = np.array([np.abs(line.weights).max() for line in lines])
@@ -116,6 +119,8 @@ class Question:
             legal = np.where(self.possible(int(i), rng), KINK, WRONG)
             verdicts[i] = np.where(doubtful[i], legal, verdicts[i])
         self._excuse(verdicts, judgement, rng)
+        if self.seed is not None:
+            doubts(self.subject, self.lines, judgement, verdicts, self.seed, rng)
         return verdicts
 
     def _excuse(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import MatrixError
 from ..modes import no_grad
 from ..tensor import Tensor
 from ..transforms import jvp, vjp
@@ -224,6 +225,20 @@ class Subject:
         leaves, build = flatten(value)
         pullback(build([np.ones_like(plain(leaf)) for leaf in leaves]))
 
+    def pulls_at(self, flat: np.ndarray, cotangents: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the cotangents of the flat input at another point; NaN if that fails."""
+        self.calls += 1
+        try:
+            return self._pulls_at(flat, cotangents)
+        except Exception:  # there may be no value
+            return [np.full(len(flat), np.nan)] * len(cotangents)
+
+    def _pulls_at(self, flat: np.ndarray, cotangents: Sequence[np.ndarray]) -> list[np.ndarray]:
+        value, pullback = vjp(self.call, *self.arrays(flat))
+        build = flatten(value)[1]
+        seeds = [build([place.of(seed) for place in self.outputs]) for seed in cotangents]
+        return [joined([plain(part) for part in pullback(seed)]) for seed in seeds]
+
     def rehearse(self) -> None:
         """Ask for the derivative elsewhere: what a rule keeps of a call is stale from then on."""
         size = np.where(self.point == 0.0, 1.0, self.point)
@@ -238,6 +253,8 @@ class Subject:
         seeds = [place.of(cotangent) for place in self.outputs]
         try:
             found = self._pullback(self.like_outputs(seeds))
+        except MatrixError as error:  # an operation of this engine has no derivative here
+            raise Unfit("ill-conditioned", f"the backward pass raised {told(error)}") from error
         except Exception as error:
             raise Unfit("wrong", f"the backward pass raised {told(error)}") from error
         return joined([plain(part) for part in found])
