@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import codegen, compiler, lowering, typed_passes, types, untyped_passes
+from numba.core import codegen, compiler, typed_passes, untyped_passes
 from numba.core.compiler_machinery import register_pass
+
+from . import access
 
 __all__ = ["Pipeline"]
 
@@ -49,28 +51,8 @@ def backward(function: Any) -> Iterator[Any]:
             yield block.terminator
 
 
-def from_start(signature: Any) -> Any:
-    """Return the types of an access to an element whose position counts from the start."""
-    array, index, *rest = signature.args
-    if not isinstance(array, types.Array) or not isinstance(index, types.Integer):
-        return signature
-    return signature.replace(args=(array, types.uintp, *rest))
-
-
-class Lowering(lowering.Lower):
-    """Numba's lowering, with the marks; and no position counts from the end.
-
-    A position that may be negative is looked at, and LLVM then takes neighbours for elements that
-    are anywhere: where a loop does not begin at a known place, it would gather and scatter.
-    """
-
-    def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
-        """Lower ``value[index]``."""
-        return super().lower_getitem(resty, expr, value, index, from_start(signature))
-
-    def lower_setitem(self, target: Any, index: Any, value: Any, signature: Any) -> Any:
-        """Lower ``target[index] = value``."""
-        return super().lower_setitem(target, index, value, from_start(signature))
+class Lowering(access.Lowering):
+    """Our lowering, with the marks."""
 
     def lower_normal_function(self, fndesc: Any) -> None:
         """Lower the function, and mark it."""
