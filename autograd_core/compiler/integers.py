@@ -8,11 +8,13 @@ has an expression of its own here, which never goes through floats.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from ..declare import OPS
+from .layout import name_of
 from .record import Apply, Value
 from .scalars import inlined, scalar_text, substituted
 
@@ -67,7 +69,7 @@ def is_expression(step: Apply, dtype: str) -> bool:
 
 
 def _is_held(dtype: np.dtype, working: str) -> bool:
-    return dtype.kind in "biu" or dtype.name == working
+    return dtype.kind in "biu" or name_of(dtype) == working
 
 
 def _operands(step: Apply) -> tuple[Any, ...]:
@@ -76,16 +78,20 @@ def _operands(step: Apply) -> tuple[Any, ...]:
 
 
 def _working(step: Apply) -> np.dtype[Any]:
-    operands = (x.dtype if isinstance(x, Value) else x for x in _operands(step))
+    return _together(*(x.dtype if isinstance(x, Value) else x for x in _operands(step)))
+
+
+@functools.lru_cache(1024, typed=True)
+def _together(*operands: Any) -> np.dtype[Any]:
     return np.dtype(np.result_type(*operands))
 
 
 def _is_real(step: Apply, working: np.dtype[Any], dtype: str) -> bool:
     """Whether a step computes in the loop's float type, or on truths alone."""
     if step.result.dtype.kind == "f":
-        return working.kind in "biu" or working.name == dtype
+        return working.kind in "biu" or name_of(working) == dtype
     exact = working.kind == "b" or any(_is_float(x) for x in _operands(step))
-    return exact and working.name in (dtype, "bool")
+    return exact and name_of(working) in (dtype, "bool")
 
 
 def _is_float(x: Any) -> bool:

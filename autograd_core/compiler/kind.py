@@ -6,9 +6,11 @@ always did. A run that finds something changed for good (`Stale.lasting`) sends 
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -95,7 +97,8 @@ class Kind:
     def make(self, task: Callable[[], Program]) -> None:
         """Make the program, now or in the background."""
         self.reason = "being compiled"
-        self.job = Job(task, background=not self.wait)
+        with _uncollected() if self.wait else nullcontext():
+            self.job = Job(task, background=not self.wait)
         if self.wait:
             self.adopt()
 
@@ -158,6 +161,18 @@ class Kind:
             self.quick_ways += 1
             self.quick = quick(self, args, kwargs, unchanged())
         return self.quick
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let Python not look for garbage where there is none, but ever more to look at."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _program(recording: Recording, native: bool, constants: Any) -> Program:

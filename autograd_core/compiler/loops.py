@@ -87,14 +87,22 @@ class _Loop:
     def lines(self, strides: Strides) -> list[str]:
         """Return the lines for one element."""
         body = self.body
-        lines = [
-            f"{x.name}_ = {register(x)}({body.at(self.places[x], strides[x])})" for x in self.read
-        ]
-        lines += [f"{step.result.name}_ = {expression(step)}" for step in self.group]
+        lines = [f"{self._begin(x)}{body.at(self.places[x], strides[x])})" for x in self.read]
+        lines += map(self._assignment, self.group)
         for value in self.kept:
             stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
             lines.append(f"{body.at(self.places[value], strides[value])} = {stored}")
         return lines
+
+    def _begin(self, x: Value) -> str:
+        """Return how the line begins that reads a value; it is written more than once."""
+        texts = self.body.texts
+        return texts.get(x) or texts.setdefault(x, f"{x.name}_ = {register(x)}(")
+
+    def _assignment(self, step: Apply) -> str:
+        texts = self.body.texts
+        found = texts.get(step)
+        return found or texts.setdefault(step, f"{step.result.name}_ = {expression(step)}")
 
     def summing(self, shape: tuple[int, ...], strides: Strides, sums: Sequence[Apply]) -> None:
         """Write the loop in blocks, the sums of which are added up."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -122,8 +123,10 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
+        self._texts: dict[Any, str] = {}
         self._units = units(_checked_in_loops(self.steps), moves)
         self._body, self.size = self._planned()
+        self._texts.clear()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
         self._outside = list(outside.values())
@@ -164,7 +167,7 @@ class Segment:
             strides = tuple(s // array.itemsize for s in array.strides)
             outside[value] = Place(value.name, 0, strides)
         kept = set(self.results) - set(self.given)
-        body = Body(self.dtype, outside, kept, offsets, rehearsed, sharing)
+        body = Body(self.dtype, outside, kept, offsets, rehearsed, sharing, self._texts)
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
             body.unit()

@@ -68,17 +68,17 @@ def build(name: str, source: str, signature: str | None) -> Kernel:
         # NumPy's scalars warn where the compiled loop is silent.
         return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
     if signature is None:
-        return _kernel(name, module, directory)
+        return cast(Kernel, _kernel(name, module, directory))
     try:  # arrays are the caller's: nobody need count references
         return cast(Kernel, _kernel(name, module, directory, _nrt=False).compile(signature))
     except numba.core.errors.NumbaError:  # unless the text makes arrays
         return cast(Kernel, _kernel(name, module, directory).compile(signature))
 
 
-def _kernel(name: str, module: types.ModuleType, directory: Path | None, **flags: Any) -> Kernel:
+def _kernel(name: str, module: types.ModuleType, directory: Path | None, **flags: Any) -> Any:
     kernel = numba.njit(no_cfunc_wrapper=True, **FLAGS, **flags)(getattr(module, name))
     kernel._cache = _Store(directory, module.__name__)
-    return cast(Kernel, kernel)
+    return kernel
 
 
 def survive_forks(lock: Any) -> None:
