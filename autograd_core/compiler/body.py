@@ -54,8 +54,8 @@ class Body:
         nobody needs any more.
     sharing : bool
         Whether threads share loops.
-    texts : dict, optional
-        What was written before and does not depend on places; it is added to.
+    plans : dict, optional
+        What earlier writings have found out that does not depend on places; it is added to.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Body:
         offsets: Sequence[int] | None = None,
         rehearsed: Sequence[Block] = (),
         sharing: bool = True,
-        texts: dict[Any, str] | None = None,
+        plans: dict[Hashable, Any] | None = None,
     ) -> None:
         self.dtype = dtype
         self.kept = kept
@@ -82,7 +82,7 @@ class Body:
         self.now = -1
         self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
         self.sharing = sharing
-        self.texts = {} if texts is None else texts
+        self.plans = {} if plans is None else plans
         self._offsets = offsets
         self._rehearsed = rehearsed
         self._begins: list[int] = []  # of the blocks

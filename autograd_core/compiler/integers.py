@@ -59,17 +59,18 @@ TEXTS = {
 
 def is_expression(step: Apply, dtype: str) -> bool:
     """Whether an elementwise step can stand in a loop that works in `dtype`."""
-    values = (*step.reads, step.result)
-    if not all(v.size and v.dtype.isnative and _is_held(v.dtype, dtype) for v in values):
-        return False
+    for value in (*step.reads, step.result):
+        if 0 in value.shape or not _is_held(value.dtype, dtype):
+            return False
     working = _working(step)
     if step.result.dtype.kind in "iu" or (step.result.dtype == bool and working.kind in "iu"):
         return _is_integral(step, working)
     return _is_real(step, working, dtype) and scalar_text(step) is not None
 
 
+@functools.cache
 def _is_held(dtype: np.dtype, working: str) -> bool:
-    return dtype.kind in "biu" or name_of(dtype) == working
+    return dtype.isnative and (dtype.kind in "biu" or name_of(dtype) == working)
 
 
 def _operands(step: Apply) -> tuple[Any, ...]:

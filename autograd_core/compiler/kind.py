@@ -6,11 +6,9 @@ always did. A run that finds something changed for good (`Stale.lasting`) sends 
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -20,6 +18,7 @@ from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
 from .compare import fresh
+from .garbage import seldom_collected
 from .program import Program
 from .quick import Quick, quick
 from .recorded import Recording
@@ -97,8 +96,7 @@ class Kind:
     def make(self, task: Callable[[], Program]) -> None:
         """Make the program, now or in the background."""
         self.reason = "being compiled"
-        with _uncollected() if self.wait else nullcontext():
-            self.job = Job(task, background=not self.wait)
+        self.job = Job(task, background=not self.wait)
         if self.wait:
             self.adopt()
 
@@ -163,20 +161,9 @@ class Kind:
         return self.quick
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Let Python not look for garbage where there is none, but ever more to look at."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _program(recording: Recording, native: bool, constants: Any) -> Program:
-    return Program(recording.trace, recording.outputs, native, constants)
+    with seldom_collected():
+        return Program(recording.trace, recording.outputs, native, constants)
 
 
 def description(x: Any) -> Hashable:

@@ -72,8 +72,10 @@ def leading(strides: Sequence[int], shape: Sequence[int]) -> Any:
 def stretched(place: Place, shape: Sequence[int], target: Sequence[int]) -> tuple[int, ...]:
     """Return the strides with which a value is read as if it had another shape."""
     lacking = len(target) - len(shape)
+    if not lacking and 1 not in shape:
+        return place.strides
     pairs = zip(shape, place.strides, strict=True)
-    return (0,) * lacking + tuple(0 if size == 1 else stride for size, stride in pairs)
+    return (0,) * lacking + tuple([0 if size == 1 else stride for size, stride in pairs])
 
 
 def collapse(shape: Sequence[int], strides: dict[Any, Any]) -> tuple[list[int], dict[Any, Any]]:

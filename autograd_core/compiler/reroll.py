@@ -33,7 +33,7 @@ FEWEST = 4  # rounds of a loop
 CANDIDATES = 64  # periods that are tried at once
 
 INTEGER = re.compile(r"(?<![\w.])(?<!e[-+])\d+(?![\w.])")
-NAME_OR_INTEGER = re.compile(rf"(\b[tv]\d+_+|{INTEGER.pattern})")
+NAME_OR_INTEGER = re.compile(r"(\b(?:[tv]\d+_+|(?<!\.)(?<!e[-+])\d+(?![\w.])))")  # in one go
 NO_OFFSET = re.compile(r"\[(?<=\w\[)(?=[ir]\d)")  # where `index` has left out a zero
 MARK = re.compile(r"[#\[\]()]")
 SUMMAND = re.compile(r"(?:[(,+] ?)int\(#\)(?! [*/%])")
