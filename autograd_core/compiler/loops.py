@@ -48,7 +48,9 @@ def loop(
 
     `needed` tells what to store.
     """
-    plan = body.plans.get(group[0]) or body.plans.setdefault(group[0], _plan(group, needed))
+    plan = body.plans.get(group[0]) or body.plans.setdefault(
+        group[0], _plan(group, needed, body.dtype)
+    )
     shape = group[0].result.shape
     places: dict[Value, Place] = {}
     strides: Strides = {}
@@ -68,18 +70,18 @@ def loop(
 class _Plan(NamedTuple):
     """What is the same whenever a loop is written, wherever its values lie.
 
-    Of what it reads, `begins` are the beginnings of the lines; in the place of its `own` operands
-    a result can lie.
+    The lines that read begin and end with `ends`; in the place of its `own` operands a result can
+    lie.
     """
 
     read: list[Value]
-    begins: list[str]
+    ends: list[tuple[str, str]]
     assignments: list[str]
     kept: list[Value]
     own: list[list[Value]]
 
 
-def _plan(group: Sequence[Apply], needed: Callable[[Value], bool]) -> _Plan:
+def _plan(group: Sequence[Apply], needed: Callable[[Value], bool], dtype: str) -> _Plan:
     made = {step.result: step for step in group}
     shape = group[0].result.shape
     read = [x for x in dict.fromkeys(x for step in group for x in step.reads) if x not in made]
@@ -89,9 +91,12 @@ def _plan(group: Sequence[Apply], needed: Callable[[Value], bool]) -> _Plan:
     for value in kept:
         own.append([x for x in made[value].reads if x in there and x.shape == shape])
         there.add(value)
-    begins = [f"{x.name}_ = {register(x)}(" for x in read]
+    ends = [
+        (f"{x.name}_ = ", "") if x.dtype == dtype else (f"{x.name}_ = {register(x)}(", ")")
+        for x in read
+    ]
     assignments = [f"{step.result.name}_ = {expression(step)}" for step in group]
-    return _Plan(read, begins, assignments, kept, own)
+    return _Plan(read, ends, assignments, kept, own)
 
 
 class _Loop:
@@ -103,8 +108,8 @@ class _Loop:
     def lines(self, strides: Strides) -> list[str]:
         """Return the lines for one element."""
         body, places = self.body, self.places
-        pairs = zip(self.plan.begins, self.plan.read, strict=True)
-        lines = [f"{begin}{body.at(places[x], strides[x])})" for begin, x in pairs]
+        pairs = zip(self.plan.read, self.plan.ends, strict=True)
+        lines = [f"{begin}{body.at(places[x], strides[x])}{end}" for x, (begin, end) in pairs]
         lines += self.plan.assignments
         for value in self.plan.kept:
             stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
