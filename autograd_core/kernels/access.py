@@ -8,6 +8,7 @@ most of the time that machine code takes to make.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from llvmlite import ir
@@ -16,10 +17,14 @@ from numba.core import cgutils, lowering, types
 __all__ = ["Lowering", "array"]
 
 
+NUMBER = types.Number | types.Boolean
+POWERS = (operator.pow, operator.ipow)
+
+
 def is_row(kind: Any) -> bool:
     """Whether a type is an array of numbers with one axis and without gaps."""
     one = isinstance(kind, types.Array) and kind.ndim == 1 and kind.layout == "C"
-    return one and kind.aligned and isinstance(kind.dtype, types.Number | types.Boolean)
+    return one and kind.aligned and isinstance(kind.dtype, NUMBER)
 
 
 def from_start(signature: Any) -> Any:
@@ -60,6 +65,21 @@ class Lowering(lowering.Lower):
                 return self._slice(resty, expr.value, expr.index)
         return super().lower_expr(resty, expr)
 
+    def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
+        """Lower an operation on numbers: only a power is another one if an operand is known."""
+        left, right = self.typeof(expr.lhs.name), self.typeof(expr.rhs.name)
+        if op in POWERS or not isinstance(left, NUMBER) or not isinstance(right, NUMBER):
+            return super().lower_binop(resty, expr, op)
+        signature = self.fndesc.calltypes[expr]
+        pairs = zip((expr.lhs, expr.rhs), (left, right), signature.args, strict=True)
+        given = [
+            self.context.cast(self.builder, self.loadvar(x.name), kind, wanted)
+            for x, kind, wanted in pairs
+        ]
+        function = self.context.typing_context.resolve_value_type(op)
+        result = self.context.get_function(function, signature)(self.builder, given)
+        return self.context.cast(self.builder, result, signature.return_type, resty)
+
     def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
         """Lower ``value[index]``."""
         signature = from_start(signature)
@@ -74,9 +94,7 @@ class Lowering(lowering.Lower):
         """Lower ``target[index] = value``."""
         signature = from_start(signature)
         kind, given = self.typeof(target.name), self.typeof(value.name)
-        if not self._is_element(kind, signature) or not isinstance(
-            given, types.Number | types.Boolean
-        ):
+        if not self._is_element(kind, signature) or not isinstance(given, NUMBER):
             return super().lower_setitem(target, index, value, signature)
         number = self.context.cast(self.builder, self.loadvar(value.name), given, kind.dtype)
         return self.context.pack_value(
