@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from autograd_core.kernels import building, jit, wide
+from autograd_core.kernels import access, building, jit, wide
 
 
 def nested():
@@ -52,7 +52,8 @@ def test_a_loop_that_begins_anywhere_takes_neighbours(monkeypatch):
                 y[j] = x[j] * x[j] + x[j]
 
     ours = assembly(double)
-    monkeypatch.setattr(wide, "from_start", lambda signature: signature)
+    monkeypatch.setattr(access, "from_start", lambda signature: signature)
+    monkeypatch.setattr(access, "is_row", lambda kind: False)
     if "gather" not in assembly(double):
         pytest.skip("the processor cannot gather")
     assert "gather" not in ours
@@ -63,3 +64,47 @@ def assembly(function):
     kernel = numba.njit(**building.FLAGS)(function)
     kernel.compile("(float32[::1], float32[::1], intp, intp)")
     return "".join(kernel.inspect_asm().values())
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("x[1:3]", [1, 2]),
+        ("x[2:]", [2, 3]),
+        ("x[:2]", [0, 1]),
+        ("x[3:9]", [3]),
+        ("x[7:]", []),
+        ("x[3:2]", []),
+    ],
+)
+def test_a_slice_ends_where_the_array_does(part, expected):
+    lines = ["y = " + part, "out[0] = y.size", "for i in range(y.size):", "    out[1 + i] = y[i]"]
+    source = "def f(x, out):\n" + "".join(f"    {line}\n" for line in lines)
+    f = jit.compile_source("f", source, "(float64[::1], float64[::1])")
+    out = np.full(6, -1.0)
+    f(np.arange(4.0), out)
+    assert out.tolist() == [len(expected), *expected, *[-1.0] * (5 - len(expected))]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float32", "float64"])
+def test_elements_are_converted_as_numpy_does(dtype):
+    source = "def f(x, y, k):\n    y[k] = x[1]\n    y[0] = x[k]\n"
+    numba_name = {"bool": "boolean"}.get(dtype, dtype)
+    f = jit.compile_source("f", source, f"(float64[::1], {numba_name}[::1], int32)")
+    x, y = np.array([0.0, 1.0, 100.0]), np.zeros(3, dtype)
+    f(x, y, 2)
+    assert y.tolist() == [x[2].astype(dtype).item(), 0, x[1].astype(dtype).item()]
+
+
+def test_references_are_counted_only_in_a_text_that_makes_arrays():
+    # Without, an argument is unpacked without memory for its count.
+    plain = "def f(x):\n    x[0] = 1.0\n"
+    source = (
+        "import numpy as np\n\ndef f(x):\n    y = np.empty(2)\n    y[0] = 2.0\n    x[0] = y[0]\n"
+    )
+    x = np.zeros(1)
+    jit.compile_source("f", source, "(float64[::1],)")(x)
+    assert x[0] == 2.0
+    kernel = building._kernel("f", building._load("f", plain, None), None, _nrt=False)
+    kernel.compile("(float64[::1],)")
+    assert not any("NRT_adapt" in text for text in kernel.inspect_llvm().values())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .layout import Place, collapse, contiguous, index, stretched
+from .layout import Place, collapse, contiguous, index, name_of, stretched
 from .memory import Block, rounded
 from .record import Value
 
@@ -54,6 +54,8 @@ class Body:
         nobody needs any more.
     sharing : bool
         Whether threads share loops.
+    plans : dict, optional
+        What earlier writings have found out that does not depend on places; it is added to.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Body:
         offsets: Sequence[int] | None = None,
         rehearsed: Sequence[Block] = (),
         sharing: bool = True,
+        plans: dict[Hashable, Any] | None = None,
     ) -> None:
         self.dtype = dtype
         self.kept = kept
@@ -79,6 +82,7 @@ class Body:
         self.now = -1
         self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
         self.sharing = sharing
+        self.plans = {} if plans is None else plans
         self._offsets = offsets
         self._rehearsed = rehearsed
         self._begins: list[int] = []  # of the blocks
@@ -147,8 +151,8 @@ class Body:
         self.dtypes.add(dtype)
         size = rounded(math.prod(shape) * dtype.itemsize)
         number = len(self.blocks)
-        place = Place(f"work_{dtype.name}", 0, contiguous(shape), number)
-        root = self._free_root(place, size, over)
+        buffer, strides = f"work_{name_of(dtype)}", contiguous(shape)
+        root = self._free_root(Place(buffer, 0, strides, number), size, over) if over else -1
         if self._offsets is not None:
             begin = self._offsets[number]
         else:
@@ -156,7 +160,7 @@ class Body:
         self._total += size if root < 0 else 0
         self._begins.append(begin)
         self.blocks.append(Block(size, self.now, self.now, root=root))
-        return place._replace(offset=begin // dtype.itemsize)
+        return Place(buffer, begin // dtype.itemsize, strides, number)
 
     def _free_root(self, target: Place, size: int, over: Sequence[Place]) -> int:
         """Return the block that was first where a result can overwrite an operand; or -1."""

@@ -36,10 +36,10 @@ EXACT = frozenset(
 
 def fold(step: Step, made: Made, facts: Facts) -> Step | Value:
     """Return the result of a step on constants, as a constant."""
-    if not isinstance(step, Apply) or step.result in facts.overwritten or not _small(step):
+    if not isinstance(step, Apply) or step.result in facts.overwritten:
         return step
-    operands = [_content(x, made, facts) for x in step.parts]
-    if meaning(step) == "broadcast_to" or any(x is None for x in operands):
+    operands = _contents(step, made, facts)
+    if operands is None or not _small(step) or meaning(step) == "broadcast_to":
         return step
     out = _computed(step, operands)
     if out is None or (out.shape, out.dtype) != (step.result.shape, step.result.dtype):
@@ -54,6 +54,16 @@ def fold(step: Step, made: Made, facts: Facts) -> Step | Value:
 
 def _small(step: Apply) -> bool:
     return all(math.prod(x.shape) <= LARGEST_LOOK for x in (*step.reads, step.result))
+
+
+def _contents(step: Apply, made: Made, facts: Facts) -> list[Any] | None:
+    """Return what the operands are, if all are constants."""
+    found = []
+    for x in step.parts:
+        found.append(_content(x, made, facts))
+        if found[-1] is None:
+            return None
+    return found
 
 
 def _content(x: Any, made: Made, facts: Facts) -> Any:

@@ -37,7 +37,7 @@ def units(steps: Sequence[Step], moves: Callable[[Step], bool]) -> list[list[Ste
     makers: dict[Value, int] = {}  # the units of elementwise results
     barrier = 1  # before it are reads of what was overwritten since
     for step in steps:
-        earliest = max([barrier, *(ready.get(x, 0) for x in step.reads)])
+        earliest = max([barrier, *[ready.get(x, 0) for x in step.reads]])
         if not isinstance(step, Apply):
             found.append([step])
             barrier = len(found)

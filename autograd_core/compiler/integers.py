@@ -8,11 +8,13 @@ has an expression of its own here, which never goes through floats.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from ..declare import OPS
+from .layout import name_of
 from .record import Apply, Value
 from .scalars import inlined, scalar_text, substituted
 
@@ -57,17 +59,18 @@ TEXTS = {
 
 def is_expression(step: Apply, dtype: str) -> bool:
     """Whether an elementwise step can stand in a loop that works in `dtype`."""
-    values = (*step.reads, step.result)
-    if not all(v.size and v.dtype.isnative and _is_held(v.dtype, dtype) for v in values):
-        return False
+    for value in (*step.reads, step.result):
+        if 0 in value.shape or not _is_held(value.dtype, dtype):
+            return False
     working = _working(step)
     if step.result.dtype.kind in "iu" or (step.result.dtype == bool and working.kind in "iu"):
         return _is_integral(step, working)
     return _is_real(step, working, dtype) and scalar_text(step) is not None
 
 
+@functools.cache
 def _is_held(dtype: np.dtype, working: str) -> bool:
-    return dtype.kind in "biu" or dtype.name == working
+    return dtype.isnative and (dtype.kind in "biu" or name_of(dtype) == working)
 
 
 def _operands(step: Apply) -> tuple[Any, ...]:
@@ -76,16 +79,20 @@ def _operands(step: Apply) -> tuple[Any, ...]:
 
 
 def _working(step: Apply) -> np.dtype[Any]:
-    operands = (x.dtype if isinstance(x, Value) else x for x in _operands(step))
+    return _together(*(x.dtype if isinstance(x, Value) else x for x in _operands(step)))
+
+
+@functools.lru_cache(1024, typed=True)
+def _together(*operands: Any) -> np.dtype[Any]:
     return np.dtype(np.result_type(*operands))
 
 
 def _is_real(step: Apply, working: np.dtype[Any], dtype: str) -> bool:
     """Whether a step computes in the loop's float type, or on truths alone."""
     if step.result.dtype.kind == "f":
-        return working.kind in "biu" or working.name == dtype
+        return working.kind in "biu" or name_of(working) == dtype
     exact = working.kind == "b" or any(_is_float(x) for x in _operands(step))
-    return exact and working.name in (dtype, "bool")
+    return exact and name_of(working) in (dtype, "bool")
 
 
 def _is_float(x: Any) -> bool:

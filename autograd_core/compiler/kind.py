@@ -18,6 +18,7 @@ from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
 from .compare import fresh
+from .garbage import seldom_collected
 from .program import Program
 from .quick import Quick, quick
 from .recorded import Recording
@@ -161,7 +162,8 @@ class Kind:
 
 
 def _program(recording: Recording, native: bool, constants: Any) -> Program:
-    return Program(recording.trace, recording.outputs, native, constants)
+    with seldom_collected():
+        return Program(recording.trace, recording.outputs, native, constants)
 
 
 def description(x: Any) -> Hashable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,21 +48,18 @@ def loop(
 
     `needed` tells what to store.
     """
-    inside = {step.result: None for step in group}
-    kept = [value for value in inside if needed(value)]
-    read = [x for step in group for x in step.reads]
-    outer = [x for x in dict.fromkeys(read) if x not in inside]
-    makers = {step.result: step for step in group}
+    plan = body.plans.get(group[0]) or body.plans.setdefault(
+        group[0], _plan(group, needed, body.dtype)
+    )
     shape = group[0].result.shape
     places: dict[Value, Place] = {}
     strides: Strides = {}
-    for value in outer:
+    for value in plan.read:
         places[value], strides[value] = body.read(value, shape)
-    for value in kept:
-        own = [x for x in makers[value].reads if x in places and x.shape == shape]
+    for value, own in zip(plan.kept, plan.own, strict=True):
         places[value] = body.allot(value, [places[x] for x in own])
         strides[value] = places[value].strides
-    writer = _Loop(body, group, outer, kept, places)
+    writer = _Loop(body, plan, places)
     if sums:
         writer.summing(shape, strides, sums)
     else:
@@ -69,31 +67,53 @@ def loop(
         body.shared(sizes, writer.lines(collapsed), math.prod(shape))
 
 
+class _Plan(NamedTuple):
+    """What is the same whenever a loop is written, wherever its values lie.
+
+    The lines that read begin and end with `ends`; in the place of its `own` operands a result can
+    lie.
+    """
+
+    read: list[Value]
+    ends: list[tuple[str, str]]
+    assignments: list[str]
+    kept: list[Value]
+    own: list[list[Value]]
+
+
+def _plan(group: Sequence[Apply], needed: Callable[[Value], bool], dtype: str) -> _Plan:
+    made = {step.result: step for step in group}
+    shape = group[0].result.shape
+    read = [x for x in dict.fromkeys(x for step in group for x in step.reads) if x not in made]
+    kept = [value for value in made if needed(value)]
+    there = {*read}
+    own: list[list[Value]] = []
+    for value in kept:
+        own.append([x for x in made[value].reads if x in there and x.shape == shape])
+        there.add(value)
+    ends = [
+        (f"{x.name}_ = ", "") if x.dtype == dtype else (f"{x.name}_ = {register(x)}(", ")")
+        for x in read
+    ]
+    assignments = [f"{step.result.name}_ = {expression(step)}" for step in group]
+    return _Plan(read, ends, assignments, kept, own)
+
+
 class _Loop:
-    def __init__(
-        self,
-        body: Body,
-        group: Sequence[Apply],
-        read: Sequence[Value],
-        kept: Sequence[Value],
-        places: dict[Value, Place],
-    ) -> None:
+    def __init__(self, body: Body, plan: _Plan, places: dict[Value, Place]) -> None:
         self.body = body
-        self.group = group
-        self.read = read
-        self.kept = kept
+        self.plan = plan
         self.places = places
 
     def lines(self, strides: Strides) -> list[str]:
         """Return the lines for one element."""
-        body = self.body
-        lines = [
-            f"{x.name}_ = {register(x)}({body.at(self.places[x], strides[x])})" for x in self.read
-        ]
-        lines += [f"{step.result.name}_ = {expression(step)}" for step in self.group]
-        for value in self.kept:
+        body, places = self.body, self.places
+        pairs = zip(self.plan.read, self.plan.ends, strict=True)
+        lines = [f"{begin}{body.at(places[x], strides[x])}{end}" for x, (begin, end) in pairs]
+        lines += self.plan.assignments
+        for value in self.plan.kept:
             stored = f"{value.name}_ != 0.0" if value.dtype == bool else f"{value.name}_"
-            lines.append(f"{body.at(self.places[value], strides[value])} = {stored}")
+            lines.append(f"{body.at(places[value], strides[value])} = {stored}")
         return lines
 
     def summing(self, shape: tuple[int, ...], strides: Strides, sums: Sequence[Apply]) -> None:

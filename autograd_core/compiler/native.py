@@ -11,8 +11,9 @@ outside has changed.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -123,8 +124,10 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
+        self._plans: dict[Hashable, Any] = {}
         self._units = units(prepared(self.steps, needed), moves)
         self._body, self.size = self._planned()
+        self._plans.clear()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
         self._outside = list(outside.values())
@@ -165,7 +168,7 @@ class Segment:
             strides = tuple(s // array.itemsize for s in array.strides)
             outside[value] = Place(value.name, 0, strides)
         kept = set(self.results) - set(self.given)
-        body = Body(self.dtype, outside, kept, offsets, rehearsed, sharing)
+        body = Body(self.dtype, outside, kept, offsets, rehearsed, sharing, self._plans)
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
             body.unit()
@@ -236,6 +239,6 @@ def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:
     for unit in units:
         registers = {step.result for step in unit if is_pointwise(step)}  # type: ignore[attr-defined]
         for step in unit:
-            inside = is_pointwise(step) or (registers and is_sum(step))
-            found.update(x for x in step.reads if not (inside and x in registers))
+            inside = registers and (is_pointwise(step) or is_sum(step))
+            found.update([x for x in step.reads if x not in registers] if inside else step.reads)
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from .layout import name_of
 from .native import Segment, lowers, moves
 from .record import Apply, Host, Step, Update, Value
 
@@ -112,4 +113,4 @@ def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[
 def float_type(step: Step) -> str:
     """Return the float type in which a step could work natively, or nothing."""
     values = [*step.reads, step.result] if isinstance(step, Apply) else step.reads
-    return next((v.dtype.name for v in values if v.dtype.name in FLOATS), "")
+    return next((name_of(v.dtype) for v in values if name_of(v.dtype) in FLOATS), "")

@@ -44,10 +44,10 @@ class Repeats:
 
 
 def _application(step: Apply) -> Hashable:
-    parts: Any = tuple(map(key, step.parts))
-    if meaning(step) in COMMUTATIVE:
+    parts: Any = tuple([x if x.__class__ is Value else key(x) for x in step.parts])
+    if step.op.name in COMMUTATIVE and meaning(step):
         parts = frozenset(parts)
-    return id(step.op), parts, key(step.attributes)
+    return id(step.op), parts, key(step.attributes) if step.attributes else None
 
 
 def key(x: Any) -> Hashable:

@@ -32,9 +32,9 @@ LONG = 400  # lines from which a loop is worth it
 FEWEST = 4  # rounds of a loop
 CANDIDATES = 64  # periods that are tried at once
 
-NAME = re.compile(r"\b[tv]\d+_+")
 INTEGER = re.compile(r"(?<![\w.])(?<!e[-+])\d+(?![\w.])")
-NO_OFFSET = re.compile(r"(?<=\w\[)(?=[ir]\d)")  # where `index` has left out a zero
+NAME_OR_INTEGER = re.compile(r"(\b(?:[tv]\d+_+|(?<!\.)(?<!e[-+])\d+(?![\w.])))")  # in one go
+NO_OFFSET = re.compile(r"\[(?<=\w\[)(?=[ir]\d)")  # where `index` has left out a zero
 MARK = re.compile(r"[#\[\]()]")
 SUMMAND = re.compile(r"(?:[(,+] ?)int\(#\)(?! [*/%])")
 SCALARS = re.compile(r"\bs\d+\b")
@@ -125,10 +125,14 @@ class _Forms:
     def read(self, chunk: Chunk) -> tuple[int, list[int]]:
         """Return the form of a chunk, and its numbers that count."""
         names: dict[str, str] = {}
-        plain = NO_OFFSET.sub("0 + ", "\n".join(chunk.lines))
-        plain = NAME.sub(lambda m: names.setdefault(m[0], f"v{len(names)}_"), plain)
-        numbers = INTEGER.findall(plain)
-        form = INTEGER.sub("#", plain)
+        pieces = NAME_OR_INTEGER.split(NO_OFFSET.sub("[0 + ", "\n".join(chunk.lines)))
+        found = pieces[1::2]
+        numbers = [piece for piece in found if piece[0] not in "tv"]
+        for name in found:
+            if name[0] in "tv" and name not in names:
+                names[name] = f"v{len(names)}_"
+        pieces[1::2] = [names.get(piece, "#") for piece in found]
+        form = "".join(pieces)
         if form not in self._counts:
             self._counts[form] = _counts(form)
         counts = self._counts[form]
@@ -291,7 +295,7 @@ def _loop(rounds: Sequence[Sequence[Chunk]]) -> Chunk:
 
 def _varied(lines: Sequence[str], following: Sequence[str], name: str) -> list[str]:
     """Return lines with numbers that grow as they do from these lines to the following."""
-    plain, other = (NO_OFFSET.sub("0 + ", "\n".join(part)) for part in (lines, following))
+    plain, other = (NO_OFFSET.sub("[0 + ", "\n".join(part)) for part in (lines, following))
     numbers = iter(INTEGER.findall(other))
 
     def grown(match: re.Match[str]) -> str:

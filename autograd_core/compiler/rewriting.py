@@ -8,21 +8,20 @@ something else afterwards.
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..declare import OPS
 from .record import Apply, Overwrite, Step, Update, Value
+from .steps import changed
 
 __all__ = ["Facts", "Made", "changed", "meaning", "rewritten"]
 
 Made = dict[Value, Apply]  # the step, as it is now, that makes a value
 Rule = Callable[[Step, Made], "Step | Value"]
-S = TypeVar("S", bound=Step)
 
 
 class Facts:
@@ -78,14 +77,6 @@ def overwritten(steps: Sequence[Step], constants: Collection[Value]) -> set[Valu
     return found
 
 
-def changed(step: S, **parts: Any) -> S:
-    """Return a copy of a step, with other parts."""
-    other = copy.copy(step)
-    for name, part in parts.items():
-        setattr(other, name, part)
-    return other
-
-
 def meaning(step: Step) -> str:
     """Return the name of the op that is applied, if it is one of ours; else nothing.
 
@@ -93,9 +84,11 @@ def meaning(step: Step) -> str:
     """
     if not isinstance(step, Apply):
         return ""
-    name = str(step.op.name)
-    plain: Any = OPS.get(name), getattr(OPS.get(name.removeprefix("strong_")), "strong", None)
-    return name if step.op in plain else ""
+    name: str = step.op.name
+    if OPS.get(name) is step.op:
+        return name
+    strong: Any = getattr(OPS.get(name.removeprefix("strong_")), "strong", None)
+    return name if step.op is strong else ""
 
 
 def rewritten(
@@ -122,7 +115,7 @@ def rewritten(
 
 def _reading(step: Step, instead: dict[Value, Value]) -> Step:
     """Return a step that reads other values in place of some."""
-    if not any(x in instead for x in step.reads):
+    if instead.keys().isdisjoint(step.reads):
         return step
     parts = tuple(instead.get(x, x) if isinstance(x, Value) else x for x in step.parts)
     return changed(step, parts=parts)

@@ -75,7 +75,7 @@ def live(steps: Sequence[Step], results: Sequence[Value]) -> list[Step]:
     needed = set(results)
     kept: list[Step] = []
     for step in reversed(steps):
-        if isinstance(step, Collect) or (isinstance(step, Apply) and step.result not in needed):
+        if step.result not in needed if isinstance(step, Apply) else isinstance(step, Collect):
             continue
         kept.append(step)
         needed.update(step.reads)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,8 +28,11 @@ __all__ = [
     "Step",
     "Update",
     "Value",
+    "changed",
     "user",
 ]
+
+S = TypeVar("S", bound="Step")
 
 
 @dataclass(eq=False, slots=True)
@@ -90,7 +94,7 @@ class Step:
         """What is the same at every run."""
         return {}
 
-    @property
+    @functools.cached_property
     def reads(self) -> list[Value]:
         """The values that it needs."""
         return [x for x in self.parts if isinstance(x, Value)]
@@ -172,9 +176,7 @@ class Finite(Step):
 
     def on(self, values: tuple[Value, ...]) -> Finite:
         """Return the same check of other values."""
-        found = copy.copy(self)
-        found.parts = values
-        return found
+        return changed(self, parts=values)
 
 
 class Host(Step):
@@ -245,6 +247,15 @@ class Overwrite(Step):
     def fixed(self) -> dict[str, Any]:
         """The tensor."""
         return {"tensors": id(self.tensor)}
+
+
+def changed(step: S, **parts: Any) -> S:
+    """Return a copy of a step, with other parts."""
+    other = copy.copy(step)
+    for name, part in parts.items():
+        setattr(other, name, part)
+    other.__dict__.pop("reads", None)
+    return other
 
 
 def _brief(x: Any) -> str:

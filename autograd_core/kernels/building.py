@@ -27,7 +27,7 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import blas, exact, tiles, tiling, wide
+from . import access, blas, exact, tiles, tiling, wide
 from .generate import text
 
 __all__ = ["build", "cache_directory", "count", "survive_forks", "text"]
@@ -67,9 +67,18 @@ def build(name: str, source: str, signature: str | None) -> Kernel:
     if numba.config.DISABLE_JIT:
         # NumPy's scalars warn where the compiled loop is silent.
         return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
-    kernel = numba.njit(no_cfunc_wrapper=True, **FLAGS)(getattr(module, name))
+    if signature is None:
+        return cast(Kernel, _kernel(name, module, directory))
+    try:  # arrays are the caller's: nobody need count references
+        return cast(Kernel, _kernel(name, module, directory, _nrt=False).compile(signature))
+    except numba.core.errors.NumbaError:  # unless the text makes arrays
+        return cast(Kernel, _kernel(name, module, directory).compile(signature))
+
+
+def _kernel(name: str, module: types.ModuleType, directory: Path | None, **flags: Any) -> Any:
+    kernel = numba.njit(no_cfunc_wrapper=True, **FLAGS, **flags)(getattr(module, name))
     kernel._cache = _Store(directory, module.__name__)
-    return cast(Kernel, kernel if signature is None else kernel.compile(signature))
+    return kernel
 
 
 def survive_forks(lock: Any) -> None:
@@ -186,13 +195,18 @@ def _intrinsics() -> dict[str, Any]:
             *args, flags=("reassoc", "nsz", "contract")
         )
 
-    def native_pointer(context: Any, address: Any, dtype: Any) -> Any:
+    def native_view(context: Any, address: Any, n: Any, dtype: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+            kind = signature.return_type
+            data = builder.inttoptr(
+                args[0], context.get_value_type(numba.types.CPointer(kind.dtype))
+            )
+            return access.array(context, builder, kind, data, args[1])
 
         if not isinstance(address, numba.types.Integer):
             return None  # a mistake in the text, not a number to be cut off
-        return numba.types.CPointer(dtype.dtype)(numba.types.intp, dtype), emit
+        intp = numba.types.intp
+        return numba.types.Array(dtype.dtype, 1, "C")(intp, intp, dtype), emit
 
     def native_call(context: Any, address: Any, state: Any, dtype: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -210,7 +224,7 @@ def _intrinsics() -> dict[str, Any]:
         "fma": intrinsic(native_fma),
         "select": intrinsic(native_select),
         "sum_reordered": intrinsic(native_sum),
-        "view": _view(intrinsic(native_pointer)),
+        "view": intrinsic(native_view),
     }
 
 
@@ -226,12 +240,6 @@ def _tiled(*sizes: Any) -> Any:
         return numba.types.void(*[numba.types.intp] * 4), emit_all
 
     return numba.extending.intrinsic(native_product)
-
-
-def _view(pointer: Any) -> Kernel:
-    carray = numba.carray
-    flags = {"forceinline": True, **NO_WRAPPERS, **FLAGS}
-    return cast(Kernel, numba.njit(**flags)(lambda a, n, dtype: carray(pointer(a, dtype), n)))
 
 
 def _external(name: str, signature: str) -> Any:
@@ -337,7 +345,8 @@ def _cache_root() -> Path:
 def _versions() -> str:
     # Their flags and intrinsics go into every kernel: with another text, other kernels.
     files = (
-        Path(module.__file__ or "") for module in (sys.modules[__name__], wide, tiles, tiling)
+        Path(module.__file__ or "")
+        for module in (sys.modules[__name__], access, wide, tiles, tiling)
     )
     texts = "".join(file.read_text(encoding="utf-8") for file in files)
     own = hashlib.sha256(texts.encode()).hexdigest()[:8]

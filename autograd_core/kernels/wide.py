@@ -12,12 +12,15 @@ What kernels call is only ever a part of them: no machine code is made of it alo
 from __future__ import annotations
 
 import ctypes
+import operator
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
-from numba.core import codegen, compiler, lowering, typed_passes, types, untyped_passes
+from numba.core import codegen, compiler, typed_passes, types, untyped_passes
 from numba.core.compiler_machinery import register_pass
+
+from . import access
 
 __all__ = ["Pipeline"]
 
@@ -25,6 +28,7 @@ WIDTH = '"prefer-vector-width"="512"'
 COUNT = 2
 # Closures and expressions of whole arrays are not in the texts of kernels.
 IDLE = {untyped_passes.InlineClosureLikes, typed_passes.NopythonRewrites}
+OPERATORS = frozenset(function for function in vars(operator).values() if callable(function))
 ENVIRONMENT = "_ZN08NumbaEnv"  # so begin the names of what compiled functions need of Python
 ROOMS: list[ctypes.c_void_p] = []  # for good, like the code that knows them
 
@@ -49,28 +53,8 @@ def backward(function: Any) -> Iterator[Any]:
             yield block.terminator
 
 
-def from_start(signature: Any) -> Any:
-    """Return the types of an access to an element whose position counts from the start."""
-    array, index, *rest = signature.args
-    if not isinstance(array, types.Array) or not isinstance(index, types.Integer):
-        return signature
-    return signature.replace(args=(array, types.uintp, *rest))
-
-
-class Lowering(lowering.Lower):
-    """Numba's lowering, with the marks; and no position counts from the end.
-
-    A position that may be negative is looked at, and LLVM then takes neighbours for elements that
-    are anywhere: where a loop does not begin at a known place, it would gather and scatter.
-    """
-
-    def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
-        """Lower ``value[index]``."""
-        return super().lower_getitem(resty, expr, value, index, from_start(signature))
-
-    def lower_setitem(self, target: Any, index: Any, value: Any, signature: Any) -> Any:
-        """Lower ``target[index] = value``."""
-        return super().lower_setitem(target, index, value, from_start(signature))
+class Lowering(access.Lowering):
+    """Our lowering, with the marks."""
 
     def lower_normal_function(self, fndesc: Any) -> None:
         """Lower the function, and mark it."""
@@ -126,11 +110,37 @@ class WideLowering(typed_passes.NativeLowering):
         return Lowering
 
 
+class Typing:
+    """Numba's typing context, which here remembers the types of operations on numbers.
+
+    Numba looks through all that an operator may mean, also for sets and dates, at each place.
+    """
+
+    known: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.context, name)
+
+    def resolve_function_type(self, function: Any, args: Any, kws: Any) -> Any:
+        """Return the signature of a function for types of arguments."""
+        plain = isinstance(function, types.Function) and function.typing_key in OPERATORS
+        if not plain or kws or not all(isinstance(kind, access.NUMBER) for kind in args):
+            return self.context.resolve_function_type(function, args, kws)
+        key = function, tuple(args)
+        if key not in self.known:
+            self.known[key] = self.context.resolve_function_type(function, args, kws)
+        return self.known[key]
+
+
 class Pipeline(compiler.CompilerBase):
     """Numba's compiler, but for that pass."""
 
     def define_pipelines(self) -> list[Any]:
         """Return Numba's passes with ours in its place, without those that find nothing here."""
+        self.state.typingctx = Typing(self.state.typingctx)
         passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         ours = {typed_passes.NativeLowering: WideLowering}
         kept = [pair for pair in passes.passes if pair[0] not in IDLE]

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...declare import OPS
 from ..body import Body
+from ..layout import name_of
 from ..record import Apply, Value
 
 __all__ = ["LOWERINGS", "Lowering", "lowering"]
@@ -53,7 +54,7 @@ class Lowering(NamedTuple):
 
 
 def _native(dtype: np.dtype, floats: Sequence[str]) -> bool:
-    return dtype.isnative and (dtype.kind != "f" or dtype.name in floats)
+    return dtype.isnative and (dtype.kind != "f" or name_of(dtype) in floats)
 
 
 LOWERINGS: dict[str, Lowering] = {}

@@ -1,0 +1,34 @@
+"""Garbage: Python looks for it after every 700 new objects, and in all objects ever so often.
+
+A recording makes hundreds of thousands of objects, none of which is garbage before the end.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["seldom_collected"]
+
+PATIENCE = 100_000  # new objects between two looks
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Let Python look for garbage less often.
+
+    >>> with seldom_collected():
+    ...     gc.get_threshold()[0]
+    100000
+    """
+    before = gc.get_threshold()
+    patient = not 0 < before[0] < PATIENCE  # it never looks, or another thread is here
+    if patient:
+        yield
+        return
+    gc.set_threshold(PATIENCE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
