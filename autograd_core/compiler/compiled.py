@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import GraphError, explain
 from ..modes import current
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from ..tree import flatten
 from .batches import Batches, fits
 from .compare import close
@@ -177,7 +177,30 @@ class Compiled:
             return self._tried(kind, leaves, build)
         if kind.program is None and not kind.worth_recording():
             return self._plainly(leaves, build)
+        if kind.program is not None and kind.spared():
+            return self._constantly(leaves, build)
+        if kind.calls == 2 and kind.program is None:
+            return self._second(kind, leaves, build)
         return self._record(kind, leaves, build)
+
+    def _second(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
+        """Call the function as ever; take over a program that others have, or make one."""
+        likeness = kind.likeness(self._things(leaves), leaves)
+        family = kind.relatives(likeness, [array_of(x) for x in leaves if is_array(x)])
+        if family is None or likeness is None:
+            return self._record(kind, leaves, build)
+        results = self._constantly(leaves, build)
+        kind.join(family, likeness)
+        return results
+
+    def _things(self, leaves: Sequence[Any]) -> list[Any]:
+        around = self._around(leaves)
+        return [] if around is None else around.things
+
+    def _constantly(self, leaves: Sequence[Any], build: Any) -> Any:
+        """Call the function as ever, with results as a recorded call has them."""
+        flat, build = flatten(self._plainly(leaves, build))
+        return build([wrap(x._value.copy(), None) if isinstance(x, Tensor) else x for x in flat])
 
     def _plainly(self, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as without `compile`, on constants as when it is recorded."""
@@ -206,7 +229,9 @@ class Compiled:
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = self.kinds[*key, variant] = Kind(self.native, self.audit, self.wait, floats)
+        settings = None if rules else (shapes, tape.recording)
+        made = Kind(self.native, self.audit, self.wait, floats, settings)
+        kind = self.kinds[*key, variant] = made
         kind.alive = around.alive
         return kind
 
@@ -243,6 +268,10 @@ class Compiled:
                 self._look(kind, recording, build(range(len(leaves))))
             else:
                 kind.learn(recording)
+                if kind.program is not None and not audited:
+                    kind.offer(kind.likeness(self._things(leaves), leaves))
+        if audited:
+            kind.audited()
         if audited and kind.hopeless:
             name = getattr(self.function, "__name__", "the function")
             what = f"compile: a function that does the same at every call of a kind ({name})"

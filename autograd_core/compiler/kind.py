@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,14 @@ import numpy as np
 from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
-from .compare import fresh
+from .compare import alike, fresh
+from .likeness import Likeness
 from .program import Program
 from .quick import Quick, quick
+from .record import Value
 from .recorded import Recording
 from .running import Stale
+from .sharing import Family, find, forget, keep, read
 
 __all__ = ["Kind", "description", "shape_of"]
 
@@ -37,15 +40,26 @@ class Kind:
         As `compile` says.
     floats : tuple of int
         The positions of the arguments that are Python floats and inputs.
+    settings : hashable
+        How the arguments are nested, and the mode of the tape; None if programs of other
+        functions are no help.
     """
 
     def __init__(
-        self, native: bool, audit: bool, wait: bool = True, floats: tuple[int, ...] = ()
+        self,
+        native: bool,
+        audit: bool,
+        wait: bool = True,
+        floats: tuple[int, ...] = (),
+        settings: Hashable = None,
     ) -> None:
         self.native = native
         self.audit = audit
         self.wait = wait
         self.floats = floats
+        self.settings = settings
+        self.family: Family | None = None  # of the program, if others share it
+        self.constants: set[Value] = set()
         self.runs = 0  # calls that the program took
         self.others = 0
         self.lock = threading.RLock()  # held by calls that change something
@@ -88,8 +102,8 @@ class Kind:
         elif self.program is None and before.leaves_open(recording):
             self.reason = "recorded with equal inputs only, which proves no constant"
         elif self.program is None:
-            constants = fresh(before.trace, recording.trace)
-            self.make(partial(_program, recording, self.native, constants))
+            self.constants = fresh(before.trace, recording.trace)
+            self.make(partial(_program, recording, self.native, self.constants))
             recording.before.clear()  # they have proved what they could
 
     def make(self, task: Callable[[], Program]) -> None:
@@ -110,16 +124,70 @@ class Kind:
         self.inputs = self.recording.converter()
         self.quick, self.quick_ways, self.batches = None, 0, None
 
+    # ------------------------------------------------------------------------- to share
+
+    def likeness(self, things: Sequence[Any], leaves: Sequence[Any]) -> Likeness | None:
+        """Read what was recorded; None if no other program can help, or be helped.
+
+        Parameters
+        ----------
+        things : sequence
+            What the function can reach.
+        leaves : sequence
+            What lies in the containers of a call.
+        """
+        if self.settings is None or self.recording is None or not self.wait:
+            return None
+        return read(self.recording, things, leaves, (self.settings, self.native))
+
+    def offer(self, likeness: Likeness | None) -> None:
+        """Let others share the program that was made."""
+        if likeness is not None and self.program is not None and self.recording is not None:
+            self.family = keep(self.program, likeness, self.recording, self.constants)
+
+    def relatives(self, likeness: Likeness | None, arrays: Sequence[np.ndarray]) -> Family | None:
+        """Return whose program is right for the second call of the kind, on other inputs."""
+        if likeness is None or self.recording is None:
+            return None
+        family = find(likeness, self.recording)
+        if (
+            family is not None
+            and family.constants
+            and all(map(alike, self.recording.before, arrays))
+        ):
+            return None  # two recordings would not prove the constants, either
+        return family
+
+    def join(self, family: Family, likeness: Likeness) -> None:
+        """Take the program of a family, on what was recorded."""
+        assert self.recording is not None
+        self.program, self.family = family.program(likeness), family
+        self.inputs = self.recording.converter()
+        self.recording.before.clear()
+        if not self.program.holds():
+            self.program = self.family = self.recording = None
+
+    def spared(self) -> bool:
+        """Whether the audit of a program that is shared has agreed at this call before."""
+        return self.family is not None and self.calls in self.family.audited
+
+    def audited(self) -> None:
+        """Note that an audit has agreed, or has not."""
+        if self.family is not None and self.hopeless:
+            forget(self.family)
+        elif self.family is not None:
+            self.family.audited.add(self.calls)
+
     def refuse(self, reason: str) -> None:
         """Let the function run as it always did."""
-        self.program = self.quick = self.batches = None
+        self.program = self.quick = self.batches = self.family = None
         self.hopeless, self.reason = True, reason
 
     def leave(self, stale: Stale) -> None:
         """Note that a run was given up; start anew if the program is no longer right."""
         self.left[str(stale)] = self.left.get(str(stale), 0) + 1
         if stale.lasting:
-            self.program = self.recording = self.quick = self.batches = None
+            self.program = self.recording = self.quick = self.batches = self.family = None
 
     # ---------------------------------------------------------------------------- to run
 

@@ -10,6 +10,7 @@ outside has changed.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Collection, Sequence
 from itertools import chain
@@ -33,6 +34,7 @@ from .memory import Block
 from .record import Apply, Finite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
+from .swap import Swap
 
 __all__ = ["Segment", "lowers", "moves"]
 
@@ -209,6 +211,23 @@ class Segment:
     def functions(self) -> list[Function]:
         """The machine code: ``functions[0].call(*arrays, table)``, the others without arrays."""
         return self._assembly.functions()
+
+    def bound(self, swap: Swap) -> Segment:
+        """Return the same machine code on other objects, with memory of its own."""
+        functions = self.functions
+        other = copy.copy(self)
+        other.functions = functions
+        other.steps = list(map(swap.step, self.steps))
+        other.captured = list(map(swap.value, self.captured))
+        other.written = list(map(swap.value, self.written))
+        other.pool = []
+        other._units = []
+        other._outside = list(map(swap, self._outside))
+        other._body = self._body.bound(swap)
+        other._assembly = self._assembly.bound(other._body)
+        swap.add(self, other)
+        swap.add(self.pool, other.pool)
+        return other
 
     def arena(self) -> Arena:
         """Return memory for a run."""

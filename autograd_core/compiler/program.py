@@ -8,6 +8,7 @@ gradients are handed to their leaves.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ from .record import (
 )
 from .running import Stale
 from .simplify import simplify
+from .swap import Swap
 
 __all__ = ["Program", "objection"]
 
@@ -96,7 +98,19 @@ class Program:
         self.is_native = len(self.segments) == len(parts)
         self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)
         drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
-        self._random = [rng.bit_generator for rng in drawn.values()]
+        self._random = list(drawn.values())
+
+    def bound(self, swap: Swap) -> Program:
+        """Return the same program on other objects, with memory of its own."""
+        other = copy.copy(self)
+        other.segments = [segment.bound(swap) for segment in self.segments]
+        other.steps = list(map(swap.step, self.steps))
+        other.captured = list(map(swap.value, self.captured))
+        other.gradients = {swap(leaf): swap.value(v) for leaf, v in self.gradients.items()}
+        other.emission = self.emission.bound(swap)
+        other._nodes = [(swap(holder), swap(node)) for holder, node in self._nodes]
+        other._random = list(map(swap, self._random))
+        return other
 
     @property
     def source(self) -> str:
@@ -136,14 +150,14 @@ class Program:
 
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        states = [source.state for source in self._random]
+        states = [rng.bit_generator.state for rng in self._random]
         try:
             with np.errstate(all="ignore"):
                 found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
         except Stale:  # the ordinary call that follows draws the same numbers
-            for source, state in zip(self._random, states, strict=True):
-                source.state = state
+            for rng, state in zip(self._random, states, strict=True):
+                rng.bit_generator.state = state
             self._forget()
             raise
 
