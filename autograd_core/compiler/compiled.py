@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
@@ -131,6 +132,7 @@ class Compiled:
         self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
         self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
+        self._rows: dict[int, tuple[Any, ...]] = {}  # how many: the kind of calls on rows
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, by a program where there is one."""
@@ -319,13 +321,30 @@ class Compiled:
 
     def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
         """Return the kind of calls on rows of arrays, if its program can do many of them."""
-        batch = [array[order[0]] for array in arrays]
-        kind = self._kind(batch, tuple(batch), {}) if len(order) else None
+        kind = self._known_rows(arrays, order)
+        if kind is None and len(order):
+            batch = [array[order[0]] for array in arrays]
+            kind = self._kind(batch, tuple(batch), {})
+            if kind is not None and not current().rules:
+                around = self._surroundings[()]
+                given = [*arrays], [(array.shape, array.dtype) for array in arrays]
+                self._rows[order.shape[1]] = kind, *given, around.key(), current().recording
         if kind is None or kind.program is None or kind.due():
             return None
         if kind.batches is None and fits(kind.program):
             kind.batches = Batches(kind.program)
         return kind
+
+    def _known_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
+        """Return the kind of calls on rows of the arrays of an earlier call, if it is the same."""
+        known, tape = self._rows.get(order.shape[1]), current()
+        if known is None or tape.trace is not None or tape.rules:
+            return None
+        kind, before, given, key, mode = known
+        same = len(arrays) == len(before) and all(map(operator.is_, arrays, before))
+        same = same and given == [(array.shape, array.dtype) for array in arrays]
+        same = same and mode is tape.recording and self._surroundings[()].key() is key
+        return kind if same and kind.fits() else None
 
     def _look(self, kind: Kind, recording: Recording, tree: tuple[Any, Any]) -> None:
         """Note that floats are looked at: other values of theirs are other kinds from now on."""
@@ -333,6 +352,7 @@ class Compiled:
         read |= recording.trace.read_floats
         self.kinds = {key: other for key, other in self.kinds.items() if other is not kind}
         self._quick = None
+        self._rows = {}
 
     def _tried(self, kind: Kind, leaves: list[Any], build: Any) -> Any:
         """Call the function as ever, and take on the program made meanwhile if it agrees."""
