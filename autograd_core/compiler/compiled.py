@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import GraphError, explain
 from ..modes import current
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
 from .compare import close
@@ -29,7 +29,7 @@ from .groups import Disagreement, disagreements
 from .kind import Kind, description, shape_of
 from .program import Program
 from .quick import MISS, Quick
-from .recorded import Recording, array_of, constant, is_array
+from .recorded import Recording, Unnoted, array_of, constant, is_array
 from .report import report
 from .running import Stale
 
@@ -180,7 +180,7 @@ class Compiled:
         if kind.program is None and not kind.worth_recording():
             return self._plainly(leaves, build)
         if kind.program is not None and kind.spared():
-            return self._constantly(leaves, build)
+            return Unnoted(self.function, leaves, build).results()
         if kind.calls == 2 and kind.program is None:
             return self._second(kind, leaves, build)
         return self._record(kind, leaves, build)
@@ -191,18 +191,13 @@ class Compiled:
         family = kind.relatives(likeness, [array_of(x) for x in leaves if is_array(x)])
         if family is None or likeness is None:
             return self._record(kind, leaves, build)
-        results = self._constantly(leaves, build)
+        results = Unnoted(self.function, leaves, build).results()
         kind.join(family, likeness)
         return results
 
     def _things(self, leaves: Sequence[Any]) -> list[Any]:
         around = self._around(leaves)
         return [] if around is None else around.things
-
-    def _constantly(self, leaves: Sequence[Any], build: Any) -> Any:
-        """Call the function as ever, with results as a recorded call has them."""
-        flat, build = flatten(self._plainly(leaves, build))
-        return build([wrap(x._value.copy(), None) if isinstance(x, Tensor) else x for x in flat])
 
     def _plainly(self, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as without `compile`, on constants as when it is recorded."""

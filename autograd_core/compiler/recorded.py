@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..guard import expose
+from ..listening import Listener
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
@@ -16,7 +17,7 @@ from .floats import Number, converter, plain
 from .program import objection
 from .record import Trace, Value
 
-__all__ = ["Recording", "array_of", "constant", "is_array"]
+__all__ = ["Recording", "Unnoted", "array_of", "constant", "is_array"]
 
 
 class Recording:
@@ -126,6 +127,33 @@ class Recording:
         return self.build(
             [_handed(next(found), p) if isinstance(x, Value) else x for x, p in pairs]
         )
+
+
+class Unnoted(Listener):
+    """A call that does to the last bit what a recorded one does, of which nothing is kept."""
+
+    compiles = True
+
+    def __init__(self, function: Callable[..., Any], leaves: Sequence[Any], build: Any) -> None:
+        self._plain: dict[int, np.ndarray] = {}
+        args, kwargs = build([constant(x) if is_array(x) else x for x in leaves])
+        with traced(self):
+            self.flat, self.build = flatten(function(*args, **kwargs))
+
+    def plain(self, tensor: Tensor) -> Tensor:
+        """Note that a tensor stands for an array, which it is where nothing is traced."""
+        self._plain[id(tensor._value)] = tensor._value
+        return tensor
+
+    def results(self) -> Any:
+        """Return the results in the function's containers."""
+        return self.build(list(map(self._leaf, self.flat)))
+
+    def _leaf(self, x: Any) -> Any:
+        if not isinstance(x, Tensor | np.ndarray):
+            return x
+        array = array_of(x)
+        return _handed(array.copy(), isinstance(x, Tensor) and id(array) in self._plain)
 
 
 def _written(tree: Any, leaves: Sequence[str], named: Callable[[str, Any], str]) -> str | None:
