@@ -201,7 +201,8 @@ def test_tied_and_separate_tensors_are_not_alike(made):
 def test_other_layouts_are_other_programs(made):
     a = np.arange(9.0).reshape(3, 3)
     for weight in (a, np.asfortranarray(a)):
-        step = ag.compile(lambda x, w=ag.tensor(weight): (w @ x).sum())
+        w = ag.tensor(weight)
+        step = ag.compile(lambda x, w=w: (w @ x).sum())
         assert run(step) == [
             float((a @ np.array([1.0, 2.0, 0.5])).sum() * (i + 1)) for i in range(6)
         ]

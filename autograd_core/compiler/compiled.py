@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
@@ -20,7 +19,6 @@ import numpy as np
 
 from ..errors import GraphError, explain
 from ..modes import current
-from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
 from .compare import close
@@ -29,8 +27,9 @@ from .groups import Disagreement, disagreements
 from .kind import Kind, description, shape_of
 from .program import Program
 from .quick import MISS, Quick
-from .recorded import Recording, Unnoted, array_of, constant, is_array
+from .recorded import Recording, Unnoted, array_of, constant, is_array, is_foreign
 from .report import report
+from .rows import Rows
 from .running import Stale
 
 __all__ = ["Compiled", "compile"]
@@ -132,7 +131,7 @@ class Compiled:
         self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
         self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
-        self._rows: dict[int, tuple[Any, ...]] = {}  # how many: the kind of calls on rows
+        self._rows = Rows(self._surroundings[()])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, by a program where there is one."""
@@ -149,20 +148,14 @@ class Compiled:
             due = kind is not None and kind.due()
         if kind is None:
             self.strangers += 1
-            foreign = _is_foreign(leaves)
+            foreign = is_foreign(leaves)
             return self.function(*args, **kwargs) if foreign else self._plainly(leaves, build)
         pure = kind.program is not None and kind.program.is_pure
         with nullcontext() if pure else kind.lock:
             return self._learned(kind, due, leaves, build, args, kwargs)
 
     def _learned(
-        self,
-        kind: Kind,
-        due: bool,
-        leaves: list[Any],
-        build: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        self, kind: Kind, due: bool, leaves: list[Any], build: Any, args: Any, kwargs: Any
     ) -> Any:
         """Call the function by what is known of calls of a kind."""
         if kind.program is not None and not due:
@@ -179,25 +172,21 @@ class Compiled:
             return self._tried(kind, leaves, build)
         if kind.program is None and not kind.worth_recording():
             return self._plainly(leaves, build)
-        if kind.program is not None and kind.spared():
+        if kind.spared():
             return Unnoted(self.function, leaves, build).results()
         if kind.calls == 2 and kind.program is None:
             return self._second(kind, leaves, build)
         return self._record(kind, leaves, build)
 
     def _second(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
-        """Call the function as ever; take over a program that others have, or make one."""
-        likeness = kind.likeness(self._things(leaves), leaves)
+        """Take over a program that others have, or make one, at a call as ever."""
+        likeness = kind.likeness(self._around(leaves), leaves)
         family = kind.relatives(likeness, [array_of(x) for x in leaves if is_array(x)])
         if family is None or likeness is None:
             return self._record(kind, leaves, build)
         results = Unnoted(self.function, leaves, build).results()
         kind.join(family, likeness)
         return results
-
-    def _things(self, leaves: Sequence[Any]) -> list[Any]:
-        around = self._around(leaves)
-        return [] if around is None else around.things
 
     def _plainly(self, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as without `compile`, on constants as when it is recorded."""
@@ -206,7 +195,7 @@ class Compiled:
 
     def _kind(self, leaves: Sequence[Any], args: Any, kwargs: Any) -> Kind | None:
         """Return the kind of a call; None if programs are not for it."""
-        if _is_foreign(leaves):
+        if is_foreign(leaves):
             return None
         shapes = shape_of(args), shape_of(kwargs)
         read = self._read.get(shapes, ())
@@ -227,8 +216,8 @@ class Compiled:
         if len(self.kinds) >= MOST_KINDS:
             return None
         settings = None if rules else (shapes, tape.recording)
-        made = Kind(self.native, self.audit, self.wait, floats, settings)
-        kind = self.kinds[*key, variant] = made
+        kind = Kind(self.native, self.audit, self.wait, floats, settings)
+        self.kinds[*key, variant] = kind
         kind.alive = around.alive
         return kind
 
@@ -265,10 +254,10 @@ class Compiled:
                 self._look(kind, recording, build(range(len(leaves))))
             else:
                 kind.learn(recording)
-                if kind.program is not None and not audited:
-                    kind.offer(kind.likeness(self._things(leaves), leaves))
+                if not audited:
+                    kind.offer(self._around(leaves), leaves)
         if audited:
-            kind.audited()
+            kind.audited(recording)
         if audited and kind.hopeless:
             name = getattr(self.function, "__name__", "the function")
             what = f"compile: a function that does the same at every call of a kind ({name})"
@@ -307,7 +296,8 @@ class Compiled:
         if kind is None or steps <= 0 or kind.batches is None:
             return 0, np.empty((0, 0))
         try:
-            done, figures = kind.batches.run(arrays, order[:steps], settings)
+            with kind.lock:
+                done, figures = kind.batches.run(arrays, order[:steps], settings)
         except Stale as stale:
             kind.leave(stale)
             return 0, np.empty((0, 0))
@@ -316,30 +306,17 @@ class Compiled:
 
     def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
         """Return the kind of calls on rows of arrays, if its program can do many of them."""
-        kind = self._known_rows(arrays, order)
+        count = order.shape[1]
+        kind = self._rows.find(arrays, count)
         if kind is None and len(order):
             batch = [array[order[0]] for array in arrays]
             kind = self._kind(batch, tuple(batch), {})
-            if kind is not None and not current().rules:
-                around = self._surroundings[()]
-                given = [*arrays], [(array.shape, array.dtype) for array in arrays]
-                self._rows[order.shape[1]] = kind, *given, around.key(), current().recording
+            self._rows.note(kind, arrays, count)
         if kind is None or kind.program is None or kind.due():
             return None
         if kind.batches is None and fits(kind.program):
             kind.batches = Batches(kind.program)
         return kind
-
-    def _known_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
-        """Return the kind of calls on rows of the arrays of an earlier call, if it is the same."""
-        known, tape = self._rows.get(order.shape[1]), current()
-        if known is None or tape.trace is not None or tape.rules:
-            return None
-        kind, before, given, key, mode = known
-        same = len(arrays) == len(before) and all(map(operator.is_, arrays, before))
-        same = same and given == [(array.shape, array.dtype) for array in arrays]
-        same = same and mode is tape.recording and self._surroundings[()].key() is key
-        return kind if same and kind.fits() else None
 
     def _look(self, kind: Kind, recording: Recording, tree: tuple[Any, Any]) -> None:
         """Note that floats are looked at: other values of theirs are other kinds from now on."""
@@ -347,7 +324,7 @@ class Compiled:
         read |= recording.trace.read_floats
         self.kinds = {key: other for key, other in self.kinds.items() if other is not kind}
         self._quick = None
-        self._rows = {}
+        self._rows.clear()
 
     def _tried(self, kind: Kind, leaves: list[Any], build: Any) -> Any:
         """Call the function as ever, and take on the program made meanwhile if it agrees."""
@@ -416,9 +393,3 @@ class Compiled:
             expected, do = f"{what}: arguments that a program takes", "See explain()"
             raise GraphError(explain(expected, "a call that has none", do))
         return kind.program, kind.inputs(leaves)
-
-
-def _is_foreign(leaves: Sequence[Any]) -> bool:
-    """Whether somebody follows what a call does: another recording, or the tape."""
-    on_tape = any(isinstance(x, Tensor) and x.node is not None for x in leaves)
-    return on_tape or current().trace is not None

@@ -76,11 +76,11 @@ class Emission:
         """Return the same text on other objects; its segments are known to `swap`."""
         other = copy.copy(self)
         other.captured = list(map(swap.value, self.captured))
-        other.parts = list(map(swap.step, self.parts))
+        other.parts = [swap(x) if isinstance(x, Segment) else swap.step(x) for x in self.parts]
         other.outputs = list(map(swap.value, self.outputs))
         other.gradients = {swap(leaf): swap.value(v) for leaf, v in self.gradients.items()}
         other.text = self.text.bound(swap)
-        other.run = FunctionType(self.run.__code__, other.text.scope)  # type: ignore[attr-defined]
+        other.run = FunctionType(self.run.__code__, other.text.scope)
         return other
 
     def lines(self, trusting: bool = False) -> list[str]:

@@ -18,6 +18,7 @@ from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
 from .compare import alike, fresh
+from .environment import Surroundings
 from .likeness import Likeness
 from .program import Program
 from .quick import Quick, quick
@@ -126,22 +127,23 @@ class Kind:
 
     # ------------------------------------------------------------------------- to share
 
-    def likeness(self, things: Sequence[Any], leaves: Sequence[Any]) -> Likeness | None:
+    def likeness(self, around: Surroundings | None, leaves: Sequence[Any]) -> Likeness | None:
         """Read what was recorded; None if no other program can help, or be helped.
 
         Parameters
         ----------
-        things : sequence
-            What the function can reach.
+        around : Surroundings or None
+            Of the function.
         leaves : sequence
             What lies in the containers of a call.
         """
-        if self.settings is None or self.recording is None or not self.wait:
+        if around is None or self.settings is None or self.recording is None or not self.wait:
             return None
-        return read(self.recording, things, leaves, (self.settings, self.native))
+        return read(self.recording, around.things, leaves, (self.settings, self.native))
 
-    def offer(self, likeness: Likeness | None) -> None:
-        """Let others share the program that was made."""
+    def offer(self, around: Surroundings | None, leaves: Sequence[Any]) -> None:
+        """Let others share the program that was made, if one was."""
+        likeness = None if self.program is None else self.likeness(around, leaves)
         if likeness is not None and self.program is not None and self.recording is not None:
             self.family = keep(self.program, likeness, self.recording, self.constants)
 
@@ -169,13 +171,15 @@ class Kind:
 
     def spared(self) -> bool:
         """Whether the audit of a program that is shared has agreed at this call before."""
-        return self.family is not None and self.calls in self.family.audited
+        if self.family is None or self.program is None or self.calls not in self.family.audited:
+            return False
+        return self.program.holds()
 
-    def audited(self) -> None:
+    def audited(self, recording: Recording) -> None:
         """Note that an audit has agreed, or has not."""
         if self.family is not None and self.hopeless:
             forget(self.family)
-        elif self.family is not None:
+        elif self.family is not None and self.recording is recording:
             self.family.audited.add(self.calls)
 
     def refuse(self, reason: str) -> None:

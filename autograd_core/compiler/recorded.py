@@ -17,7 +17,7 @@ from .floats import Number, converter, plain
 from .program import objection
 from .record import Trace, Value
 
-__all__ = ["Recording", "Unnoted", "array_of", "constant", "is_array"]
+__all__ = ["Recording", "Unnoted", "array_of", "constant", "is_array", "is_foreign"]
 
 
 class Recording:
@@ -176,6 +176,12 @@ def _written(tree: Any, leaves: Sequence[str], named: Callable[[str, Any], str])
 def is_array(x: Any) -> bool:
     """Whether a leaf is an input as an array."""
     return isinstance(x, Tensor | np.ndarray | np.floating)
+
+
+def is_foreign(leaves: Sequence[Any]) -> bool:
+    """Whether somebody follows what a call does: another recording, or the tape."""
+    on_tape = any(isinstance(x, Tensor) and x.node is not None for x in leaves)
+    return on_tape or current().trace is not None
 
 
 def constant(x: Any) -> Tensor:

@@ -44,7 +44,7 @@ class Blank:
 class Constant(NamedTuple):
     """A captured array that every recording has made anew, with the same content."""
 
-    index: int
+    place: int
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     content: bytes
@@ -85,7 +85,7 @@ class Family:
     def takes(self, recording: Recording) -> bool:
         """Whether a recording that reads alike has the same constants, too."""
         values = recording.trace.values
-        return all(constant.holds(values[constant.index]) for constant in self.constants)
+        return all(constant.holds(values[constant.place]) for constant in self.constants)
 
     def program(self, likeness: Likeness) -> Program:
         """Return the program for the objects of another recording."""
@@ -151,7 +151,7 @@ def read(
 def _given(x: Any) -> Hashable:
     """Return what counts of an argument; arrays and floats that are inputs are in the trace."""
     if is_array(x):
-        return type(x)
+        return f"{type(x)}"
     if isinstance(x, VALUES):
         return type(x), "" if type(x) is float else repr(x)
     if leads_on(x):
