@@ -241,11 +241,15 @@ class Compiled:
                     self._quick = kind.pave(args, kwargs, around.test)
         return recording.results(results)
 
-    def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
-        """Call the function as ever, and learn from it."""
+    def _record(self, kind: Kind, leaves: Sequence[Any], build: Any, repeat: bool = True) -> Any:
+        """Call the function as ever, and learn from it.
+
+        If it is compared with a program that can `repeat` the call, what the program does counts.
+        """
         if kind.program is not None and not kind.program.holds():
             kind.leave(Stale("updates or captured arrays are others now", lasting=True))
         audited, calls = kind.program is not None, kind.calls
+        before = kind.snapshot() if repeat else None
         recording = Recording(self.function, leaves, build, kind.floats)
         if audited and kind.calls != calls:  # another thread may have changed what both work on
             return recording.results()
@@ -257,13 +261,13 @@ class Compiled:
                 if not audited:
                     kind.offer(self._around(leaves), leaves)
         if audited:
-            kind.audited(recording)
-        if audited and kind.hopeless:
-            name = getattr(self.function, "__name__", "the function")
-            what = f"compile: a function that does the same at every call of a kind ({name})"
-            do = "Pass what changes as an argument, or call it without compile"
-            raise GraphError(explain(what, kind.reason, do))
-        return recording.results()
+            kind.audited(recording, self.function)
+        if before is None or kind.program is None:
+            return recording.results()
+        try:
+            return kind.repeated(before, leaves)
+        except Stale:
+            return self._plainly(leaves, build)
 
     def over(
         self,
@@ -335,7 +339,7 @@ class Compiled:
             found = kind.run(leaves) if kind.program.is_pure else None
         except Stale:
             found = None
-        results = self._record(kind, leaves, build)
+        results = self._record(kind, leaves, build, repeat=False)
         arrays = [array_of(x) for x in flatten(results)[0] if is_array(x)]
         if found is not None and not all(map(close, found, arrays)):
             kind.refuse("the program gives other results than the function")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import GraphError, explain
 from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
@@ -175,12 +176,18 @@ class Kind:
             return False
         return self.program.holds()
 
-    def audited(self, recording: Recording) -> None:
-        """Note that an audit has agreed, or has not."""
-        if self.family is not None and self.hopeless:
-            forget(self.family)
-        elif self.family is not None and self.recording is recording:
+    def audited(self, recording: Recording, function: Callable[..., Any]) -> None:
+        """Note that an audit has agreed; raise if it has not."""
+        if self.family is not None and not self.hopeless and self.recording is recording:
             self.family.audited.add(self.calls)
+        if not self.hopeless:
+            return
+        if self.family is not None:
+            forget(self.family)
+        name = getattr(function, "__name__", "the function")
+        what = f"compile: a function that does the same at every call of a kind ({name})"
+        do = "Pass what changes as an argument, or call it without compile"
+        raise GraphError(explain(what, self.reason, do))
 
     def refuse(self, reason: str) -> None:
         """Let the function run as it always did."""
@@ -211,15 +218,34 @@ class Kind:
         after = self.calls + 1
         power = 10 ** (len(str(after)) - (str(after).strip("0") == "1" and after > 1))
         due = 3 if after <= 3 else max(power, 10)
+        if self.family is not None and self.program is not None and self.program.is_reversible:
+            while due in self.family.audited:
+                due = 10 if due == 3 else 10 * due
         self.limit = due - self.others if self.audit else math.inf
         return self.audit and after == due
 
-    def run(self, leaves: list[Any]) -> tuple[np.ndarray, ...]:
+    def run(self, leaves: Sequence[Any]) -> tuple[np.ndarray, ...]:
         """Run the program on what lies in the containers of a call."""
         program, inputs = self.program, self.inputs
         if program is None or inputs is None:
             raise Stale("another thread has given up the program")
         return program.run(inputs(leaves))
+
+    def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """Return what a call overwrites, with copies, if the program can repeat the call."""
+        reversible = self.program is not None and self.program.is_reversible
+        return self.program.snapshot() if reversible and self.program is not None else None
+
+    def repeated(
+        self, before: Sequence[tuple[np.ndarray, np.ndarray]], leaves: Sequence[Any]
+    ) -> Any:
+        """Take back what a call has overwritten, and have the program do the call."""
+        for array, copy in before:
+            array[...] = copy
+        found, recording = self.run(leaves), self.recording
+        if recording is None:
+            raise Stale("another thread has given up the program")
+        return recording.results(found)
 
     def pave(
         self, args: Any, kwargs: Any, unchanged: Callable[[], Callable[[], bool]]

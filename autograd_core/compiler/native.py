@@ -229,6 +229,12 @@ class Segment:
         swap.add(self.pool, other.pool)
         return other
 
+    def overwritten(self) -> list[np.ndarray]:
+        """Return the arrays outside that updates may overwrite, their numbers included."""
+        updates = [step for step in self.steps if isinstance(step, Update)]
+        values = dict.fromkeys(v for step in updates for v in step.reads if v in self.captured)
+        return [*map(content, values), *self._body.arrays.values()]
+
     def arena(self) -> Arena:
         """Return memory for a run."""
         places = (self._body.place(v) for v in self.results)

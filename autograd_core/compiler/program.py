@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..guard import Lent
+from ..tape import Leaf
 from ..tensor import Tensor
 from .compare import content
 from .emit import Emission
@@ -64,6 +65,8 @@ class Program:
         What a run does, in order, after `simplify`.
     removed : dict
         How many recorded applications `simplify` has left out, by the reason for it.
+    is_reversible : bool
+        Whether all that a call overwrites, gradients aside, is known: `snapshot` has it.
     source : str
         The text of the function that runs.
     segments : list of Segment
@@ -96,6 +99,9 @@ class Program:
             parts = partition(self.steps, given, handed, repeats)
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
+        grads = any(isinstance(value.holder, Leaf) for value in captured)
+        guards = any(isinstance(step, Guard) for step in self.steps)
+        self.is_reversible = self.is_native and not grads and not guards
         self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)
         drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
         self._random = list(drawn.values())
@@ -147,6 +153,11 @@ class Program:
     def is_pure(self) -> bool:
         """Whether it changes nothing outside."""
         return not self.gradients and not any(isinstance(step, COMMITS) for step in self.steps)
+
+    def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the arrays that a run of a reversible program overwrites, with copies of them."""
+        arrays = [array for segment in self.segments for array in segment.overwritten()]
+        return [(array, array.copy()) for array in arrays]
 
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
