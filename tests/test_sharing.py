@@ -343,3 +343,38 @@ def test_a_failure_says_in_which_training():
         optim.fit_many(jobs, workers=1, **common)
     assert caught.value.__notes__ == ["fit_many: in training 1, counted from 0"]
     assert len(begun) == 5  # the first has ended, the others have not begun
+
+
+# ------------------------------------------------------------------------------------ audits
+
+
+@pytest.mark.parametrize("optimizer", [optim.Adam, optim.Lion, optim.NAdam])
+def test_an_audit_changes_no_bit(optimizer):
+    found = []
+    for audit in (True, False):
+        start = np.linspace(-1.0, 1.0, 12, dtype=np.float32).reshape(3, 4)
+        w = ag.tensor(start, requires_grad=True)
+        chosen = optimizer([w], lr=0.03)
+
+        def step(x, w=w, chosen=chosen):
+            chosen.zero_grad()
+            loss = ag.tanh(x @ w.T).sum() + (w * w).sum()
+            loss.backward()
+            chosen.step()
+            return loss
+
+        compiled = ag.compile(step, audit=audit)
+        losses = [compiled(X[i : i + 30]).item() for i in range(25)]
+        found.append((losses, w.numpy().tobytes(), chosen.param_groups[0].slots[0].step))
+    assert found[0] == found[1] and found[0][2] == 25
+
+
+def test_an_audit_with_random_numbers_draws_once():
+    rows = []
+    for audit in (True, False):
+        rng = np.random.default_rng(4)
+        drop = nn.Dropout(0.5, rng=rng)
+        compiled = ag.compile(lambda x, drop=drop: drop(x * 1.0), audit=audit)
+        rows.append([compiled(X).numpy().tobytes() for _ in range(12)])
+        rows.append([rng.random()])
+    assert rows[0] == rows[2] and rows[1] == rows[3]

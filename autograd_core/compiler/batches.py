@@ -75,7 +75,7 @@ class Batches:
         arrays = [in_rows(arrays[value.place]) for value in self.segment.arrays]
         buffers = [np.empty(v.shape, v.dtype) for v in self.segment.arrays]
         order = in_rows(order)
-        if order.min() < 0 or order.max() >= min(map(len, arrays)):
+        if order.view(np.uint64).max() >= min(map(len, arrays)):  # negative ones are large
             raise IndexError("an order of rows that the arrays do not have")
         steps = len(order)
         figures = np.empty((steps, max(len(self.segment.figures), 1)))

@@ -6,9 +6,10 @@ a *pattern*, with a `Blank` in the place of every parameter, state and generator
 is `alike` one of those from which the pattern was made gets the program with its own objects in
 the place of the blanks. It shares machine code, and nothing that a run reads or writes.
 
-Calls that would have been recorded again are called as ever, if the audit of another program of
-the pattern has agreed at the same call: so a model learns the same, to the last bit, whether or
-not another was there before.
+A model learns the same, to the last bit, whether or not another was there before. After an audit
+the program does the call again, so who shares it can leave out audits that have agreed at the same
+call of another. Where a call cannot be taken back, it is done without the program, as an audit
+does it.
 """
 
 from __future__ import annotations
