@@ -34,6 +34,7 @@ from .memory import Block
 from .record import Apply, Finite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
+from .running import MOVED, Stale
 from .swap import Swap
 
 __all__ = ["Segment", "lowers", "moves"]
@@ -128,7 +129,7 @@ class Segment:
         self._body, self.size = self._planned()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
-        self._outside = list(outside.values())
+        self._layouts = [_layout(content(v)) for v in self.captured]
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
@@ -222,7 +223,6 @@ class Segment:
         other.written = list(map(swap.value, self.written))
         other.pool = []
         other._units = []
-        other._outside = list(map(swap, self._outside))
         other._body = self._body.bound(swap)
         other._assembly = self._assembly.bound(other._body)
         swap.add(self, other)
@@ -236,14 +236,22 @@ class Segment:
         return [*map(content, values), *self._body.arrays.values()]
 
     def arena(self) -> Arena:
-        """Return memory for a run."""
+        """Return memory for a run, or raise `Stale` where it would not fit."""
+        held = [content(v) for v in self.captured]
+        if list(map(_layout, held)) != self._layouts:
+            raise Stale(MOVED, lasting=True)
         places = (self._body.place(v) for v in self.results)
         rooms = [
             Room(-1 if v in self.given else place.offset * v.dtype.itemsize, v.shape, v.dtype)
             for v, place in zip(self.results, places, strict=True)
         ]
         written = [self.captured.index(value) for value in self.written]
-        return Arena(self.size, self._outside, self._assembly.slots, rooms, written)
+        held += self._body.arrays.values()
+        return Arena(self.size, held, self._assembly.slots, rooms, written)
+
+
+def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...]]:
+    return array.shape, array.dtype, array.strides
 
 
 def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:
