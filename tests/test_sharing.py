@@ -381,3 +381,22 @@ def test_an_audit_with_random_numbers_draws_once():
         rows.append([compiled(X).numpy().tobytes() for _ in range(12)])
         rows.append([rng.random()])
     assert rows[0] == rows[2] and rows[1] == rows[3]
+
+
+def test_gradients_that_were_there_before_are_each_ones_own(made):
+    found = []
+    for seed in range(3):
+        model, _, _ = trained(seed)
+        loss = nn.MSELoss()
+
+        def collect(x, y, model=model, loss=loss):
+            loss(model(x), y).backward()
+
+        for function in (ag.compile(collect), collect):
+            for parameter in model.parameters():
+                parameter.grad = None
+            for i in range(9):
+                function(X[i : i + 20], Y[i : i + 20])
+            found.append([p.grad.copy() for p in model.parameters()])
+        for mine, right in zip(*found[-2:], strict=True):
+            np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-6)

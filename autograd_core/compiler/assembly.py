@@ -112,10 +112,10 @@ class Assembly:
         self.repeats = repeats and len(self.parts) == 1 and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
 
-    def bound(self, body: Body) -> Assembly:
+    def bound(self, body: Body, arrays: Sequence[Value]) -> Assembly:
         """Return the same text for the body on other arrays."""
         other = copy.copy(self)
-        other.body = body
+        other.body, other.arrays = body, arrays
         return other
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError, explain
+from ..kernels import blas
 from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
@@ -140,7 +141,9 @@ class Kind:
         """
         if around is None or self.settings is None or self.recording is None or not self.wait:
             return None
-        return read(self.recording, around.things, leaves, (self.settings, self.native))
+        products = blas.available(), blas.available() and blas.get_num_threads() == 1
+        settings = self.settings, self.native and products  # which machine code may depend on
+        return read(self.recording, around.things, leaves, settings)
 
     def offer(self, around: Surroundings | None, leaves: Sequence[Any]) -> None:
         """Let others share the program that was made, if one was."""

@@ -219,12 +219,13 @@ class Segment:
         other = copy.copy(self)
         other.functions = functions
         other.steps = list(map(swap.step, self.steps))
+        other.arrays = list(map(swap.value, self.arrays))
         other.captured = list(map(swap.value, self.captured))
         other.written = list(map(swap.value, self.written))
         other.pool = []
         other._units = []
         other._body = self._body.bound(swap)
-        other._assembly = self._assembly.bound(other._body)
+        other._assembly = self._assembly.bound(other._body, other.arrays)
         swap.add(self, other)
         swap.add(self.pool, other.pool)
         return other
