@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 EXPOSED: dict[int, Any] = {}
-_WRITES: dict[int, tuple[Any, Any]] = {}  # the owner's id: its stamp, and a reference to it
+_WRITES: dict[int, tuple[list[int], Any]] = {}  # the owner's id: the moment, a reference to it
 _last_write = 0
 _turn = 0
 
@@ -175,13 +175,16 @@ def taken(table: dict[Any, Any], key: Any) -> np.ndarray:
 
 
 class Stamp:
-    """When some arrays were overwritten, the last time, at once."""
+    """When some arrays were overwritten, the last time, at once.
 
-    __slots__ = ("arrays", "position", "turn")
+    The table of writes has the moment alone, so that it keeps no array alive.
+    """
+
+    __slots__ = ("arrays", "moment", "turn")
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         self.arrays = arrays
-        self.position = 0
+        self.moment = [0]  # a position of the tape's clock
         self.turn = -1  # of the last other write
 
 
@@ -193,7 +196,7 @@ def wrote(array: np.ndarray, position: int) -> None:
 def wrote_all(stamp: Stamp, position: int) -> None:
     """Note that the arrays of a stamp were overwritten; fast if they were the last time, too."""
     global _last_write, _turn
-    stamp.position = _last_write = position
+    stamp.moment[0] = _last_write = position
     if stamp.turn == _turn:
         return
     stamp.turn = _turn = _turn + 1
@@ -202,7 +205,7 @@ def wrote_all(stamp: Stamp, position: int) -> None:
         key = id(owner)
         entry = _WRITES.get(key)
         reference = entry[1] if entry else weakref.ref(owner, _forget(_WRITES, key))
-        _WRITES[key] = (stamp, reference)
+        _WRITES[key] = (stamp.moment, reference)
 
 
 def written_since(position: int) -> bool:
@@ -213,7 +216,7 @@ def written_since(position: int) -> bool:
 def written_at(array: np.ndarray) -> int:
     """Return the position of the tape's clock at which an array was last overwritten, or 0."""
     entry = _WRITES.get(id(_owner(array)))
-    return entry[0].position if entry else 0
+    return entry[0][0] if entry else 0
 
 
 def refuse_overwritten(node: Node, rule: Any, kept: Any) -> None:

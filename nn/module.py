@@ -8,7 +8,7 @@ it. What is held twice counts once, under the first of its names.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -86,6 +86,9 @@ def refuse_options(owner: object, base: type, options: Mapping[str, Any]) -> Non
         raise DTypeError(explain(what, ", ".join(options), do))
 
 
+CONTAINERS = (dict, list, tuple, set, frozenset)
+
+
 def held(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the tensors and modules in an attribute, also within containers, by name."""
     if isinstance(value, (Tensor, Module)):
@@ -121,6 +124,23 @@ def walk(
     for name, part in parts(module):
         if isinstance(part, Module):
             yield from walk(part, f"{prefix}.{name}" if prefix else name, seen)
+
+
+def everywhere(module: Module) -> Collection[Module]:
+    """Return a module and every module in it, each once: what `walk` yields, without names."""
+    found = {id(module): module}
+    left = [module]
+    while left:
+        for value in vars(left.pop()).values():
+            if isinstance(value, Module):
+                inside = [value]
+            elif isinstance(value, CONTAINERS) and value:
+                inside = [part for _, part in held("", value) if isinstance(part, Module)]
+            else:
+                continue
+            left += [part for part in inside if id(part) not in found]
+            found |= {id(part): part for part in inside}
+    return found.values()
 
 
 def inside_out(module: Module, seen: set[int]) -> Iterator[Module]:
@@ -253,7 +273,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Module:
         """Switch to training behaviour, or to evaluation; dropout obeys. Returns the module."""
-        for _, module in walk(self):
+        for module in everywhere(self):
             module.training = mode
         return self
 

@@ -16,7 +16,7 @@ from .batches import ArrayBatches, Batch
 from .optimizer import Optimizer
 from .schedule import Schedule
 
-__all__ = ["CompiledSteps", "Learner", "forward"]
+__all__ = ["CompiledSteps", "Judge", "Learner", "forward"]
 
 PATIENCE = 0.05  # seconds of one call, during which Ctrl-C waits
 
@@ -72,6 +72,26 @@ class Learner:
         return (loss, *penalty, *[prediction] * self.measured)
 
 
+class Judge:
+    """Return the loss of one batch, and change nothing.
+
+    Parameters
+    ----------
+    model, loss
+        As `fit` has them.
+    """
+
+    measured = False
+
+    def __init__(self, model: Any, loss: Any) -> None:
+        self.model = model
+        self.loss = loss
+
+    def __call__(self, x: Any, *targets: Any) -> tuple[Tensor]:
+        """Judge a batch."""
+        return (forward(self.model, self.loss, x, targets)[1],)
+
+
 class CompiledSteps:
     """Steps of a `Learner`, compiled: one at a time, or many in one call of machine code.
 
@@ -79,12 +99,12 @@ class CompiledSteps:
 
     Parameters
     ----------
-    learner : Learner
+    learner : Learner or Judge
     schedule : Schedule, optional
         One that advances with every step.
     """
 
-    def __init__(self, learner: Learner, schedule: Schedule | None) -> None:
+    def __init__(self, learner: Learner | Judge, schedule: Schedule | None = None) -> None:
         self.learner = learner
         self.schedule = schedule
         self.compiled = ag.compile(learner)
@@ -103,21 +123,26 @@ class CompiledSteps:
     def many(self, batches: ArrayBatches) -> Iterator[tuple[int, dict[str, float]]]:
         """Do the steps of an epoch; yield how many examples were learned, and the mean figures."""
         order, size = batches.order(), batches.batch_size
-        whole = order[: len(order) // size * size].reshape(-1, size)
-        at = 0
-        while at < len(whole):
+        whole = len(order) // size * size
+        yield from self._of_one_size(batches.arrays, order[:whole].reshape(-1, size))
+        if whole < len(order) and not batches.drop_last:
+            yield from self._of_one_size(batches.arrays, order[whole:].reshape(1, -1))
+
+    def _of_one_size(
+        self, arrays: Sequence[np.ndarray], order: np.ndarray
+    ) -> Iterator[tuple[int, dict[str, float]]]:
+        """Do the steps on the rows of `order`."""
+        at, size = 0, order.shape[1]
+        while at < len(order):
             begin = time.perf_counter()
-            done, figures = self._natively(batches.arrays, whole[at : at + self.chunk])
+            done, figures = self._natively(arrays, order[at : at + self.chunk])
             if done:
-                yield done * size, self.figures(figures.mean(axis=0))
-                self.chunk = _adapted(done, time.perf_counter() - begin)
+                yield done * size, self.figures((figures.sum(axis=0) / done).tolist())
+                self.chunk = _adapted(done, time.perf_counter() - begin, self.chunk)
             else:
-                yield size, self._singly(batches.arrays, whole[at])
+                yield size, self._singly(arrays, order[at])
                 self.chunk = max(self.chunk, 2)
             at += max(done, 1)
-        rest = order[len(whole) * size :]
-        if rest.size and not batches.drop_last:
-            yield rest.size, self._singly(batches.arrays, rest)
 
     def _singly(self, arrays: Sequence[np.ndarray], chosen: np.ndarray) -> dict[str, float]:
         figures, _ = self.one(tuple(array[chosen] for array in arrays))
@@ -144,6 +169,7 @@ class CompiledSteps:
         return done, figures
 
 
-def _adapted(steps: int, seconds: float) -> int:
+def _adapted(steps: int, seconds: float, tried: int) -> int:
     """Return how many steps to do next, so that Ctrl-C has an effect soon."""
-    return max(1, min(int(steps * PATIENCE / max(seconds, 1e-9)), 8 * steps))
+    most = 8 * steps if steps == tried else max(8 * steps, tried)  # there were no more to do
+    return max(1, min(int(steps * PATIENCE / max(seconds, 1e-9)), most))

@@ -51,6 +51,15 @@ def fit_many(
     ------
     GraphError
         If two trainings share a model or an optimizer.
+    Exception
+        What a training raises, with a note which one it was. Those that had begun end after
+        their epoch, as after Ctrl-C, and the others do not begin.
+
+    Notes
+    -----
+    Trainings that are alike but for their arrays, numbers such as the learning rate, and random
+    generators share their machine code: it is recorded and made once, and each has parameters,
+    states and memory of its own.
 
     Examples
     --------
@@ -106,6 +115,7 @@ class _Crew:
             try:
                 history = fit(**self._stoppable(self.jobs[number]))
             except BaseException as error:
+                error.add_note(f"fit_many: in training {number}, counted from 0")
                 self.error = self.error or error
                 self.stop.set()
                 return

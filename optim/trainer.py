@@ -19,7 +19,7 @@ from .augment import Augmentation
 from .batches import ArrayBatches, Batch, Batches
 from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
 from .history import Progress
-from .learner import CompiledSteps, Learner, forward
+from .learner import CompiledSteps, Judge, Learner, forward
 from .optimizer import Optimizer
 from .schedule import Schedule
 
@@ -84,9 +84,12 @@ class Trainer:
         self.after_epoch = after_epoch
         self.schedule = schedule
         self.compiled: CompiledSteps | None = None
+        self.judged: CompiledSteps | None = None
         if compile and accumulate == 1:
             learner = Learner(model, loss, optimizer, regularizer, clips, bool(metrics))
             self.compiled = CompiledSteps(learner, schedule)
+        if compile and not metrics:
+            self.judged = CompiledSteps(Judge(model, loss))
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.steps = 0
         self.means = Means()
@@ -200,6 +203,10 @@ class Trainer:
         switch(self.model, "eval")
         means = Means()
         with no_grad():
+            if self.judged is not None and isinstance(batches, ArrayBatches):
+                for examples, figures in self.judged.many(batches):
+                    means.add(figures, examples)
+                return means.row("val_")
             for x, *targets in batches:
                 prediction, loss = forward(self.model, self.loss, x, targets)
                 means.add({"loss": loss.item(), **self.measure(prediction, targets)}, len(x))

@@ -120,8 +120,9 @@ def fit(
     compile : bool, optional
         Whether a step becomes machine code (`autograd_core.compile`); where nothing else is to be
         done in between, many steps run at once. Left out, it does if there are enough steps for
-        it to pay and the model is an ``nn.Module``. What model and loss do besides computing,
-        such as printing, then happens at few steps only.
+        it to pay and the model is an ``nn.Module``. So does the validation, if there are no
+        metrics. What model and loss do besides computing, such as printing, then happens at few
+        steps only.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_core as ag
-from autograd_core.compiler import assembly, fuse, native
+from autograd_core.compiler import assembly, fuse, native, sharing
 from autograd_core.compiler.memory import Block, plan
 from autograd_core.compiler.regions import arrange
 from autograd_core.compiler.reroll import Chunk, cuts, reroll, text
@@ -265,6 +266,7 @@ def test_a_plan_keeps_apart_what_lives_together(drawn):
 def results(function, arrays, monkeypatch, long):
     """Return the results of a program, of which only text from `long` lines is rolled."""
     monkeypatch.setattr(native, "LONG", long)
+    monkeypatch.setattr(sharing, "_FAMILIES", OrderedDict())  # a program of its own
     compiled = ag.compile(function, audit=False)  # which would record the third call
     for scale in (0.5, 0.75):
         compiled(*(scale * x for x in arrays))

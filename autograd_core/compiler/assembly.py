@@ -20,6 +20,7 @@ where to leave its results.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -110,6 +111,12 @@ class Assembly:
         self.control = self.slots
         self.repeats = repeats and len(self.parts) == 1 and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
+
+    def bound(self, body: Body, arrays: Sequence[Value]) -> Assembly:
+        """Return the same text for the body on other arrays."""
+        other = copy.copy(self)
+        other.body, other.arrays = body, arrays
+        return other
 
     @property
     def source(self) -> str:

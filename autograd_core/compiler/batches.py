@@ -41,6 +41,8 @@ class Batches:
         self.program = program
         (self.segment,) = program.segments
         self._before, self._after = program.emission.stages()
+        self._chosen = [self.segment.figures.index(v) for v in program.emission.outputs]
+        self._is_all = self._chosen == list(range(len(self.segment.figures)))
 
     def run(
         self,
@@ -73,11 +75,11 @@ class Batches:
         arrays = [in_rows(arrays[value.place]) for value in self.segment.arrays]
         buffers = [np.empty(v.shape, v.dtype) for v in self.segment.arrays]
         order = in_rows(order)
-        if order.min() < 0 or order.max() >= min(map(len, arrays)):
+        if order.view(np.uint64).max() >= min(map(len, arrays)):  # negative ones are large
             raise IndexError("an order of rows that the arrays do not have")
         steps = len(order)
         figures = np.empty((steps, max(len(self.segment.figures), 1)))
-        known = self.segment.settings
+        known = self.segment.settings if settings is not None else []
         rows = in_rows(settings(known, steps)) if settings is not None and known else None
         afterwards = [array.copy() for array in known]
         arena: Arena = self._before()
@@ -92,5 +94,4 @@ class Batches:
             array[:] = values
         if done:
             self._after(arena)
-        chosen = [self.segment.figures.index(v) for v in self.program.emission.outputs]
-        return done, figures[:done, chosen]
+        return done, figures[:done] if self._is_all else figures[:done, self._chosen]

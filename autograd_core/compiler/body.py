@@ -7,8 +7,9 @@ numbers are of this type: sizes and positions stand in ``range``, in brackets, o
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,6 +102,15 @@ class Body:
     def lines(self, lines: list[str]) -> None:
         if lines is not self.lines:  # as it is after +=
             self.lines[:] = lines
+
+    def bound(self, swap: Callable[[Any], Any]) -> Body:
+        """Return what is finished for other arrays, which have the same layout."""
+        other = copy.copy(self)
+        other.arrays = {name: swap(array) for name, array in self.arrays.items()}
+        other.settings = {name: swap(array) for name, array in self.settings.items()}
+        other._places = {v: place for v, place in self._places.items() if v.holder is None}
+        other._offers = {}
+        return other
 
     def unit(self) -> None:
         """Begin a unit: all that a moment of the memory plan is for."""

@@ -19,7 +19,6 @@ import numpy as np
 
 from ..errors import GraphError, explain
 from ..modes import current
-from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
 from .compare import close
@@ -28,8 +27,9 @@ from .groups import Disagreement, disagreements
 from .kind import Kind, description, shape_of
 from .program import Program
 from .quick import MISS, Quick
-from .recorded import Recording, array_of, constant, is_array
+from .recorded import Recording, Unnoted, array_of, constant, is_array, is_foreign
 from .report import report
+from .rows import Rows
 from .running import Stale
 
 __all__ = ["Compiled", "compile"]
@@ -131,6 +131,7 @@ class Compiled:
         self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
         self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
+        self._rows = Rows(self._surroundings[()])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, by a program where there is one."""
@@ -147,20 +148,14 @@ class Compiled:
             due = kind is not None and kind.due()
         if kind is None:
             self.strangers += 1
-            foreign = _is_foreign(leaves)
+            foreign = is_foreign(leaves)
             return self.function(*args, **kwargs) if foreign else self._plainly(leaves, build)
         pure = kind.program is not None and kind.program.is_pure
         with nullcontext() if pure else kind.lock:
             return self._learned(kind, due, leaves, build, args, kwargs)
 
     def _learned(
-        self,
-        kind: Kind,
-        due: bool,
-        leaves: list[Any],
-        build: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        self, kind: Kind, due: bool, leaves: list[Any], build: Any, args: Any, kwargs: Any
     ) -> Any:
         """Call the function by what is known of calls of a kind."""
         if kind.program is not None and not due:
@@ -177,7 +172,21 @@ class Compiled:
             return self._tried(kind, leaves, build)
         if kind.program is None and not kind.worth_recording():
             return self._plainly(leaves, build)
+        if kind.spared():
+            return Unnoted(self.function, leaves, build).results()
+        if kind.calls == 2 and kind.program is None:
+            return self._second(kind, leaves, build)
         return self._record(kind, leaves, build)
+
+    def _second(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
+        """Take over a program that others have, or make one, at a call as ever."""
+        likeness = kind.likeness(self._around(leaves), leaves)
+        family = kind.relatives(likeness, [array_of(x) for x in leaves if is_array(x)])
+        if family is None or likeness is None:
+            return self._record(kind, leaves, build)
+        results = Unnoted(self.function, leaves, build).results()
+        kind.join(family, likeness)
+        return results
 
     def _plainly(self, leaves: Sequence[Any], build: Any) -> Any:
         """Call the function as without `compile`, on constants as when it is recorded."""
@@ -186,7 +195,7 @@ class Compiled:
 
     def _kind(self, leaves: Sequence[Any], args: Any, kwargs: Any) -> Kind | None:
         """Return the kind of a call; None if programs are not for it."""
-        if _is_foreign(leaves):
+        if is_foreign(leaves):
             return None
         shapes = shape_of(args), shape_of(kwargs)
         read = self._read.get(shapes, ())
@@ -206,7 +215,9 @@ class Compiled:
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = self.kinds[*key, variant] = Kind(self.native, self.audit, self.wait, floats)
+        settings = None if rules else (shapes, tape.recording)
+        kind = Kind(self.native, self.audit, self.wait, floats, settings)
+        self.kinds[*key, variant] = kind
         kind.alive = around.alive
         return kind
 
@@ -230,11 +241,15 @@ class Compiled:
                     self._quick = kind.pave(args, kwargs, around.test)
         return recording.results(results)
 
-    def _record(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
-        """Call the function as ever, and learn from it."""
+    def _record(self, kind: Kind, leaves: Sequence[Any], build: Any, repeat: bool = True) -> Any:
+        """Call the function as ever, and learn from it.
+
+        If it is compared with a program that can `repeat` the call, what the program does counts.
+        """
         if kind.program is not None and not kind.program.holds():
             kind.leave(Stale("updates or captured arrays are others now", lasting=True))
         audited, calls = kind.program is not None, kind.calls
+        before = kind.snapshot() if repeat else None
         recording = Recording(self.function, leaves, build, kind.floats)
         if audited and kind.calls != calls:  # another thread may have changed what both work on
             return recording.results()
@@ -243,12 +258,16 @@ class Compiled:
                 self._look(kind, recording, build(range(len(leaves))))
             else:
                 kind.learn(recording)
-        if audited and kind.hopeless:
-            name = getattr(self.function, "__name__", "the function")
-            what = f"compile: a function that does the same at every call of a kind ({name})"
-            do = "Pass what changes as an argument, or call it without compile"
-            raise GraphError(explain(what, kind.reason, do))
-        return recording.results()
+                if not audited:
+                    kind.offer(self._around(leaves), leaves)
+        if audited:
+            kind.audited(recording, self.function)
+        if before is None or kind.program is None:
+            return recording.results()
+        try:
+            return kind.repeated(before, leaves)
+        except Stale:
+            return self._plainly(leaves, build)
 
     def over(
         self,
@@ -281,7 +300,8 @@ class Compiled:
         if kind is None or steps <= 0 or kind.batches is None:
             return 0, np.empty((0, 0))
         try:
-            done, figures = kind.batches.run(arrays, order[:steps], settings)
+            with kind.lock:
+                done, figures = kind.batches.run(arrays, order[:steps], settings)
         except Stale as stale:
             kind.leave(stale)
             return 0, np.empty((0, 0))
@@ -290,8 +310,12 @@ class Compiled:
 
     def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
         """Return the kind of calls on rows of arrays, if its program can do many of them."""
-        batch = [array[order[0]] for array in arrays]
-        kind = self._kind(batch, tuple(batch), {}) if len(order) else None
+        count = order.shape[1]
+        kind = self._rows.find(arrays, count)
+        if kind is None and len(order):
+            batch = [array[order[0]] for array in arrays]
+            kind = self._kind(batch, tuple(batch), {})
+            self._rows.note(kind, arrays, count)
         if kind is None or kind.program is None or kind.due():
             return None
         if kind.batches is None and fits(kind.program):
@@ -304,6 +328,7 @@ class Compiled:
         read |= recording.trace.read_floats
         self.kinds = {key: other for key, other in self.kinds.items() if other is not kind}
         self._quick = None
+        self._rows.clear()
 
     def _tried(self, kind: Kind, leaves: list[Any], build: Any) -> Any:
         """Call the function as ever, and take on the program made meanwhile if it agrees."""
@@ -314,7 +339,7 @@ class Compiled:
             found = kind.run(leaves) if kind.program.is_pure else None
         except Stale:
             found = None
-        results = self._record(kind, leaves, build)
+        results = self._record(kind, leaves, build, repeat=False)
         arrays = [array_of(x) for x in flatten(results)[0] if is_array(x)]
         if found is not None and not all(map(close, found, arrays)):
             kind.refuse("the program gives other results than the function")
@@ -372,9 +397,3 @@ class Compiled:
             expected, do = f"{what}: arguments that a program takes", "See explain()"
             raise GraphError(explain(expected, "a call that has none", do))
         return kind.program, kind.inputs(leaves)
-
-
-def _is_foreign(leaves: Sequence[Any]) -> bool:
-    """Whether somebody follows what a call does: another recording, or the tape."""
-    on_tape = any(isinstance(x, Tensor) and x.node is not None for x in leaves)
-    return on_tape or current().trace is not None

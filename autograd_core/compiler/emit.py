@@ -23,10 +23,12 @@ call of its forward function on arrays.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 from ..tensor import Tensor
@@ -34,6 +36,7 @@ from .arena import Arena
 from .native import Segment
 from .record import Apply, Draw, Guard, Host, Overwrite, Step, Update, Value
 from .statements import Text, captured, place_of, statement, valid
+from .swap import Swap
 
 __all__ = ["Emission"]
 
@@ -67,8 +70,18 @@ class Emission:
         lines = [*self.lines(), f"return ({''.join(f'{x}, ' for x in self.leaving)})"]
         header = f"def run({', '.join(value.name for value in inputs)}):"
         self.source = "\n    ".join([header, *lines]) + "\n"
-        exec(self.source, self.text.scope)
-        self.run: Callable[..., Any] = self.text.scope["run"]
+        self.run: Callable[..., Any] = self.text.defined("run", self.source)
+
+    def bound(self, swap: Swap) -> Emission:
+        """Return the same text on other objects; its segments are known to `swap`."""
+        other = copy.copy(self)
+        other.captured = list(map(swap.value, self.captured))
+        other.parts = [swap(x) if isinstance(x, Segment) else swap.step(x) for x in self.parts]
+        other.outputs = list(map(swap.value, self.outputs))
+        other.gradients = {swap(leaf): swap.value(v) for leaf, v in self.gradients.items()}
+        other.text = self.text.bound(swap)
+        other.run = FunctionType(self.run.__code__, other.text.scope)
+        return other
 
     def lines(self, trusting: bool = False) -> list[str]:
         """Return the lines that do all the parts, and leave the outputs in `leaving`.
@@ -108,9 +121,9 @@ class Emission:
         results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
         after = _written(segment, text) + self._handed(_Results(self.parts, results))
         after.append(f"{text.named('pool', segment.pool)}.append({arena})")
-        exec("\n    ".join(["def before():", *before]), text.scope)
-        exec("\n    ".join([f"def after({arena}):", *after]), text.scope)
-        return text.scope["before"], text.scope["after"]
+        before_text = "\n    ".join(["def before():", *before])
+        after_text = "\n    ".join([f"def after({arena}):", *after])
+        return text.defined("before", before_text), text.defined("after", after_text)
 
     @property
     def segments(self) -> list[Segment]:

@@ -19,13 +19,14 @@ import numpy as np
 from ..op import Op
 from ..tensor import Tensor
 
-__all__ = ["Surroundings", "leads_on"]
+__all__ = ["VALUES", "Surroundings", "is_bound", "leads_on"]
 
 VALUES = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, slice)
 # Objects that a key takes as they are: code of libraries, arrays, types.
 OPAQUE = (np.ndarray, Tensor, Op, type, ModuleType, BuiltinFunctionType, np.random.Generator)
 LIBRARIES = ("autograd_core", "nn", "optim", "numpy", "builtins")
 DEEPEST = 6  # containers within containers
+UNSEEN = object()  # follows a thing that leads further down
 
 Name = Callable[[Any], str]  # the name by which a text knows an object
 Test = Callable[[Name], str]  # an expression that is true as long as a place holds what it does
@@ -47,12 +48,15 @@ class Surroundings:
     ----------
     alive : list
         What the last key names. As long as it is kept, no other objects have the same key.
+    things : list
+        All that was found for it, in the order of the walk.
     """
 
     def __init__(self, function: Callable[..., Any], objects: Sequence[Any] = ()) -> None:
         self.function = function
         self.objects = tuple(objects)
         self.alive: list[Any] = []
+        self.things: list[Any] = []
         self._key: Hashable = None
         self._watched: list[tuple[Callable[[], list[Any]], list[Any]]] = []
         self._tests: list[list[Test]] = []
@@ -97,6 +101,7 @@ class Surroundings:
                 search.enter(root, 0)
         looks = search.looks
         self._tests = search.tests
+        self.things = search.things
         self._key = tuple(search.found)
         contents = [look() for look in looks]
         self.alive = contents
@@ -113,6 +118,7 @@ class _Search:
     def __init__(self, names: set[str]) -> None:
         self.names = names
         self.found: list[Hashable] = []
+        self.things: list[Any] = []
         self.looks: list[Callable[[], list[Any]]] = []
         self.tests: list[list[Test]] = []
         self._seen: set[int] = set()
@@ -120,11 +126,15 @@ class _Search:
 
     def enter(self, x: Any, depth: int) -> None:
         """Add what an object is, with all that is reached from it."""
+        self.things.append(x)
         if isinstance(x, VALUES):
             self.found.append((type(x), repr(x) if isinstance(x, slice) else x))
             return
         self.found.append(id(x))
-        if id(x) in self._seen or depth > DEEPEST or isinstance(x, OPAQUE):
+        if id(x) in self._seen or isinstance(x, OPAQUE):
+            return
+        if depth > DEEPEST:
+            self.things.append(UNSEEN)
             return
         self._seen.add(id(x))
         look = self.look(x)
@@ -212,7 +222,7 @@ def _of_function(function: FunctionType) -> Callable[[], list[Any]]:
 
     def look() -> list[Any]:
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-        held = [cell.cell_contents for cell in cells if _bound(cell)]
+        held = [cell.cell_contents for cell in cells if is_bound(cell)]
         return [len(held), *held, *defaults, *(space.get(name) for name in names)]
 
     return look
@@ -238,7 +248,7 @@ def _tests_of_dict(x: dict[Any, Any]) -> list[Test]:
 
 def _tests_of_function(x: FunctionType) -> list[Test]:
     """Test what cells and global names stand for."""
-    cells = [cell for cell in x.__closure__ or () if _bound(cell)]
+    cells = [cell for cell in x.__closure__ or () if is_bound(cell)]
     space = x.__globals__
     names = sorted(_globals_in(x.__code__))
     known = [name for name in names if name in space]
@@ -259,7 +269,8 @@ def _globals_in(code: CodeType) -> set[str]:
     return own.union(*nested)
 
 
-def _bound(cell: Any) -> bool:
+def is_bound(cell: Any) -> bool:
+    """Whether there is something in a closure's cell."""
     try:
         cell.cell_contents  # noqa: B018
     except ValueError:

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..errors import GraphError, explain
+from ..kernels import blas
 from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
-from .compare import fresh
+from .compare import alike, fresh
+from .environment import Surroundings
 from .garbage import seldom_collected
+from .likeness import Likeness
 from .program import Program
 from .quick import Quick, quick
+from .record import Value
 from .recorded import Recording
 from .running import Stale
+from .sharing import Family, find, forget, keep, read
 
 __all__ = ["Kind", "description", "shape_of"]
 
@@ -38,15 +44,26 @@ class Kind:
         As `compile` says.
     floats : tuple of int
         The positions of the arguments that are Python floats and inputs.
+    settings : hashable
+        How the arguments are nested, and the mode of the tape; None if programs of other
+        functions are no help.
     """
 
     def __init__(
-        self, native: bool, audit: bool, wait: bool = True, floats: tuple[int, ...] = ()
+        self,
+        native: bool,
+        audit: bool,
+        wait: bool = True,
+        floats: tuple[int, ...] = (),
+        settings: Hashable = None,
     ) -> None:
         self.native = native
         self.audit = audit
         self.wait = wait
         self.floats = floats
+        self.settings = settings
+        self.family: Family | None = None  # of the program, if others share it
+        self.constants: set[Value] = set()
         self.runs = 0  # calls that the program took
         self.others = 0
         self.lock = threading.RLock()  # held by calls that change something
@@ -89,8 +106,8 @@ class Kind:
         elif self.program is None and before.leaves_open(recording):
             self.reason = "recorded with equal inputs only, which proves no constant"
         elif self.program is None:
-            constants = fresh(before.trace, recording.trace)
-            self.make(partial(_program, recording, self.native, constants))
+            self.constants = fresh(before.trace, recording.trace)
+            self.make(partial(_program, recording, self.native, self.constants))
             recording.before.clear()  # they have proved what they could
 
     def make(self, task: Callable[[], Program]) -> None:
@@ -111,16 +128,81 @@ class Kind:
         self.inputs = self.recording.converter()
         self.quick, self.quick_ways, self.batches = None, 0, None
 
+    # ------------------------------------------------------------------------- to share
+
+    def likeness(self, around: Surroundings | None, leaves: Sequence[Any]) -> Likeness | None:
+        """Read what was recorded; None if no other program can help, or be helped.
+
+        Parameters
+        ----------
+        around : Surroundings or None
+            Of the function.
+        leaves : sequence
+            What lies in the containers of a call.
+        """
+        if around is None or self.settings is None or self.recording is None or not self.wait:
+            return None
+        products = blas.available(), blas.available() and blas.get_num_threads() == 1
+        settings = self.settings, self.native and products  # which machine code may depend on
+        return read(self.recording, around.things, leaves, settings)
+
+    def offer(self, around: Surroundings | None, leaves: Sequence[Any]) -> None:
+        """Let others share the program that was made, if one was."""
+        likeness = None if self.program is None else self.likeness(around, leaves)
+        if likeness is not None and self.program is not None and self.recording is not None:
+            self.family = keep(self.program, likeness, self.recording, self.constants)
+
+    def relatives(self, likeness: Likeness | None, arrays: Sequence[np.ndarray]) -> Family | None:
+        """Return whose program is right for the second call of the kind, on other inputs."""
+        if likeness is None or self.recording is None:
+            return None
+        family = find(likeness, self.recording)
+        if (
+            family is not None
+            and family.constants
+            and all(map(alike, self.recording.before, arrays))
+        ):
+            return None  # two recordings would not prove the constants, either
+        return family
+
+    def join(self, family: Family, likeness: Likeness) -> None:
+        """Take the program of a family, on what was recorded."""
+        assert self.recording is not None
+        self.program, self.family = family.program(likeness), family
+        self.inputs = self.recording.converter()
+        self.recording.before.clear()
+        if not self.program.holds():
+            self.program = self.family = self.recording = None
+
+    def spared(self) -> bool:
+        """Whether the audit of a program that is shared has agreed at this call before."""
+        if self.family is None or self.program is None or self.calls not in self.family.audited:
+            return False
+        return self.program.holds()
+
+    def audited(self, recording: Recording, function: Callable[..., Any]) -> None:
+        """Note that an audit has agreed; raise if it has not."""
+        if self.family is not None and not self.hopeless and self.recording is recording:
+            self.family.audited.add(self.calls)
+        if not self.hopeless:
+            return
+        if self.family is not None:
+            forget(self.family)
+        name = getattr(function, "__name__", "the function")
+        what = f"compile: a function that does the same at every call of a kind ({name})"
+        do = "Pass what changes as an argument, or call it without compile"
+        raise GraphError(explain(what, self.reason, do))
+
     def refuse(self, reason: str) -> None:
         """Let the function run as it always did."""
-        self.program = self.quick = self.batches = None
+        self.program = self.quick = self.batches = self.family = None
         self.hopeless, self.reason = True, reason
 
     def leave(self, stale: Stale) -> None:
         """Note that a run was given up; start anew if the program is no longer right."""
         self.left[str(stale)] = self.left.get(str(stale), 0) + 1
         if stale.lasting:
-            self.program = self.recording = self.quick = self.batches = None
+            self.program = self.recording = self.quick = self.batches = self.family = None
 
     # ---------------------------------------------------------------------------- to run
 
@@ -140,15 +222,34 @@ class Kind:
         after = self.calls + 1
         power = 10 ** (len(str(after)) - (str(after).strip("0") == "1" and after > 1))
         due = 3 if after <= 3 else max(power, 10)
+        if self.family is not None and self.program is not None and self.program.is_reversible:
+            while due in self.family.audited:
+                due = 10 if due == 3 else 10 * due
         self.limit = due - self.others if self.audit else math.inf
         return self.audit and after == due
 
-    def run(self, leaves: list[Any]) -> tuple[np.ndarray, ...]:
+    def run(self, leaves: Sequence[Any]) -> tuple[np.ndarray, ...]:
         """Run the program on what lies in the containers of a call."""
         program, inputs = self.program, self.inputs
         if program is None or inputs is None:
             raise Stale("another thread has given up the program")
         return program.run(inputs(leaves))
+
+    def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """Return what a call overwrites, with copies, if the program can repeat the call."""
+        reversible = self.program is not None and self.program.is_reversible
+        return self.program.snapshot() if reversible and self.program is not None else None
+
+    def repeated(
+        self, before: Sequence[tuple[np.ndarray, np.ndarray]], leaves: Sequence[Any]
+    ) -> Any:
+        """Take back what a call has overwritten, and have the program do the call."""
+        for array, copy in before:
+            array[...] = copy
+        found, recording = self.run(leaves), self.recording
+        if recording is None:
+            raise Stale("another thread has given up the program")
+        return recording.results(found)
 
     def pave(
         self, args: Any, kwargs: Any, unchanged: Callable[[], Callable[[], bool]]

@@ -10,6 +10,7 @@ outside has changed.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Collection, Hashable, Sequence
 from itertools import chain
@@ -35,6 +36,8 @@ from .prepare import is_pointwise, prepared
 from .record import Apply, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
+from .running import MOVED, Stale
+from .swap import Swap
 
 __all__ = ["Segment", "lowers", "moves"]
 
@@ -130,7 +133,7 @@ class Segment:
         self._plans.clear()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
-        self._outside = list(outside.values())
+        self._layouts = [_layout(content(v)) for v in self.captured]
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
@@ -214,15 +217,46 @@ class Segment:
         """The machine code: ``functions[0].call(*arrays, table)``, the others without arrays."""
         return self._assembly.functions()
 
+    def bound(self, swap: Swap) -> Segment:
+        """Return the same machine code on other objects, with memory of its own."""
+        functions = self.functions
+        other = copy.copy(self)
+        other.functions = functions
+        other.steps = list(map(swap.step, self.steps))
+        other.arrays = list(map(swap.value, self.arrays))
+        other.captured = list(map(swap.value, self.captured))
+        other.written = list(map(swap.value, self.written))
+        other.pool = []
+        other._units = []
+        other._body = self._body.bound(swap)
+        other._assembly = self._assembly.bound(other._body, other.arrays)
+        swap.add(self, other)
+        swap.add(self.pool, other.pool)
+        return other
+
+    def overwritten(self) -> list[np.ndarray]:
+        """Return the arrays outside that updates may overwrite, their numbers included."""
+        updates = [step for step in self.steps if isinstance(step, Update)]
+        values = dict.fromkeys(v for step in updates for v in step.reads if v in self.captured)
+        return [*map(content, values), *self._body.arrays.values()]
+
     def arena(self) -> Arena:
-        """Return memory for a run."""
+        """Return memory for a run, or raise `Stale` where it would not fit."""
+        held = [content(v) for v in self.captured]
+        if list(map(_layout, held)) != self._layouts:
+            raise Stale(MOVED, lasting=True)
         places = (self._body.place(v) for v in self.results)
         rooms = [
             Room(-1 if v in self.given else place.offset * v.dtype.itemsize, v.shape, v.dtype)
             for v, place in zip(self.results, places, strict=True)
         ]
         written = [self.captured.index(value) for value in self.written]
-        return Arena(self.size, self._outside, self._assembly.slots, rooms, written)
+        held += self._body.arrays.values()
+        return Arena(self.size, held, self._assembly.slots, rooms, written)
+
+
+def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...]]:
+    return array.shape, array.dtype, array.strides
 
 
 def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:

@@ -8,12 +8,14 @@ gradients are handed to their leaves.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..guard import Lent
+from ..tape import Leaf
 from ..tensor import Tensor
 from .compare import content
 from .emit import Emission
@@ -35,6 +37,7 @@ from .record import (
 )
 from .running import Stale
 from .simplify import simplify
+from .swap import Swap
 
 __all__ = ["Program", "objection"]
 
@@ -62,6 +65,8 @@ class Program:
         What a run does, in order, after `simplify`.
     removed : dict
         How many recorded applications `simplify` has left out, by the reason for it.
+    is_reversible : bool
+        Whether all that a call overwrites, gradients aside, is known: `snapshot` has it.
     source : str
         The text of the function that runs.
     segments : list of Segment
@@ -94,9 +99,24 @@ class Program:
             parts = partition(self.steps, given, handed, repeats)
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
+        grads = any(isinstance(value.holder, Leaf) for value in captured)
+        guards = any(isinstance(step, Guard) for step in self.steps)
+        self.is_reversible = self.is_native and not grads and not guards
         self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)
         drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
-        self._random = [rng.bit_generator for rng in drawn.values()]
+        self._random = list(drawn.values())
+
+    def bound(self, swap: Swap) -> Program:
+        """Return the same program on other objects, with memory of its own."""
+        other = copy.copy(self)
+        other.segments = [segment.bound(swap) for segment in self.segments]
+        other.steps = list(map(swap.step, self.steps))
+        other.captured = list(map(swap.value, self.captured))
+        other.gradients = {swap(leaf): swap.value(v) for leaf, v in self.gradients.items()}
+        other.emission = self.emission.bound(swap)
+        other._nodes = [(swap(holder), swap(node)) for holder, node in self._nodes]
+        other._random = list(map(swap, self._random))
+        return other
 
     @property
     def source(self) -> str:
@@ -134,16 +154,21 @@ class Program:
         """Whether it changes nothing outside."""
         return not self.gradients and not any(isinstance(step, COMMITS) for step in self.steps)
 
+    def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the arrays that a run of a reversible program overwrites, with copies of them."""
+        arrays = [array for segment in self.segments for array in segment.overwritten()]
+        return [(array, array.copy()) for array in arrays]
+
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        states = [source.state for source in self._random]
+        states = [rng.bit_generator.state for rng in self._random]
         try:
             with np.errstate(all="ignore"):
                 found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
         except Stale:  # the ordinary call that follows draws the same numbers
-            for source, state in zip(self._random, states, strict=True):
-                source.state = state
+            for rng, state in zip(self._random, states, strict=True):
+                rng.bit_generator.state = state
             self._forget()
             raise
 

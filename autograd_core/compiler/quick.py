@@ -71,8 +71,7 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         "kind.runs = runs",
         f"return {result}",
     ]
-    exec("\n    ".join(["def quick(args, kwargs):", *body]), text.scope)
-    found: Quick = text.scope["quick"]
+    found: Quick = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *body]))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..guard import expose
+from ..listening import Listener
 from ..modes import current, traced
 from ..tensor import Tensor, wrap
 from ..tree import flatten
@@ -17,7 +18,7 @@ from .garbage import seldom_collected
 from .program import objection
 from .record import Trace, Value
 
-__all__ = ["Recording", "array_of", "constant", "is_array"]
+__all__ = ["Recording", "Unnoted", "array_of", "constant", "is_array", "is_foreign"]
 
 
 class Recording:
@@ -129,6 +130,33 @@ class Recording:
         )
 
 
+class Unnoted(Listener):
+    """A call that does to the last bit what a recorded one does, of which nothing is kept."""
+
+    compiles = True
+
+    def __init__(self, function: Callable[..., Any], leaves: Sequence[Any], build: Any) -> None:
+        self._plain: dict[int, np.ndarray] = {}
+        args, kwargs = build([constant(x) if is_array(x) else x for x in leaves])
+        with traced(self):
+            self.flat, self.build = flatten(function(*args, **kwargs))
+
+    def plain(self, tensor: Tensor) -> Tensor:
+        """Note that a tensor stands for an array, which it is where nothing is traced."""
+        self._plain[id(tensor._value)] = tensor._value
+        return tensor
+
+    def results(self) -> Any:
+        """Return the results in the function's containers."""
+        return self.build(list(map(self._leaf, self.flat)))
+
+    def _leaf(self, x: Any) -> Any:
+        if not isinstance(x, Tensor | np.ndarray):
+            return x
+        array = array_of(x)
+        return _handed(array.copy(), isinstance(x, Tensor) and id(array) in self._plain)
+
+
 def _written(tree: Any, leaves: Sequence[str], named: Callable[[str, Any], str]) -> str | None:
     """Return the text of containers with numbered leaves; None if it takes more than brackets."""
     if type(tree) is int:
@@ -149,6 +177,12 @@ def _written(tree: Any, leaves: Sequence[str], named: Callable[[str, Any], str])
 def is_array(x: Any) -> bool:
     """Whether a leaf is an input as an array."""
     return isinstance(x, Tensor | np.ndarray | np.floating)
+
+
+def is_foreign(leaves: Sequence[Any]) -> bool:
+    """Whether somebody follows what a call does: another recording, or the tape."""
+    on_tape = any(isinstance(x, Tensor) and x.node is not None for x in leaves)
+    return on_tape or current().trace is not None
 
 
 def constant(x: Any) -> Tensor:

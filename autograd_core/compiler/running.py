@@ -8,7 +8,9 @@ import numpy as np
 
 from .arena import Arena
 
-__all__ = ["Stale", "in_rows", "own", "rebind"]
+__all__ = ["MOVED", "Stale", "in_rows", "own", "rebind"]
+
+MOVED = "a captured array has another shape, dtype or layout now"
 
 
 class Stale(Exception):  # noqa: N818
@@ -36,4 +38,4 @@ def own(array: np.ndarray) -> np.ndarray:
 def rebind(arena: Arena, arrays: Sequence[np.ndarray]) -> None:
     """Take other captured arrays, or give up the run."""
     if not arena.rebind(arrays):
-        raise Stale("a captured array has another shape, dtype or layout now", lasting=True)
+        raise Stale(MOVED, lasting=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -47,12 +49,31 @@ class Text:
             self.scope[self._names[key]] = thing
         return self._names[key]
 
+    def bound(self, swap: Callable[[Any], Any]) -> Text:
+        """Return a text in which the names stand for other objects."""
+        other = Text()
+        for (kind, _), name in self._names.items():
+            thing = swap(self.scope[name])
+            other._names[kind, id(thing)] = name
+            other.scope[name] = thing
+        return other
+
+    def defined(self, name: str, source: str) -> Any:
+        """Return the function that a text defines, where names stand for these objects."""
+        exec(_code(source), self.scope)
+        return self.scope[name]
+
     def operand(self, x: Any) -> str:
         """Return the text of a value or number."""
         if isinstance(x, Value):
             return x.name
         plain = type(x) in (int, bool) or (type(x) is float and math.isfinite(x))
         return repr(x) if plain else self.named("number", x)
+
+
+@functools.lru_cache(maxsize=256)  # models that are alike have the same texts
+def _code(source: str) -> CodeType:
+    return compile(source, "<program>", "exec", dont_inherit=True)
 
 
 def statement(step: Step, text: Text) -> list[str]:

@@ -76,7 +76,10 @@ class Lowering(lowering.Lower):
             self.context.cast(self.builder, self.loadvar(x.name), kind, wanted)
             for x, kind, wanted in pairs
         ]
-        function = self.context.typing_context.resolve_value_type(op)
+        typing = self.context.typing_context
+        function = typing.resolve_value_type(op)
+        if signature.args not in function._impl_keys:  # of a type that Numba has made anew
+            function.get_call_type(typing, signature.args, {})
         result = self.context.get_function(function, signature)(self.builder, given)
         return self.context.cast(self.builder, result, signature.return_type, resty)
 
