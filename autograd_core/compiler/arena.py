@@ -2,7 +2,7 @@
 
 The table begins with the address of the workspace; then come the arrays outside, the arrays of
 results that are given away, the arrays of the call (the machine code enters them itself), and what
-`assembly.CONTROL` says of many steps.
+`assembly.CONTROL` says of many steps, and where the numbers are that depend on sizes.
 """
 
 from __future__ import annotations
@@ -48,9 +48,21 @@ class Arena:
         The other results, for the leaves whose gradients they are.
     stamp : Stamp
         When the arrays outside that a run overwrites were overwritten.
+    numbers : sequence of ndarray
+        What depends on sizes in machine code for any; their addresses come last in the table.
     """
 
-    __slots__ = ("given", "held", "lent", "memory", "stamp", "table", "views", "written")
+    __slots__ = (
+        "given",
+        "held",
+        "lent",
+        "memory",
+        "numbers",
+        "stamp",
+        "table",
+        "views",
+        "written",
+    )
 
     def __init__(
         self,
@@ -59,6 +71,7 @@ class Arena:
         slots: int,
         rooms: Sequence[Room],
         written: Sequence[int],
+        numbers: Sequence[np.ndarray] = (),
     ) -> None:
         raw = np.empty(size + LINE, np.uint8)
         begin = -address(raw) % LINE
@@ -66,6 +79,8 @@ class Arena:
         self.held = list(held)
         self.table = np.zeros(slots, np.int64)
         self.table[: 1 + len(held)] = [address(self.memory), *map(address, held)]
+        self.numbers = numbers
+        self.table[slots - len(numbers) :] = [*map(address, numbers)]
         self.views = [
             np.empty(room.shape, room.dtype)
             if room.offset < 0

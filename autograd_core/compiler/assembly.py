@@ -29,6 +29,7 @@ import numpy as np
 
 from ..kernels.jit import compile_source, loop_text
 from .body import Body, Part
+from .generic import announce, filled
 from .layout import Place, contiguous
 from .record import Value
 
@@ -111,6 +112,8 @@ class Assembly:
         self.control = self.slots
         self.repeats = repeats and len(self.parts) == 1 and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
+        self.slots += 2 * body.general  # where the numbers are that depend on sizes
+        self.numbers: tuple[np.ndarray, ...] = ()
 
     def bound(self, body: Body, arrays: Sequence[Value]) -> Assembly:
         """Return the same text for the body on other arrays."""
@@ -125,10 +128,10 @@ class Assembly:
 
     def functions(self) -> list[Function]:
         """Compile the parts."""
-        text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
-        entries = map(self._entry, range(len(self.parts)))
-        definitions = "\n".join([*self.body.definitions, *[GATHER] * self.repeats])
-        source = "\n".join(["import numpy as np", definitions, text, *entries])
+        source = self._text()
+        if self.body.general:
+            source, *numbers = filled(source, self.slots - 2)
+            self.numbers = tuple(numbers)
         found = []
         for i, part in enumerate(self.parts):
             types = [*map(_type, self.arrays)] if i == 0 else []
@@ -136,6 +139,16 @@ class Assembly:
             call = compile_source(f"enter{i}", source, f"({', '.join(types)},)")
             found.append(Function(call, part.extent, part.grain))
         return found
+
+    def announce(self) -> None:
+        """Let the text be known: the next one, for other sizes, will be for these, too."""
+        announce(self._text())
+
+    def _text(self) -> str:
+        text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
+        entries = map(self._entry, range(len(self.parts)))
+        definitions = "\n".join([*self.body.definitions, *[GATHER] * self.repeats])
+        return "\n".join(["import numpy as np", definitions, text, *entries])
 
     def _used(self, lines: Sequence[str]) -> list[str]:
         """Return the names of the buffers that lines work on."""
@@ -186,8 +199,7 @@ class Assembly:
             f"table[{self.control + i}]" for i in range(len(CONTROL))
         )
         lines = [f"for k in range(max({count}, 1)):", f"    if {count} > 0:"]
-        sources = range(self.control + len(CONTROL), self.slots)
-        for value, source in zip(self.arrays, sources, strict=True):
+        for source, value in enumerate(self.arrays, self.control + len(CONTROL)):
             if value.shape:
                 width = value.size // value.shape[0]
                 rows = _view(f"table[{source}]", ALL, value.dtype)

@@ -57,6 +57,8 @@ class Body:
         Whether threads share loops.
     plans : dict, optional
         What earlier writings have found out that does not depend on places; it is added to.
+    general : bool
+        Whether the text shall differ in numbers only from that for other sizes.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Body:
         rehearsed: Sequence[Block] = (),
         sharing: bool = True,
         plans: dict[Hashable, Any] | None = None,
+        general: bool = False,
     ) -> None:
         self.dtype = dtype
         self.kept = kept
@@ -83,6 +86,7 @@ class Body:
         self.now = -1
         self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
         self.sharing = sharing
+        self.general = general
         self.plans = {} if plans is None else plans
         self._offsets = offsets
         self._rehearsed = rehearsed

@@ -24,7 +24,7 @@ from .batches import Batches, fits
 from .compare import close
 from .environment import Surroundings, leads_on
 from .groups import Disagreement, disagreements
-from .kind import Kind, description, shape_of
+from .kind import Kind, Options, description, shape_of, sizeless
 from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, Unnoted, array_of, constant, is_array, is_foreign
@@ -34,7 +34,7 @@ from .running import Stale
 
 __all__ = ["Compiled", "compile"]
 
-MOST_KINDS = 64  # of calls with different shapes or settings; more of them run as they always did
+MOST_KINDS, MOST_SIZES = 64, 1024  # of calls; and if others differ in sizes alone
 
 
 def compile(
@@ -43,6 +43,7 @@ def compile(
     audit: bool = True,
     native: bool = True,
     wait: bool = True,
+    dynamic: bool | None = None,
 ) -> Any:
     """Turn a function into a program of the operations that it applies.
 
@@ -61,6 +62,10 @@ def compile(
         Whether the second call waits until the program is made. Else that happens in the
         background, and calls run as without `compile` until it is; before it takes over, what it
         gives is compared with what one more such call gives.
+    dynamic : bool, optional
+        Whether machine code is for arrays of any size: what is made for the second size serves
+        all further ones, but makes less of a size that is known. By default only the first size
+        has its own. False: each has.
 
     Returns
     -------
@@ -97,8 +102,8 @@ def compile(
         ...
     """
     if function is None:
-        return functools.partial(compile, audit=audit, native=native, wait=wait)
-    return Compiled(function, audit, native, wait)
+        return functools.partial(compile, audit=audit, native=native, wait=wait, dynamic=dynamic)
+    return Compiled(function, Options(audit, native, wait, dynamic))
 
 
 class Compiled:
@@ -112,18 +117,10 @@ class Compiled:
         The programs there are, one for each kind of call; each has `steps`, `source`, `segments`.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        audit: bool = True,
-        native: bool = True,
-        wait: bool = True,
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.audit = audit
-        self.native = native
-        self.wait = wait
+        self.options = options
         self.kinds: dict[tuple[Any, ...], Kind] = {}
         self.strangers = 0  # calls that no program is for
         # By the objects among the arguments.
@@ -213,10 +210,13 @@ class Compiled:
                 break
             if kind.fits():
                 return kind
-        if len(self.kinds) >= MOST_KINDS:
+        alike = sizeless((*key, variant))
+        elders = (k.program for other, k in self.kinds.items() if sizeless(other) == alike)
+        elder = next(filter(None, elders), None)
+        if len(self.kinds) >= (MOST_KINDS if elder is None else MOST_SIZES):
             return None
         settings = None if rules else (shapes, tape.recording)
-        kind = Kind(self.native, self.audit, self.wait, floats, settings)
+        kind = Kind(self.options, floats, settings, elder)
         self.kinds[*key, variant] = kind
         kind.alive = around.alive
         return kind

@@ -14,6 +14,7 @@ code is there already.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from threading import Lock
@@ -101,19 +102,17 @@ def _is_whole(number: str) -> bool:
 
 
 def _names(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the name for each number that is not the same everywhere; "" for the others.
+    """Return a name for each number that is not the same everywhere; "" for the others.
 
-    Numbers that are equal to one another everywhere share a name.
+    Two that were equal so far have two names: at another size they may not be, as the end of an
+    array and the beginning of the next are not where that has to begin at a multiple of 64 bytes.
     """
-    names: dict[tuple[str, ...], str] = {}
-    counts = {True: 0, False: 0}
+    counts = {True: itertools.count(), False: itertools.count()}
     found = []
     for column in zip(*rows, strict=True):
-        if len(set(column)) > 1 and column not in names:
-            whole = _is_whole(column[0])
-            names[column] = f"{'whole' if whole else 'real'}{counts[whole]}"
-            counts[whole] += 1
-        found.append(names.get(column, ""))
+        whole = _is_whole(column[0])
+        name = f"{'whole' if whole else 'real'}{next(counts[whole])}" if len({*column}) > 1 else ""
+        found.append(name)
     return found
 
 

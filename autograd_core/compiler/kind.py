@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,9 +30,18 @@ from .recorded import Recording
 from .running import Stale
 from .sharing import Family, find, forget, keep, read
 
-__all__ = ["Kind", "description", "shape_of"]
+__all__ = ["Kind", "Options", "description", "shape_of", "sizeless"]
 
 MOST_QUICK_WAYS = 4  # of one kind; where surroundings change all the time it is not worth while
+
+
+class Options(NamedTuple):
+    """What `compile` was told."""
+
+    audit: bool = True
+    native: bool = True
+    wait: bool = True
+    dynamic: bool | None = None
 
 
 class Kind:
@@ -40,28 +49,29 @@ class Kind:
 
     Parameters
     ----------
-    native, audit, wait : bool
-        As `compile` says.
+    options : Options
     floats : tuple of int
         The positions of the arguments that are Python floats and inputs.
     settings : hashable
         How the arguments are nested, and the mode of the tape; None if programs of other
         functions are no help.
+    elder : Program, optional
+        Of a kind that differs in sizes alone.
     """
 
     def __init__(
         self,
-        native: bool,
-        audit: bool,
-        wait: bool = True,
+        options: Options,
         floats: tuple[int, ...] = (),
         settings: Hashable = None,
+        elder: Program | None = None,
     ) -> None:
-        self.native = native
-        self.audit = audit
-        self.wait = wait
+        self.options = options
         self.floats = floats
         self.settings = settings
+        self.elder = elder
+        # Whether machine code shall be for other sizes, too.
+        self.general = elder is not None if options.dynamic is None else options.dynamic
         self.family: Family | None = None  # of the program, if others share it
         self.constants: set[Value] = set()
         self.runs = 0  # calls that the program took
@@ -107,14 +117,21 @@ class Kind:
             self.reason = "recorded with equal inputs only, which proves no constant"
         elif self.program is None:
             self.constants = fresh(before.trace, recording.trace)
-            self.make(partial(_program, recording, self.native, self.constants))
+            self.make(partial(self._program, recording))
             recording.before.clear()  # they have proved what they could
+
+    def _program(self, recording: Recording) -> Program:
+        for segment in self.elder.segments if self.general and self.elder is not None else ():
+            segment.announce()
+        made = recording.trace, recording.outputs, self.options.native, self.constants
+        with seldom_collected():
+            return Program(*made, self.general)
 
     def make(self, task: Callable[[], Program]) -> None:
         """Make the program, now or in the background."""
         self.reason = "being compiled"
-        self.job = Job(task, background=not self.wait)
-        if self.wait:
+        self.job = Job(task, background=not self.options.wait)
+        if self.options.wait:
             self.adopt()
 
     def adopt(self) -> None:
@@ -140,10 +157,13 @@ class Kind:
         leaves : sequence
             What lies in the containers of a call.
         """
-        if around is None or self.settings is None or self.recording is None or not self.wait:
+        if around is None or self.settings is None or self.recording is None:
+            return None
+        if not self.options.wait:
             return None
         products = blas.available(), blas.available() and blas.get_num_threads() == 1
-        settings = self.settings, self.native and products  # which machine code may depend on
+        code = self.options.native and (products, self.general)  # which machine code it is
+        settings = self.settings, code
         return read(self.recording, around.things, leaves, settings)
 
     def offer(self, around: Surroundings | None, leaves: Sequence[Any]) -> None:
@@ -225,8 +245,8 @@ class Kind:
         if self.family is not None and self.program is not None and self.program.is_reversible:
             while due in self.family.audited:
                 due = 10 if due == 3 else 10 * due
-        self.limit = due - self.others if self.audit else math.inf
-        return self.audit and after == due
+        self.limit = due - self.others if self.options.audit else math.inf
+        return self.options.audit and after == due
 
     def run(self, leaves: Sequence[Any]) -> tuple[np.ndarray, ...]:
         """Run the program on what lies in the containers of a call."""
@@ -262,11 +282,6 @@ class Kind:
         return self.quick
 
 
-def _program(recording: Recording, native: bool, constants: Any) -> Program:
-    with seldom_collected():
-        return Program(recording.trace, recording.outputs, native, constants)
-
-
 def description(x: Any) -> Hashable:
     """Return what a program takes for granted of an argument."""
     if isinstance(x, Tensor):
@@ -276,6 +291,13 @@ def description(x: Any) -> Hashable:
     if type(x) is float:
         return float, repr(x)  # 0.0 and -0.0 are equal, but not the same
     return (type(x), x) if isinstance(x, Hashable) else (type(x), id(x))
+
+
+def sizeless(key: Sequence[Any]) -> Hashable:
+    """Return what calls of other sizes have in common with those of a kind, by its key."""
+    given, *others = key
+    found = (tuple(len(x) if type(x) is tuple else x for x in known) for known in given)
+    return tuple(found), *others
 
 
 def shape_of(tree: Any) -> Hashable:

@@ -31,7 +31,7 @@ from .loops import loop
 from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
-from .memory import Block
+from .memory import LINE, Block
 from .prepare import is_pointwise, prepared
 from .record import Apply, Step, Update, Value
 from .regions import arrange
@@ -90,6 +90,8 @@ class Segment:
         Results that are given away: each has an array of its own.
     repeats : bool
         Whether one call of the machine code shall be able to do many steps.
+    general : bool
+        Whether the machine code shall be for arrays of other sizes, too.
 
     Attributes
     ----------
@@ -118,9 +120,11 @@ class Segment:
         dtype: str,
         given: Collection[Value] = (),
         repeats: bool = False,
+        general: bool = False,
     ) -> None:
         self.steps = list(steps)
         self.dtype = dtype
+        self._repeats, self._general = repeats, general
         made = {step.result: None for step in steps if isinstance(step, Apply)}
         read = dict.fromkeys(x for step in steps for x in step.reads if x not in made)
         self.captured = [v for v in read if lies_still(v)]
@@ -152,6 +156,8 @@ class Segment:
         sharing = len(first.parts) <= MOST_PARTS
         second = self._written(rehearsed=first.blocks, sharing=sharing)
         offsets, size = arrange(chain(*_rolled(second, second.blocks)), second.blocks)
+        if self._general:  # the text of a position says less where it is 0
+            offsets, size = [LINE + offset for offset in offsets], size + LINE
         body = self._written(offsets, sharing=sharing)
         found = zip(body.parts, _rolled(body, second.blocks), strict=True)
         body.parts = [p._replace(lines=text(c), cuts=cuts(c)) for p, c in found]
@@ -171,7 +177,8 @@ class Segment:
             strides = tuple(s // array.itemsize for s in array.strides)
             outside[value] = Place(value.name, 0, strides)
         kept = set(self.results) - set(self.given)
-        body = Body(self.dtype, outside, kept, offsets, rehearsed, sharing, self._plans)
+        chosen = sharing, self._plans, self._general
+        body = Body(self.dtype, outside, kept, offsets, rehearsed, *chosen)
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
             body.unit()
@@ -217,6 +224,12 @@ class Segment:
         """The machine code: ``functions[0].call(*arrays, table)``, the others without arrays."""
         return self._assembly.functions()
 
+    def announce(self) -> None:
+        """Let it be known that sizes vary: machine code for others will be for these, too."""
+        if not self._general:
+            made = self.steps, set(self.results), self.dtype, self.given, self._repeats
+            Segment(*made, general=True)._assembly.announce()
+
     def bound(self, swap: Swap) -> Segment:
         """Return the same machine code on other objects, with memory of its own."""
         functions = self.functions
@@ -252,7 +265,8 @@ class Segment:
         ]
         written = [self.captured.index(value) for value in self.written]
         held += self._body.arrays.values()
-        return Arena(self.size, held, self._assembly.slots, rooms, written)
+        assembly = self._assembly
+        return Arena(self.size, held, assembly.slots, rooms, written, assembly.numbers)
 
 
 def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...]]:

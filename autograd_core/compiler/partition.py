@@ -27,10 +27,12 @@ def partition(
     outputs: Sequence[Value],
     gradients: Collection[Value] = (),
     repeats: bool = False,
+    general: bool = False,
 ) -> list[Step | Segment]:
     """Return the steps with those that can run natively gathered in segments.
 
-    `repeats` if a segment that is all of the program shall be able to do many steps in a call.
+    `repeats` if a segment that is all of the program shall be able to do many steps in a call,
+    `general` if machine code shall be for other sizes, too.
     """
     results = {*outputs, *gradients}
     large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
@@ -48,7 +50,7 @@ def partition(
             made = (step.result for step in run if isinstance(step, Apply))
             needed = {v for v in made if v in results or readers[v] > inside[v]}
             alone = len(run) == len(steps)
-            parts.append(Segment(run, needed, dtype, given, repeats and alone))
+            parts.append(Segment(run, needed, dtype, given, repeats and alone, general))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]

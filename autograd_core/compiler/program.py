@@ -59,6 +59,8 @@ def objection(trace: Trace) -> str | None:
 class Program:
     """What a recording computes and changes, for inputs of the same shapes.
 
+    `general` if its machine code shall be for other shapes, too.
+
     Attributes
     ----------
     steps : list of Step
@@ -79,6 +81,7 @@ class Program:
         outputs: Sequence[Value],
         native: bool = True,
         fresh: Collection[Value] = (),
+        general: bool = False,
     ) -> None:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
         collected = {leaf: value for leaf, value in final.items() if value is not None}
@@ -96,7 +99,7 @@ class Program:
         repeats = all(not v.shape and v.dtype.kind == "f" for v in given)
         parts: list[Step | Segment] = list(self.steps)
         if native:
-            parts = partition(self.steps, given, handed, repeats)
+            parts = partition(self.steps, given, handed, repeats, general)
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = len(self.segments) == len(parts)
         grads = any(isinstance(value.holder, Leaf) for value in captured)

@@ -182,6 +182,11 @@ def _identity(value: Any) -> tuple[Any, ...]:
 
 
 def _intrinsics() -> dict[str, Any]:
+    native = {**_arithmetic(), **_addressing()}
+    return {name: numba.extending.intrinsic(function) for name, function in native.items()}
+
+
+def _arithmetic() -> dict[str, Any]:
     def native_fma(context: Any, a: Any, b: Any, c: Any) -> Any:
         return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
 
@@ -195,6 +200,10 @@ def _intrinsics() -> dict[str, Any]:
             *args, flags=("reassoc", "nsz", "contract")
         )
 
+    return {"fma": native_fma, "select": native_select, "sum_reordered": native_sum}
+
+
+def _addressing() -> dict[str, Any]:
     def native_view(context: Any, address: Any, n: Any, dtype: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             kind = signature.return_type
@@ -218,14 +227,7 @@ def _intrinsics() -> dict[str, Any]:
 
         return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
 
-    intrinsic = numba.extending.intrinsic
-    return {
-        "called": intrinsic(native_call),
-        "fma": intrinsic(native_fma),
-        "select": intrinsic(native_select),
-        "sum_reordered": intrinsic(native_sum),
-        "view": intrinsic(native_view),
-    }
+    return {"called": native_call, "view": native_view}
 
 
 def _tiled(*sizes: Any) -> Any:

@@ -59,6 +59,7 @@ def product_source(
     ldb: int | None = None,
     ldc: int | None = None,
     accumulate: bool = False,
+    general: bool = False,
 ) -> Product:
     """Return the text of C ← op(A) op(B), or of C ← C + op(A) op(B).
 
@@ -75,6 +76,9 @@ def product_source(
         Elements from one row to the next, as stored; by default the rows are contiguous.
     accumulate : bool
         Whether to add to C.
+    general : bool
+        Whether the text shall differ in the sizes only from that for others: the BLAS's, if
+        there is one.
 
     Returns
     -------
@@ -99,9 +103,12 @@ def product_source(
     ldb = (k if transpose_b else n) if ldb is None else ldb
     ldc = n if ldc is None else ldc
     shape = _Shape(dtype, m, n, k, transpose_a, transpose_b, lda, ldb, ldc, accumulate)
-    if not shape.is_tiny() and worth(shape):
-        return _tiled(shape, a, b, c)
-    if shape.is_tiny() or not shape.work or not blas.available():
+    given = blas.available() and shape.work > 0
+    if not (general and given):
+        if not shape.is_tiny() and worth(shape):
+            return _tiled(shape, a, b, c)
+        given = given and not shape.is_tiny()
+    if not given:
         return Product(_function(shape), f"{shape.name()}({a}, {b}, {c})")
     sizes = f"{transpose_a}, {transpose_b}, {m}, {n}, {k}"
     operands = f"1, {a}, {lda}, {b}, {ldb}, {int(accumulate)}, {c}, {ldc}"

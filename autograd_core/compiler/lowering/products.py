@@ -35,7 +35,7 @@ def product(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool 
     m, n, k = sizes
     flip_x, flip_y = leading(x.strides, (m, k))[0], leading(y.strides, (k, n))[0]
     known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, k, k, n, add)
-    if flip_x or not flip_y or tiling.worth(known):
+    if body.general or flip_x or not flip_y or tiling.worth(known):
         body.lines.append(_line(body, x, y, sizes, out, add))
     elif _is_worth_a_copy(body.dtype, *sizes):
         columns = body.scratch((k, n))
@@ -127,6 +127,7 @@ def _line(
         lda=lda,
         ldb=ldb,
         accumulate=add,
+        general=body.general,
     )
     body.definitions[found.definition] = None
     call = NUMBER.sub(r"int(\g<0>)", found.call)
