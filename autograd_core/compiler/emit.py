@@ -31,8 +31,9 @@ from typing import Any
 
 from ..tensor import Tensor
 from .arena import Arena
+from .delay import COMMITS
 from .native import Segment
-from .record import Apply, Draw, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Guard, Host, Step, Value
 from .statements import Text, captured, place_of, statement, valid
 
 __all__ = ["Emission"]
@@ -134,7 +135,7 @@ class Emission:
 
 def _changes_nothing(part: Step | Segment) -> bool:
     steps = part.steps if isinstance(part, Segment) else [part]
-    return not any(isinstance(step, Host | Update | Overwrite) for step in steps)
+    return not any(isinstance(step, COMMITS) for step in steps)
 
 
 def _part(part: Step | Segment, text: Text, trusted: Collection[Value]) -> list[str]:
@@ -208,6 +209,7 @@ def _ready(segment: Segment, text: Text) -> list[str]:
     lines += _same_nodes(nodes, text)
     if moved:
         lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({', '.join(found)},))"]
+    lines += [f"{arena}.part()"] * bool(segment.replaced)
     return [*lines, f"{arena}.renew()"] if segment.given else lines
 
 

@@ -31,7 +31,7 @@ from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
 from .memory import Block
 from .prepare import is_pointwise, prepared
-from .record import Apply, Step, Update, Value
+from .record import Apply, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 
@@ -97,6 +97,9 @@ class Segment:
         What others need, in the workspace.
     written : list of Value
         The captured ones that it overwrites, and that the tape may need.
+    replaced : list of (Value, Tensor)
+        The captured ones that are those of constant tensors, which are assigned new values: it
+        overwrites them, if nobody else has them.
     figures : list of Value
         The single numbers among the results, of which `batches` keeps those of every step.
     reasons : list of str
@@ -135,7 +138,10 @@ class Segment:
             self._body, self.size, outside, self.given, self.arrays, figures, repeats
         )
         updates = [step for step in self.steps if isinstance(step, Update)]
+        assigned = [step for step in self.steps if isinstance(step, Overwrite)]
         self.written = [step.parts[i] for step in updates for i in step.written]
+        self.written += [step.target for step in assigned if not step.replaces]
+        self.replaced = [(step.target, step.tensor) for step in assigned if step.replaces]
         self.pool: list[Arena] = []
 
     # ----------------------------------------------------------------------------- steps
@@ -219,7 +225,8 @@ class Segment:
             for v, place in zip(self.results, places, strict=True)
         ]
         written = [self.captured.index(value) for value in self.written]
-        return Arena(self.size, self._outside, self._assembly.slots, rooms, written)
+        replaced = [(self.captured.index(value), tensor) for value, tensor in self.replaced]
+        return Arena(self.size, self._outside, self._assembly.slots, rooms, written, replaced)
 
 
 def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from .native import Segment, lowers, moves
-from .record import Apply, Host, Step, Update, Value
+from .record import Apply, Host, Overwrite, Step, Update, Value
 
 __all__ = ["float_type", "partition"]
 
@@ -35,6 +35,7 @@ def partition(
     large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
     given = {v for v in large if list(outputs).count(v) == 1}
     by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
+    by_hand |= _assigned_by_hand(steps, results)
     readers = _readers(steps)
     parts: list[Step | Segment] = []
     position = 0
@@ -74,10 +75,34 @@ def _doubtful(steps: Sequence[Step]) -> set[Step]:
     """Return the operations after an update that machine code might give up: it is too late."""
     updated, found = False, set()
     for step in steps:
-        updated = updated or isinstance(step, Update)
+        updated = updated or isinstance(step, Update | Overwrite)
         certain = not isinstance(step, Apply) or step.op.pointwise or step.op.name in CERTAIN
         if updated and not (certain or moves(step)):
             found.add(step)
+    return found
+
+
+def _assigned_by_hand(steps: Sequence[Step], results: set[Value]) -> set[Step]:
+    """Return the assignments to tensors whose memory, or what is in it, is needed afterwards."""
+    targets = Counter(step.target for step in steps if isinstance(step, Overwrite))
+    found: set[Step] = set()
+    later = set(results)
+    for step in reversed(steps):
+        if isinstance(step, Overwrite):
+            memory = _views(step.target, steps)
+            alone = targets[step.target] == 1 and step.target.holder is step.tensor
+            if not alone or step.parts[1] in memory or not memory.isdisjoint(later):
+                found.add(step)
+        later.update(step.reads)
+    return found
+
+
+def _views(value: Value, steps: Sequence[Step]) -> set[Value]:
+    """Return a value with those that may look at its memory."""
+    found = {value}
+    for step in steps:
+        if isinstance(step, Apply) and step.result.view and not found.isdisjoint(step.reads):
+            found.add(step.result)
     return found
 
 

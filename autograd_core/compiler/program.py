@@ -16,6 +16,7 @@ import numpy as np
 from ..guard import Lent
 from ..tensor import Tensor
 from .compare import content
+from .delay import COMMITS, delayed
 from .emit import Emission
 from .native import Segment
 from .partition import partition
@@ -38,7 +39,6 @@ from .simplify import simplify
 
 __all__ = ["Program", "objection"]
 
-COMMITS = (Host, Update, Overwrite)
 
 
 def objection(trace: Trace) -> str | None:
@@ -46,7 +46,7 @@ def objection(trace: Trace) -> str | None:
     if trace.refusal is not None:
         return trace.refusal
     committed = False
-    for step in trace.steps:
+    for step in delayed(trace.steps):
         committed = committed or isinstance(step, COMMITS)
         if committed and isinstance(step, Guard | Finite):
             return f"a value is looked at after an update ({step.line})"
@@ -78,7 +78,9 @@ class Program:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
         collected = {leaf: value for leaf, value in final.items() if value is not None}
         recorded = [*outputs, *collected.values()]
-        self.steps, results, self.removed = simplify(trace.steps, recorded, fresh)
+        self.steps, results, self.removed = simplify(
+            delayed(trace.steps), recorded, fresh
+        )
         left = iter(results[len(outputs) :])
         self.gradients: dict[Any, Value | None] = {
             leaf: next(left) if leaf in collected else None for leaf in final

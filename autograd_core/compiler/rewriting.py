@@ -66,7 +66,7 @@ def overwritten(steps: Sequence[Step], constants: Collection[Value]) -> set[Valu
     found = {x for step in steps if isinstance(step, Update) for x in step.reads}
     read = {x for step in steps for x in step.reads}
     outside = {x for x in read if x.holder is not None or x.place >= 0} - set(constants)
-    if any(isinstance(step, Overwrite) for step in steps):
+    if any(isinstance(step, Overwrite) and not step.replaces for step in steps):
         found |= outside
     applied = (step for step in steps if isinstance(step, Apply))
     groups = [{step.result, *step.reads} for step in applied if step.result.view]

@@ -125,7 +125,7 @@ def _update(step: Update, text: Text) -> list[str]:
 
 
 def _overwrite(step: Overwrite, text: Text) -> list[str]:
-    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[0].name})"]
+    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[1].name})"]
 
 
 WRITERS: dict[type[Step], Callable[[Any, Text], list[str]]] = {
