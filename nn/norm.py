@@ -318,9 +318,10 @@ class BatchNorm1d(Module):
 
     def share(self) -> Any:
         """Return the weight of the next batch in the running averages."""
-        if self.momentum is not None or self.running_mean is None:
+        count, mean = self.num_batches_tracked, self.running_mean
+        if self.momentum is not None or count is None or mean is None:
             return self.momentum or 0.0
-        return 1.0 / cast(self.num_batches_tracked + 1, self.running_mean.dtype)
+        return 1.0 / cast(count + 1, mean.dtype)
 
     def reset_running_stats(self) -> None:
         """Forget the running averages."""

@@ -1,4 +1,4 @@
-"""State that a compiled function assigns to, as `BatchNorm1d` does: the same as without compile."""
+"""State that a compiled function assigns to, as `BatchNorm1d` does: as without `compile`."""
 
 import numpy as np
 import pytest
@@ -253,6 +253,15 @@ def test_what_is_assigned_is_written_in_place():
     (segment,) = program.segments
     assert program.is_native and [value.holder.ndim for value, _ in segment.replaced] == [1]
     assert sum(step.name == "overwrite" for step in program.steps) == 1  # the last one
+
+
+def test_a_run_needs_no_new_array():
+    models, compiled, _ = twins()
+    layer, found = models[0][1], []
+    for _ in range(8):
+        compiled(*batch())
+        found.append(id(layer.running_mean._value))
+    assert len(set(found[-3:])) == 1
 
 
 def leaves():

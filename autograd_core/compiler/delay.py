@@ -6,14 +6,15 @@ each other, and for nobody who would see that they do:
 
 * a constant tensor is assigned another array, and the recording knows whoever reads it afterwards
   as a reader of the assigned value: nobody sees;
-* what is overwritten in place is read by whoever reads something from outside, or a view of it.
+* what is overwritten in place is seen by whoever reads it, or something from outside, or a view.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .steps import Apply, Collect, Host, Overwrite, Step, Update, Value
+from .rewriting import joined
+from .steps import Collect, Host, Overwrite, Step, Update, Value
 
 __all__ = ["COMMITS", "delayed"]
 
@@ -25,7 +26,7 @@ def delayed(steps: Sequence[Step]) -> list[Step]:
 
     Of several assignments to a constant tensor only the last is left, if all can wait.
     """
-    outside = _outside(steps)
+    unsafe = _unsafe(steps)
     found: list[Step] = []
     waiting: list[Step] = []
     for step in steps:
@@ -33,20 +34,18 @@ def delayed(steps: Sequence[Step]) -> list[Step]:
             waiting = [s for s in waiting if not _is_undone(s, step)] + [step]
             continue
         in_place = any(isinstance(s, Update) or _is_in_place(s) for s in waiting)
-        if in_place and not isinstance(step, Collect) and not outside.isdisjoint(step.reads):
+        if in_place and not isinstance(step, Collect) and not unsafe.isdisjoint(step.reads):
             found += waiting
             waiting = []
         found.append(step)
     return found + waiting
 
 
-def _outside(steps: Sequence[Step]) -> set[Value]:
-    """Return the values that may look at memory from outside."""
+def _unsafe(steps: Sequence[Step]) -> set[Value]:
+    """Return the values that may look at memory from outside, or at what an update overwrites."""
     found = {x for step in steps for x in step.reads if x.holder is not None or x.place >= 0}
-    for step in steps:  # each after what it reads
-        if isinstance(step, Apply) and step.result.view and not found.isdisjoint(step.reads):
-            found.add(step.result)
-    return found
+    found.update(x for step in steps if isinstance(step, Update) for x in step.reads)
+    return joined(found, steps)
 
 
 def _is_in_place(step: Step) -> bool:
@@ -55,5 +54,6 @@ def _is_in_place(step: Step) -> bool:
 
 def _is_undone(step: Step, later: Step) -> bool:
     """Whether a later assignment leaves nothing of an earlier one, which nobody reads."""
-    both = isinstance(step, Overwrite) and isinstance(later, Overwrite)
-    return both and later.replaces and later.tensor is step.tensor
+    if not isinstance(step, Overwrite) or not isinstance(later, Overwrite):
+        return False
+    return later.replaces and later.tensor is step.tensor

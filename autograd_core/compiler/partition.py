@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 
 from .native import Segment, lowers, moves
 from .record import Apply, Host, Overwrite, Step, Update, Value
+from .rewriting import joined
 
 __all__ = ["float_type", "partition"]
 
@@ -89,20 +90,11 @@ def _assigned_by_hand(steps: Sequence[Step], results: set[Value]) -> set[Step]:
     later = set(results)
     for step in reversed(steps):
         if isinstance(step, Overwrite):
-            memory = _views(step.target, steps)
+            memory = joined([step.target], steps)
             alone = targets[step.target] == 1 and step.target.holder is step.tensor
             if not alone or step.parts[1] in memory or not memory.isdisjoint(later):
                 found.add(step)
         later.update(step.reads)
-    return found
-
-
-def _views(value: Value, steps: Sequence[Step]) -> set[Value]:
-    """Return a value with those that may look at its memory."""
-    found = {value}
-    for step in steps:
-        if isinstance(step, Apply) and step.result.view and not found.isdisjoint(step.reads):
-            found.add(step.result)
     return found
 
 

@@ -28,17 +28,14 @@ from .record import (
     Finite,
     Guard,
     Host,
-    Overwrite,
     Step,
     Trace,
-    Update,
     Value,
 )
 from .running import Stale
 from .simplify import simplify
 
 __all__ = ["Program", "objection"]
-
 
 
 def objection(trace: Trace) -> str | None:
@@ -78,9 +75,7 @@ class Program:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
         collected = {leaf: value for leaf, value in final.items() if value is not None}
         recorded = [*outputs, *collected.values()]
-        self.steps, results, self.removed = simplify(
-            delayed(trace.steps), recorded, fresh
-        )
+        self.steps, results, self.removed = simplify(delayed(trace.steps), recorded, fresh)
         left = iter(results[len(outputs) :])
         self.gradients: dict[Any, Value | None] = {
             leaf: next(left) if leaf in collected else None for leaf in final

@@ -61,11 +61,15 @@ def standardize_pull(ct, x, *, axis=-1, eps=1e-5, center=True):
 
 
 @primitive(internal=True, nondiff="running averages are constants", samples=_moment_samples)
-def moments(x, *, axis):
-    """The mean along axes and the variance, over n - 1, one before the other along a new axis."""
-    mean = np.asarray(np.mean(x, axis, np.float64))
-    spread = np.asarray(np.var(x, axis, np.float64, ddof=1))
-    return np.stack([mean, spread]).astype(np.result_type(x, np.float32), copy=False)
+def moments(x, *, axis=-1):
+    """Mean and variance along axes, one before the other; over n - 1, and 0 of one element."""
+    _refuse_empty(x, axis)
+    n = np.float64(count(np.shape(x), axis))
+    centre = np.add.reduce(x, axis=axis, keepdims=True, dtype=np.float64) / n
+    deviation = x - centre
+    spread = np.add.reduce(deviation * deviation, axis=axis) / max(n - 1.0, 1.0)
+    found = np.stack([np.reshape(centre, np.shape(spread)), spread])
+    return found.astype(np.result_type(x, np.float32), copy=False)
 
 
 def _refuse_empty(x, axis):

@@ -64,7 +64,7 @@ def moments(body: Body, step: Apply) -> None:
     passes = Passes(body, x.shape, axis, arrays)
     passes.total("centre", "x", f"total / {float(n)!r}")
     passes.store("mean", "centre")
-    passes.total("found", "(x - centre) * (x - centre)", f"total / {float(n - 1)!r}")
+    passes.total("found", "(x - centre) * (x - centre)", f"total / {float(max(n - 1, 1))!r}")
     passes.store("spread", "found")
 
 
