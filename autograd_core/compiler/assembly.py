@@ -81,6 +81,8 @@ class Assembly:
         Single numbers among the results, which are noted of each of many steps.
     repeats : bool
         Whether it shall be able to do many steps; what it cannot do costs nothing to compile.
+    drawn : mapping of Value to int
+        Which arrays are random numbers, and how far those of one step are from those of the next.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Assembly:
         arrays: Sequence[Value],
         figures: Sequence[Place],
         repeats: bool,
+        drawn: Mapping[Value, int],
     ) -> None:
         self.body = body
+        self.drawn = drawn
         self.arrays = arrays
         self.slots = 1 + len(outside) + len(given) + len(arrays)  # of the table
         dtypes = sorted({np.dtype(bool), np.dtype(body.dtype), *body.dtypes}, key=str)
@@ -181,7 +185,11 @@ class Assembly:
         lines = [f"for k in range(max({count}, 1)):", f"    if {count} > 0:"]
         sources = range(self.control + len(CONTROL), self.slots)
         for value, source in zip(self.arrays, sources, strict=True):
-            if value.shape:
+            if value in self.drawn:
+                begin = f"table[{source}] + {value.dtype.itemsize} * (k * {self.drawn[value]})"
+                rows = _view(begin, value.size, value.dtype)
+                lines.append(f"        copy({self._buffers[value.name]}, {rows})")
+            elif value.shape:
                 width = value.size // value.shape[0]
                 rows = _view(f"table[{source}]", ALL, value.dtype)
                 chosen = f"view({order}, {ALL}, np.int64), k * {value.shape[0]}"

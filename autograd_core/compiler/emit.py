@@ -84,7 +84,8 @@ class Emission:
         lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
         for segment in native:  # before anything is changed, and as it was found
             lines += [*_validated(segment, text), *_ready(segment, text)]
-        trusted = set(self.inputs) if trusting else set()
+        trusted = {part.result for part in self.parts if isinstance(part, Draw)}
+        trusted |= set(self.inputs) if trusting else set()
         pure = [*itertools.takewhile(_changes_nothing, self.parts)]
         computing = [line for part in pure for line in _part(part, text, trusted)]
         lines += computing if all(isinstance(p, Segment) for p in pure) else _tried(computing)

@@ -22,6 +22,7 @@ from .arena import Arena, Room
 from .assembly import Assembly, Function
 from .body import Body
 from .compare import content
+from .draws import sources
 from .fuse import is_sum, units
 from .integers import is_expression
 from .layout import Place, contiguous
@@ -31,7 +32,7 @@ from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
 from .memory import Block
 from .prepare import is_pointwise, prepared
-from .record import Apply, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 
@@ -86,6 +87,8 @@ class Segment:
         Results that are given away: each has an array of its own.
     repeats : bool
         Whether one call of the machine code shall be able to do many steps.
+    draws : sequence of Draw
+        All of the program, some of which it may read.
 
     Attributes
     ----------
@@ -117,6 +120,7 @@ class Segment:
         dtype: str,
         given: Collection[Value] = (),
         repeats: bool = False,
+        draws: Sequence[Draw] = (),
     ) -> None:
         self.steps = list(steps)
         self.dtype = dtype
@@ -134,8 +138,9 @@ class Segment:
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
+        drawn = {v: source.size for source in sources(draws) for v in source.starts}
         self._assembly = Assembly(
-            self._body, self.size, outside, self.given, self.arrays, figures, repeats
+            self._body, self.size, outside, self.given, self.arrays, figures, repeats, drawn
         )
         updates = [step for step in self.steps if isinstance(step, Update)]
         assigned = [step for step in self.steps if isinstance(step, Overwrite)]

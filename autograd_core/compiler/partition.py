@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from .native import Segment, lowers, moves
-from .record import Apply, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Host, Overwrite, Step, Update, Value
 from .rewriting import joined
 
 __all__ = ["float_type", "partition"]
@@ -32,16 +32,19 @@ def partition(
 
     `repeats` if a segment that is all of the program shall be able to do many steps in a call.
     """
+    draws = [step for step in steps if isinstance(step, Draw)]  # they read nothing: first they go
+    steps = [step for step in steps if not isinstance(step, Draw)]
     results = {*outputs, *gradients}
     large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
     given = {v for v in large if list(outputs).count(v) == 1}
     by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
     by_hand |= _assigned_by_hand(steps, results)
     readers = _readers(steps)
-    parts: list[Step | Segment] = []
+    parts: list[Step | Segment] = [*draws]
     position = 0
     while position < len(steps):
-        run, dtype = _native_run(steps, position, by_hand)
+        runs = (_native_run(steps, position, by_hand, dtype) for dtype in ("", *FLOATS[1:]))
+        run, dtype = max(runs, key=lambda found: len(found[0]))
         end = position + len(run)
         work = [s for s in run if isinstance(s, Apply) and not moves(s)]
         if len(work) >= SHORTEST or any(isinstance(s, Update) for s in run):
@@ -49,7 +52,7 @@ def partition(
             made = (step.result for step in run if isinstance(step, Apply))
             needed = {v for v in made if v in results or readers[v] > inside[v]}
             alone = len(run) == len(steps)
-            parts.append(Segment(run, needed, dtype, given, repeats and alone))
+            parts.append(Segment(run, needed, dtype, given, repeats and alone, draws))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]
@@ -113,9 +116,13 @@ def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:
     return found
 
 
-def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[list[Step], str]:
-    """Return the steps from `start` on that one segment can take, and its float type."""
-    dtype = ""
+def _native_run(
+    steps: Sequence[Step], start: int, by_hand: set[Step], dtype: str
+) -> tuple[list[Step], str]:
+    """Return the steps from `start` on that one segment can take, and its float type.
+
+    Without one it is that of the first step which has any.
+    """
     run: list[Step] = []
     for step in steps[start:]:
         dtype = dtype or float_type(step)

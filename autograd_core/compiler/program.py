@@ -17,6 +17,7 @@ from ..guard import Lent
 from ..tensor import Tensor
 from .compare import content
 from .delay import COMMITS, delayed
+from .draws import put_back, sources, states
 from .emit import Emission
 from .native import Segment
 from .partition import partition
@@ -63,6 +64,10 @@ class Program:
         The text of the function that runs.
     segments : list of Segment
         The parts of it that are machine code; each has a `source`, too.
+    is_native : bool
+        Whether there is nothing else but draws of random numbers.
+    random : list of Source
+        The generators that it draws from.
     """
 
     def __init__(
@@ -90,10 +95,9 @@ class Program:
         if native:
             parts = partition(self.steps, given, handed, repeats)
         self.segments = [part for part in parts if isinstance(part, Segment)]
-        self.is_native = len(self.segments) == len(parts)
+        self.is_native = all(isinstance(part, Segment | Draw) for part in parts)
         self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)
-        drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
-        self._random = [rng.bit_generator for rng in drawn.values()]
+        self.random = sources([step for step in self.steps if isinstance(step, Draw)])
 
     @property
     def source(self) -> str:
@@ -133,14 +137,13 @@ class Program:
 
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        states = [source.state for source in self._random]
+        before = states(self.random)
         try:
             with np.errstate(all="ignore"):
                 found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
         except Stale:  # the ordinary call that follows draws the same numbers
-            for source, state in zip(self._random, states, strict=True):
-                source.state = state
+            put_back(self.random, before)
             self._forget()
             raise
 
