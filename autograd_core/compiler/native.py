@@ -36,7 +36,7 @@ from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 
-__all__ = ["Segment", "lowers", "moves"]
+__all__ = ["Segment", "lowering_of", "lowers", "moves"]
 
 MOST_PARTS = 64  # functions; beyond, threads do not share loops
 
@@ -47,11 +47,12 @@ def lowers(step: Step, dtype: str) -> bool:
         return lowers_commit(step, dtype)
     if step.op.pointwise:
         return is_expression(step, dtype)
-    found = _lowering(step)
+    found = lowering_of(step)
     return found is not None and found.takes(step, dtype)
 
 
-def _lowering(step: Apply) -> Lowering | None:
+def lowering_of(step: Apply) -> Lowering | None:
+    """Return what writes a step that is not elementwise, if anything can."""
     known = LOWERINGS.get(step.op.name)
     if known is not None and step.op is OPS[step.op.name]:
         return known
@@ -60,7 +61,7 @@ def _lowering(step: Apply) -> Lowering | None:
 
 def moves(step: Step) -> bool:
     """Whether a step is a view."""
-    found = _lowering(step) if isinstance(step, Apply) else None
+    found = lowering_of(step) if isinstance(step, Apply) else None
     return isinstance(step, Apply) and found is not None and found.moves(step)
 
 
@@ -190,7 +191,7 @@ class Segment:
                 if not isinstance(step, Apply):
                     write_commit(body, step)
                 elif not step.op.pointwise:
-                    found = _lowering(step)
+                    found = lowering_of(step)
                     assert found is not None
                     found.write(body, step)
         return body

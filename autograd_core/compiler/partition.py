@@ -14,7 +14,7 @@ from .native import Segment, lowers, moves
 from .record import Apply, Draw, Host, Overwrite, Step, Update, Value
 from .rewriting import joined
 
-__all__ = ["float_type", "partition"]
+__all__ = ["FLOATS", "float_type", "held_back", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
 CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
@@ -37,8 +37,7 @@ def partition(
     results = {*outputs, *gradients}
     large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
     given = {v for v in large if list(outputs).count(v) == 1}
-    by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
-    by_hand |= _assigned_by_hand(steps, results)
+    by_hand = set(held_back(steps, results))
     readers = _readers(steps)
     parts: list[Step | Segment] = [*draws]
     position = 0
@@ -58,6 +57,15 @@ def partition(
             parts += steps[position:end]
         position = end
     return parts
+
+
+def held_back(steps: Sequence[Step], results: set[Value]) -> dict[Step, str]:
+    """Return the steps that must not run natively whatever they are, and why."""
+    found = dict.fromkeys(_assigned_by_hand(steps, results), "what it overwrites is needed later")
+    found |= dict.fromkeys(_moving_views(steps, results), "a view of what is updated")
+    found |= dict.fromkeys(_doubtful(steps), "it might be given up, after an update")
+    updates = "an update, of which a part has no machine code"
+    return found | dict.fromkeys(_updates_by_hand(steps), updates)
 
 
 def _readers(steps: Sequence[Step]) -> Counter[Value]:

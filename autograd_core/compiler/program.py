@@ -20,7 +20,7 @@ from .delay import COMMITS, delayed
 from .draws import put_back, sources, states
 from .emit import Emission
 from .native import Segment
-from .partition import partition
+from .partition import held_back, partition
 from .postmortem import postmortem
 from .record import (
     Apply,
@@ -68,6 +68,10 @@ class Program:
         Whether there is nothing else but draws of random numbers.
     random : list of Source
         The generators that it draws from.
+    native : bool
+        Whether machine code was asked for.
+    held : dict of Step to str
+        Why some steps must not be machine code.
     """
 
     def __init__(
@@ -94,6 +98,8 @@ class Program:
         parts: list[Step | Segment] = list(self.steps)
         if native:
             parts = partition(self.steps, given, handed, repeats)
+        self.native = native
+        self.held = held_back(self.steps, set(results))
         self.segments = [part for part in parts if isinstance(part, Segment)]
         self.is_native = all(isinstance(part, Segment | Draw) for part in parts)
         self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,8 @@ class Text:
         """Return the name of an object from outside; the same object has one name."""
         key = kind, id(thing)
         if key not in self._names:
-            self._names[key] = f"{kind}{len(self._names)}"
+            word = re.sub(r"\W", "_", kind)  # an operation may be called <lambda>
+            self._names[key] = f"{word}{len(self._names)}"
             self.scope[self._names[key]] = thing
         return self._names[key]
 
