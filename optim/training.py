@@ -182,10 +182,8 @@ def fit(
         terminate_on_nan=bool(check("fit", "terminate_on_nan", terminate_on_nan, True)),
     )
     training = Training(trainer, held_out, schedule, early_stopping, averaging, callbacks)
-    bar = Progress(epochs, batches.count, progress)
-    with training.orderly(bar):
-        for epoch in range(1, epochs + 1):
-            training.epoch = epoch
+    with training.orderly(bar := Progress(epochs, batches.count, progress)):
+        for epoch in training.epochs(epochs):
             for figures in trainer.rounds(batches, validate_every, epoch == epochs, bar):
                 steps = {} if validate_every is None else {"step": trainer.steps}
                 bar.epoch(training.report({"epoch": epoch, **steps, **figures}))
@@ -248,6 +246,11 @@ class Training:
     def stopped(self) -> bool:
         """Whether the training is to end before its last epoch."""
         return self.history.stopped_by != "epochs"
+
+    def epochs(self, count: int) -> Iterator[int]:
+        """Count epochs."""
+        for self.epoch in range(1, count + 1):
+            yield self.epoch
 
     def report(self, row: Row) -> Row:
         """Judge the present weights, and record a row; return it."""
