@@ -6,6 +6,7 @@ import pytest
 import autograd_core as ag
 import nn
 import optim
+from autograd_core.tensor import wrap
 
 RNG = np.random.default_rng(0)
 
@@ -262,6 +263,32 @@ def test_a_run_needs_no_new_array():
         compiled(*batch())
         found.append(id(layer.running_mean._value))
     assert len(set(found[-3:])) == 1
+
+
+def test_whoever_shares_the_memory_keeps_it():
+    table = ag.tensor(np.ones((2, 3)))
+    row = table[0]
+    still = np.ones(3)
+    still.flags.writeable = False
+    frozen = wrap(still, None)
+
+    @ag.compile
+    def step(x):
+        row.assign(row + x)
+        frozen.assign(frozen * 0.5 + x)
+        return ag.sum(row * frozen)
+
+    expected, other = np.ones(3), np.ones(3)
+    for i in range(7):
+        x = RNG.normal(size=3)
+        if i == 4:  # memory of another's again, to which nobody else refers
+            row._value, expected = table._value[1], np.ones(3)
+        found = step(x)
+        expected, other = expected + x, other * 0.5 + x
+        np.testing.assert_allclose(found.item(), np.sum(expected * other), rtol=1e-12)
+    assert step.programs[0].is_native
+    np.testing.assert_array_equal(table.numpy(), np.ones((2, 3)))
+    np.testing.assert_array_equal(still, np.ones(3))
 
 
 def leaves():

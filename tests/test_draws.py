@@ -1,5 +1,7 @@
 """Random numbers in compiled functions: one state gives the same numbers, eager or compiled."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -240,3 +242,16 @@ def test_single_precision_is_compared_in_a_double_precision_program():
         assert np.isclose(compiled(x, y).item(), kept(ag.tensor(x), ag.tensor(y)).item())
         y = y[::-1].copy()
     assert compiled.programs[0].is_native
+
+
+def test_a_program_that_is_tried_in_the_background_draws_nothing_twice():
+    rng, twin = np.random.default_rng(5), np.random.default_rng(5)
+    noisy = ag.compile(lambda x: ag.tanh(x) + uniform(rng, (3,)), wait=False, audit=False)
+    for i in range(2000):
+        x = np.full(3, 0.001 * i)
+        np.testing.assert_allclose(noisy(x), np.tanh(x) + twin.random(3), rtol=1e-12)
+        if noisy.programs and i > 20:
+            break
+        if not noisy.programs:
+            time.sleep(0.01)
+    assert noisy.programs, noisy.explain()

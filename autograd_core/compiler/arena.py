@@ -97,7 +97,8 @@ class Arena:
     def part(self) -> None:
         """Give tensors that are assigned to new arrays, where anybody else has theirs."""
         for i, tensor in self.replaced:
-            if getrefcount(self.held[i]) > UNSHARED + 1:  # the tensor's is one
+            own = self.held[i].base is None and self.held[i].flags.writeable
+            if not own or getrefcount(self.held[i]) > UNSHARED + 1:  # the tensor's is one
                 tensor._value = self.held[i] = self.held[i].copy()
                 self.table[i + 1] = address(self.held[i])
 

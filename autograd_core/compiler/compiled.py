@@ -23,6 +23,7 @@ from ..tensor import Tensor
 from ..tree import flatten
 from .batches import Batches, fits
 from .compare import close
+from .draws import put_back, states
 from .environment import Surroundings, leads_on
 from .groups import Disagreement, disagreements
 from .kind import Kind, description, shape_of
@@ -310,10 +311,13 @@ class Compiled:
         kind.adopt()
         if kind.program is None:
             return self._plainly(leaves, build)
+        random = kind.program.random
+        before = states(random)
         try:
             found = kind.run(leaves) if kind.program.is_pure else None
         except Stale:
             found = None
+        put_back(random, before)
         results = self._record(kind, leaves, build)
         arrays = [array_of(x) for x in flatten(results)[0] if is_array(x)]
         if found is not None and not all(map(close, found, arrays)):
