@@ -63,6 +63,7 @@ def test_a_step_with_batch_norm_is_one_native_function(momentum, dtype):
     same(models, 1e-3 if dtype == np.float32 else 1e-10)
     (program,) = compiled.programs
     assert program.is_native and len(program.segments) == 1
+    assert "assigned after all checks: 3 tensors" in compiled.explain()
     assert models[0].state_dict()["1.num_batches_tracked"] == 12
 
 

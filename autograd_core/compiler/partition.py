@@ -42,8 +42,10 @@ def partition(
     parts: list[Step | Segment] = [*draws]
     position = 0
     while position < len(steps):
-        runs = (_native_run(steps, position, by_hand, dtype) for dtype in ("", *FLOATS[1:]))
-        run, dtype = max(runs, key=lambda found: len(found[0]))
+        run, dtype = _native_run(steps, position, by_hand)
+        if dtype == FLOATS[0]:  # what it begins with may fit into double precision, too
+            other = _native_run(steps, position, by_hand, FLOATS[1])
+            run, dtype = max((run, dtype), other, key=lambda found: len(found[0]))
         end = position + len(run)
         work = [s for s in run if isinstance(s, Apply) and not moves(s)]
         if len(work) >= SHORTEST or any(isinstance(s, Update) for s in run):
@@ -125,7 +127,7 @@ def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:
 
 
 def _native_run(
-    steps: Sequence[Step], start: int, by_hand: set[Step], dtype: str
+    steps: Sequence[Step], start: int, by_hand: set[Step], dtype: str = ""
 ) -> tuple[list[Step], str]:
     """Return the steps from `start` on that one segment can take, and its float type.
 

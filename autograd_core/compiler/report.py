@@ -13,7 +13,7 @@ from .kind import Kind
 from .native import Segment, moves
 from .program import Program
 from .reasons import Reason, advice, reason
-from .record import Apply, Draw, Step
+from .record import Apply, Draw, Overwrite, Step
 
 __all__ = ["report"]
 
@@ -61,6 +61,9 @@ def _details(program: Program) -> list[str]:
     drawn = sum(isinstance(step, Draw) for step in program.steps)
     if drawn:
         lines.append(f"drawn beforehand: {drawn} array{'s' * (drawn > 1)} of random numbers")
+    assigned = sum(isinstance(step, Overwrite) for step in program.steps)
+    if assigned:
+        lines.append(f"assigned after all checks: {assigned} tensor{'s' * (assigned > 1)}")
     return lines + _by_themselves(program)
 
 
