@@ -108,6 +108,19 @@ def test_another_mode_is_another_kind_of_call():
     assert len(compiled.kinds) == len(compiled.programs) == 2
 
 
+def test_another_momentum_is_another_kind_of_call():
+    models, compiled, (_, eager) = twins()
+    for momentum in (0.1, 0.7, None):
+        for model in models:
+            model[1].momentum = momentum
+        for _ in range(5):
+            x, y = batch()
+            compiled(x, y)
+            eager(x, y)
+        same(models)
+    assert len(compiled.kinds) == len(compiled.programs) == 3
+
+
 def test_a_step_that_is_given_up_is_counted_once():
     models, compiled, (_, eager) = twins()
     for i in range(12):
