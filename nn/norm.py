@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def batch_norm(
     weight: Any = None,
     bias: Any = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: Any = 0.1,
     eps: float = 1e-5,
 ) -> Any:
     """Normalize each channel: axis 1 of x, shape (N, C) or (N, C, L).
@@ -92,11 +91,9 @@ def batch_norm(
         raise ShapeError(explain(what, f"shape {np.shape(x)}", "Use larger batches, or eval()"))
     out = scaled(ag.standardize(x, axis=axes, eps=eps), weight, bias)
     if running_mean is not None and running_var is not None:
-        values = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
-        # NumPy adds single precision along the first axis number by number: not to be relied on.
-        batch = (f(axes, np.float64) for f in (values.mean, partial(values.var, ddof=1)))
-        for running, new in zip((running_mean, running_var), batch, strict=True):
-            running.assign(running.numpy() + momentum * (new - running.numpy()))
+        batch = ag.OPS["moments"](x, axis=axes)
+        for running, new in ((running_mean, batch[0]), (running_var, batch[1])):
+            running.assign(cast(running + momentum * (new - running), running.dtype))
     return out
 
 
@@ -316,14 +313,15 @@ class BatchNorm1d(Module):
             self.eps,
         )
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.assign(self.num_batches_tracked.numpy() + 1)
+            self.num_batches_tracked.assign(self.num_batches_tracked + 1)
         return out
 
-    def share(self) -> float:
+    def share(self) -> Any:
         """Return the weight of the next batch in the running averages."""
-        if self.momentum is not None or self.num_batches_tracked is None:
+        count, mean = self.num_batches_tracked, self.running_mean
+        if self.momentum is not None or count is None or mean is None:
             return self.momentum or 0.0
-        return 1.0 / (self.num_batches_tracked.item() + 1.0)
+        return 1.0 / cast(count + 1, mean.dtype)
 
     def reset_running_stats(self) -> None:
         """Forget the running averages."""

@@ -16,7 +16,8 @@ class History(dict[str, list[float]]):
     Attributes
     ----------
     stopped_by : str
-        ``"epochs"``, ``"early stopping"``, ``"callback"`` or ``"interrupt"``.
+        ``"epochs"``, ``"early stopping"``, ``"callback"``, ``"interrupt"``, or ``"nan"``: a loss
+        was not finite.
     best_epoch : int or None
         With early stopping: the entry of ``"epoch"`` whose weights the model now has.
 

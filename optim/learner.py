@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,9 +17,36 @@ from .batches import ArrayBatches, Batch
 from .optimizer import Optimizer
 from .schedule import Schedule
 
-__all__ = ["CompiledSteps", "Judge", "Learner", "forward"]
+__all__ = [
+    "CompiledSteps",
+    "DivergedError",
+    "Judge",
+    "Learner",
+    "forward",
+    "refuse_divergence",
+]
 
 PATIENCE = 0.05  # seconds of one call, during which Ctrl-C waits
+
+
+class DivergedError(FloatingPointError):
+    """A loss that is not finite, so many steps after the last that were counted."""
+
+    def __init__(self, loss: float, steps: int = 0) -> None:
+        super().__init__(loss)
+        self.loss = loss
+        self.steps = steps
+
+
+def refuse_divergence(loss: Tensor) -> None:
+    """Raise if a loss is not finite, before anything is updated.
+
+    Who compiles the step is not told that the host looks: a program is given up where gradients
+    are not finite, and then the step comes here.
+    """
+    value = float(loss._value.item())
+    if not math.isfinite(value):
+        raise DivergedError(value)
 
 
 def forward(model: Any, loss: Any, x: Any, targets: Sequence[Any]) -> tuple[Any, Tensor]:
@@ -41,6 +69,8 @@ class Learner:
         As `fit` has them.
     measured : bool
         Whether to return the prediction.
+    terminate : bool
+        Whether a loss that is not finite is refused.
     """
 
     def __init__(
@@ -51,6 +81,7 @@ class Learner:
         regularizer: Callable[[Any], Any] | None,
         clips: Sequence[Callable[[list[Tensor]], Any]],
         measured: bool,
+        terminate: bool,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -58,6 +89,7 @@ class Learner:
         self.regularizer = regularizer
         self.clips = tuple(clips)
         self.measured = measured
+        self.terminate = terminate
 
     def __call__(self, x: Any, *targets: Any) -> tuple[Any, ...]:
         """Do a step."""
@@ -65,6 +97,8 @@ class Learner:
         prediction, loss = forward(self.model, self.loss, x, targets)
         penalty = [] if self.regularizer is None else [self.regularizer(self.model)]
         total = loss + penalty[0] if penalty else loss
+        if self.terminate:
+            refuse_divergence(total)
         total.backward()
         for clip in self.clips:
             clip([p for group in self.optimizer.param_groups for p in group["params"]])
@@ -81,7 +115,7 @@ class Judge:
         As `fit` has them.
     """
 
-    measured = False
+    measured = terminate = False
 
     def __init__(self, model: Any, loss: Any) -> None:
         self.model = model
@@ -118,7 +152,16 @@ class CompiledSteps:
         """Do a step; return its figures, and its prediction if it is measured."""
         found = [x.numpy() if isinstance(x, Tensor) else x for x in self.compiled(*batch)]
         prediction = found.pop() if self.learner.measured else None
-        return self.figures([float(x) for x in found]), prediction
+        values = [float(x) for x in found]
+        self._check([values])
+        return self.figures(values), prediction
+
+    def _check(self, figures: Any) -> None:
+        """Raise if a loss is not finite, of which the gradients are."""
+        totals = np.sum(figures, axis=1)
+        if self.learner.terminate and not np.isfinite(totals).all():
+            first = int(np.argmin(np.isfinite(totals)))
+            raise DivergedError(float(totals[first]), first)
 
     def many(self, batches: ArrayBatches) -> Iterator[tuple[int, dict[str, float]]]:
         """Do the steps of an epoch; yield how many examples were learned, and the mean figures."""
@@ -137,6 +180,7 @@ class CompiledSteps:
             begin = time.perf_counter()
             done, figures = self._natively(arrays, order[at : at + self.chunk])
             if done:
+                self._check(figures)
                 yield done * size, self.figures((figures.sum(axis=0) / done).tolist())
                 self.chunk = _adapted(done, time.perf_counter() - begin, self.chunk)
             else:

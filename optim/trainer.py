@@ -19,7 +19,7 @@ from .augment import Augmentation
 from .batches import ArrayBatches, Batch, Batches
 from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
 from .history import Progress
-from .learner import CompiledSteps, Judge, Learner, forward
+from .learner import CompiledSteps, Judge, Learner, forward, refuse_divergence
 from .optimizer import Optimizer
 from .schedule import Schedule
 
@@ -71,6 +71,7 @@ class Trainer:
         after_epoch: Sequence[Callable[[], Any]] = (),
         schedule: Schedule | None = None,
         compile: bool = False,
+        terminate_on_nan: bool = True,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -80,13 +81,17 @@ class Trainer:
         self.clips = clips
         self.augment = augment
         self.accumulate = accumulate
+        self.terminate_on_nan = terminate_on_nan
         self.after_step = after_step
         self.after_epoch = after_epoch
         self.schedule = schedule
         self.compiled: CompiledSteps | None = None
         self.judged: CompiledSteps | None = None
         if compile and accumulate == 1:
-            learner = Learner(model, loss, optimizer, regularizer, clips, bool(metrics))
+            measured = bool(metrics)
+            learner = Learner(
+                model, loss, optimizer, regularizer, clips, measured, terminate_on_nan
+            )
             self.compiled = CompiledSteps(learner, schedule)
         if compile and not metrics:
             self.judged = CompiledSteps(Judge(model, loss))
@@ -181,6 +186,8 @@ class Trainer:
             penalty = self.regularizer(self.model)
             figures["penalty"] = float(penalty)
             loss = loss + penalty
+        if self.terminate_on_nan:
+            refuse_divergence(loss)
         loss.backward(None if weight is None else np.full(loss.shape, weight, loss.dtype))
         return figures | self.measure(prediction, targets)
 

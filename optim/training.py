@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -18,12 +19,17 @@ from .batches import Batches, as_batches
 from .early_stopping import EarlyStopping
 from .history import History, Progress
 from .hyperparameters import POSITIVE, check, choice, number, whole
+from .learner import DivergedError
 from .optimizer import Optimizer
 from .schedule import Schedule
 from .trainer import Metric, Row, Trainer, augmentation, clipping, switch
 
 __all__ = ["fit"]
 
+TO_TRY = (
+    "The training has ended before it. Try a lower lr, clip_norm=1.0, or finite and scaled data; "
+    "autograd_core.detect_anomaly() shows where it comes from, terminate_on_nan=False goes on"
+)
 WORTH_COMPILING = 2000  # steps; to compile takes as long as so many small ones
 
 
@@ -55,6 +61,7 @@ def fit(
     rng: np.random.Generator | int | None = 0,
     progress: bool = True,
     compile: bool | None = None,
+    terminate_on_nan: bool = True,
 ) -> History:
     """Train a model by minibatch gradient descent.
 
@@ -123,6 +130,10 @@ def fit(
         it to pay and the model is an ``nn.Module``. So does the validation, if there are no
         metrics. What model and loss do besides computing, such as printing, then happens at few
         steps only.
+    terminate_on_nan : bool
+        End the training with a RuntimeWarning if the loss of a batch (with the penalty) is NaN or
+        infinite, before that step changes anything: the weights are the last ones of a finite
+        loss, or the best ones if there is early stopping. Otherwise it goes on.
 
     Returns
     -------
@@ -169,11 +180,11 @@ def fit(
         after_epoch=after["epoch"],
         schedule=schedule if schedule_every == "step" else None,
         compile=bool(check("fit", "compile", compile, True)),
+        terminate_on_nan=bool(check("fit", "terminate_on_nan", terminate_on_nan, True)),
     )
     training = Training(trainer, held_out, schedule, early_stopping, averaging, callbacks)
-    bar = Progress(epochs, batches.count, progress)
-    with training.orderly(bar):
-        for epoch in range(1, epochs + 1):
+    with training.orderly(bar := Progress(epochs, batches.count, progress)):
+        for epoch in training.epochs(epochs):
             for figures in trainer.rounds(batches, validate_every, epoch == epochs, bar):
                 steps = {} if validate_every is None else {"step": trainer.steps}
                 bar.epoch(training.report({"epoch": epoch, **steps, **figures}))
@@ -229,12 +240,18 @@ class Training:
         self.callbacks = callbacks
         self.history = History()
         self.row: Row = {}
+        self.epoch = 0
         self.rate = trainer.optimizer.lr
 
     @property
     def stopped(self) -> bool:
         """Whether the training is to end before its last epoch."""
         return self.history.stopped_by != "epochs"
+
+    def epochs(self, count: int) -> Iterator[int]:
+        """Count epochs."""
+        for self.epoch in range(1, count + 1):
+            yield self.epoch
 
     def report(self, row: Row) -> Row:
         """Judge the present weights, and record a row; return it."""
@@ -282,6 +299,11 @@ class Training:
                 yield
         except KeyboardInterrupt:
             self.history.stopped_by = "interrupt"
+        except DivergedError as error:
+            self.history.stopped_by = "nan"
+            step = self.trainer.steps + error.steps + 1
+            what = f"fit: a finite loss at step {step} (epoch {self.epoch})"
+            warnings.warn(explain(what, error.loss, TO_TRY), RuntimeWarning, stacklevel=4)
         finally:
             bar.close()
             self._note_best()

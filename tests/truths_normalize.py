@@ -25,4 +25,16 @@ def standardize_pull(ct, x, axis=-1, eps=1e-5, center=True):
     return np.transpose(out.reshape([x.shape[i] for i in order]), np.argsort(order))
 
 
-FORMULAS = {"standardize": standardize, "standardize_pull": standardize_pull}
+def moments(x, axis=-1):
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    n = np.prod([x.shape[a] for a in axes])
+    mean = x.sum(axes, keepdims=True) / x.dtype.type(n)
+    spread = ((x - mean) ** 2).sum(axes) / x.dtype.type(max(n - 1, 1))
+    return np.stack([mean.reshape(spread.shape), spread])
+
+
+FORMULAS = {
+    "moments": moments,
+    "standardize": standardize,
+    "standardize_pull": standardize_pull,
+}

@@ -7,7 +7,8 @@ The files, in the order in which things happen:
 * It is recorded: `record` listens, `steps` are what it hears, `floats` stand for Python floats,
   `recorded` is the call as a whole.
 * Two recordings are compared (`compare`) and become a `program`, made in the `background` or at
-  once. `simplify` leaves steps out (`rewriting`, `folding`, `algebra`, `repeats`).
+  once. `delay` puts what is assigned behind the checks, and `simplify` leaves steps out
+  (`rewriting`, `folding`, `algebra`, `repeats`).
 * `partition` says which steps run together as machine code, `emit` writes the Python function
   around them. A segment is made in `native`: `fuse` groups steps, `loops` writes elementwise ones
   (`scalars`, `integers`), `lowering` all others, into a `body` (`layout`). Lines that repeat

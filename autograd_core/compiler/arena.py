@@ -50,18 +50,13 @@ class Arena:
         When the arrays outside that a run overwrites were overwritten.
     numbers : sequence of ndarray
         What depends on sizes in machine code for any; their addresses come last in the table.
+    replaced : sequence of (int, Tensor)
+        Which of the arrays outside are those of constant tensors that a run assigns to.
     """
 
     __slots__ = (
-        "given",
-        "held",
-        "lent",
-        "memory",
-        "numbers",
-        "stamp",
-        "table",
-        "views",
-        "written",
+        *("given", "held", "lent", "memory", "numbers", "replaced"),
+        *("stamp", "table", "views", "written"),
     )
 
     def __init__(
@@ -72,6 +67,7 @@ class Arena:
         rooms: Sequence[Room],
         written: Sequence[int],
         numbers: Sequence[np.ndarray] = (),
+        replaced: Sequence[tuple[int, Any]] = (),
     ) -> None:
         raw = np.empty(size + LINE, np.uint8)
         begin = -address(raw) % LINE
@@ -92,6 +88,7 @@ class Arena:
             self.table[slot] = address(self.views[i])
         self.lent = [None if i in self.given else Lent(v) for i, v in enumerate(self.views)]
         self.written = written
+        self.replaced = replaced
         self.stamp = Stamp([held[i] for i in written])
 
     def renew(self) -> None:
@@ -101,6 +98,14 @@ class Arena:
                 old = self.views[i]
                 self.views[i] = np.empty(old.shape, old.dtype)
                 self.table[slot] = address(self.views[i])
+
+    def part(self) -> None:
+        """Give tensors that are assigned to new arrays, where anybody else has theirs."""
+        for i, tensor in self.replaced:
+            own = self.held[i].base is None and self.held[i].flags.writeable
+            if not own or getrefcount(self.held[i]) > UNSHARED + 1:  # the tensor's is one
+                tensor._value = self.held[i] = self.held[i].copy()
+                self.table[i + 1] = address(self.held[i])
 
     def rebind(self, arrays: Sequence[np.ndarray]) -> bool:
         """Take other arrays for the first of those outside; False if they do not fit."""

@@ -83,6 +83,8 @@ class Assembly:
         Single numbers among the results, which are noted of each of many steps.
     repeats : bool
         Whether it shall be able to do many steps; what it cannot do costs nothing to compile.
+    drawn : mapping of Value to int
+        Which arrays are random numbers, and how far those of one step are from those of the next.
     """
 
     def __init__(
@@ -94,8 +96,10 @@ class Assembly:
         arrays: Sequence[Value],
         figures: Sequence[Place],
         repeats: bool,
+        drawn: Mapping[Value, int],
     ) -> None:
         self.body = body
+        self.drawn = drawn
         self.arrays = arrays
         self.slots = 1 + len(outside) + len(given) + len(arrays)  # of the table
         dtypes = sorted({np.dtype(bool), np.dtype(body.dtype), *body.dtypes}, key=str)
@@ -200,7 +204,11 @@ class Assembly:
         )
         lines = [f"for k in range(max({count}, 1)):", f"    if {count} > 0:"]
         for source, value in enumerate(self.arrays, self.control + len(CONTROL)):
-            if value.shape:
+            if value in self.drawn:
+                begin = f"table[{source}] + {value.dtype.itemsize} * (k * {self.drawn[value]})"
+                rows = _view(begin, value.size, value.dtype)
+                lines.append(f"        copy({self._buffers[value.name]}, {rows})")
+            elif value.shape:
                 width = value.size // value.shape[0]
                 rows = _view(f"table[{source}]", ALL, value.dtype)
                 chosen = f"view({order}, {ALL}, np.int64), k * {value.shape[0]}"

@@ -33,8 +33,9 @@ from typing import Any
 
 from ..tensor import Tensor
 from .arena import Arena
+from .delay import COMMITS
 from .native import Segment
-from .record import Apply, Draw, Guard, Host, Overwrite, Step, Update, Value
+from .record import Apply, Draw, Guard, Host, Step, Value
 from .statements import Text, captured, place_of, statement, valid
 from .swap import Swap
 
@@ -96,7 +97,8 @@ class Emission:
         lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
         for segment in native:  # before anything is changed, and as it was found
             lines += [*_validated(segment, text), *_ready(segment, text)]
-        trusted = set(self.inputs) if trusting else set()
+        trusted = {part.result for part in self.parts if isinstance(part, Draw)}
+        trusted |= set(self.inputs) if trusting else set()
         pure = [*itertools.takewhile(_changes_nothing, self.parts)]
         computing = [line for part in pure for line in _part(part, text, trusted)]
         lines += computing if all(isinstance(p, Segment) for p in pure) else _tried(computing)
@@ -147,7 +149,7 @@ class Emission:
 
 def _changes_nothing(part: Step | Segment) -> bool:
     steps = part.steps if isinstance(part, Segment) else [part]
-    return not any(isinstance(step, Host | Update | Overwrite) for step in steps)
+    return not any(isinstance(step, COMMITS) for step in steps)
 
 
 def _part(part: Step | Segment, text: Text, trusted: Collection[Value]) -> list[str]:
@@ -221,6 +223,7 @@ def _ready(segment: Segment, text: Text) -> list[str]:
     lines += _same_nodes(nodes, text)
     if moved:
         lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({', '.join(found)},))"]
+    lines += [f"{arena}.part()"] * bool(segment.replaced)
     return [*lines, f"{arena}.renew()"] if segment.given else lines
 
 

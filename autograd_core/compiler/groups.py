@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .compare import close, content
+from .draws import unused
 from .emit import Emission
 from .fuse import units
 from .native import Segment, moves
@@ -72,9 +72,8 @@ def _compute(step: Step, known: dict[Value, Any]) -> None:
     if isinstance(step, Apply):
         operands = [known[x] if isinstance(x, Value) else x for x in step.parts]
         known[step.result] = step.op.compute(*operands, **step.attributes)
-    elif isinstance(step, Draw):  # any numbers will do: the generator is left alone
-        drawn = copy.deepcopy(step.rng).random(step.result.shape, dtype=step.result.dtype)
-        known[step.result] = drawn
+    elif isinstance(step, Draw):
+        known[step.result] = unused(step)
 
 
 def _judged(program: Program, number: int, known: dict[Value, Any]) -> Disagreement | None:

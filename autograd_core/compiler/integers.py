@@ -16,6 +16,7 @@ import numpy as np
 from ..declare import OPS
 from .layout import name_of
 from .record import Apply, Value
+from .rewriting import changed
 from .scalars import inlined, scalar_text, substituted
 
 __all__ = ["expression", "is_expression", "register"]
@@ -57,8 +58,13 @@ TEXTS = {
 }
 
 
+COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
+
+
 def is_expression(step: Apply, dtype: str) -> bool:
     """Whether an elementwise step can stand in a loop that works in `dtype`."""
+    if dtype == "float64" and _compares_singles(step):
+        return all(v.size and v.dtype.isnative for v in (*step.reads, step.result))
     for value in (*step.reads, step.result):
         if 0 in value.shape or not _is_held(value.dtype, dtype):
             return False
@@ -66,6 +72,13 @@ def is_expression(step: Apply, dtype: str) -> bool:
     if step.result.dtype.kind in "iu" or (step.result.dtype == bool and working.kind in "iu"):
         return _is_integral(step, working)
     return _is_real(step, working, dtype) and scalar_text(step) is not None
+
+
+def _compares_singles(step: Apply) -> bool:
+    """Whether a step compares numbers of single precision: they are exact in double, too."""
+    known = step.op.name in COMPARISONS and step.op is OPS[step.op.name]
+    dtypes = {x.dtype.name for x in step.reads}
+    return known and dtypes == {"float32"} and _working(step).name == "float32"
 
 
 @functools.cache
@@ -135,6 +148,9 @@ def expression(step: Apply) -> str:
     """Return the expression of an elementwise step on the names of scalars."""
     working = _working(step)
     text = _text(step)
+    if _compares_singles(step):
+        parts = tuple(x if isinstance(x, Value) else float(np.float32(x)) for x in step.parts)
+        return inlined(changed(step, parts=parts))
     if text is None or not _is_integral(step, working):
         return inlined(step)
     kind = f"np.{working.name}"

@@ -20,6 +20,7 @@ from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
 from .compare import alike, fresh
+from .draws import put_back, states
 from .environment import Surroundings
 from .garbage import seldom_collected
 from .likeness import Likeness
@@ -254,6 +255,19 @@ class Kind:
         if program is None or inputs is None:
             raise Stale("another thread has given up the program")
         return program.run(inputs(leaves))
+
+    def tried(self, leaves: Sequence[Any]) -> tuple[np.ndarray, ...] | None:
+        """Return what a program that changes nothing gives; generators are as before."""
+        program = self.program
+        if program is None or not program.is_pure:
+            return None
+        before = states(program.random)
+        try:
+            return self.run(leaves)
+        except Stale:
+            return None
+        finally:
+            put_back(program.random, before)
 
     def snapshot(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """Return what a call overwrites, with copies, if the program can repeat the call."""

@@ -145,7 +145,8 @@ class Likeness:
         return step.op, key(step.attributes), step.result.index
 
     def _draw(self, step: Draw) -> Hashable:
-        return self._number(step.rng), type(step.rng.bit_generator), step.result.index
+        bits = step.rng.bit_generator  # which two generators may share
+        return self._number(step.rng), type(bits), self._number(bits), step.result.index
 
     def _finite(self, step: Finite) -> Hashable:
         return len(step.parts)
@@ -154,7 +155,7 @@ class Likeness:
         return self._number(step.leaf)
 
     def _overwrite(self, step: Overwrite) -> Hashable:
-        return self._number(step.tensor), _layout(step.tensor._value)
+        return self._number(step.tensor), step.replaces, _layout(step.tensor._value)
 
     def _host(self, step: Host) -> Hashable:
         valid: Any = step.valid

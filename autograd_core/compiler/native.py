@@ -24,6 +24,7 @@ from .arena import Arena, Room
 from .assembly import Assembly, Function
 from .body import Body
 from .compare import content
+from .draws import sources
 from .fuse import is_sum, units
 from .integers import is_expression
 from .layout import Place, contiguous
@@ -33,13 +34,13 @@ from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
 from .memory import LINE, Block
 from .prepare import is_pointwise, prepared
-from .record import Apply, Step, Update, Value
+from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, chunks, cuts, reroll, text
 from .running import MOVED, Stale
 from .swap import Swap
 
-__all__ = ["Segment", "lowers", "moves"]
+__all__ = ["Segment", "lowering_of", "lowers", "moves"]
 
 MOST_PARTS = 64  # functions; beyond, threads do not share loops
 
@@ -50,11 +51,12 @@ def lowers(step: Step, dtype: str) -> bool:
         return lowers_commit(step, dtype)
     if step.op.pointwise:
         return is_expression(step, dtype)
-    found = _lowering(step)
+    found = lowering_of(step)
     return found is not None and found.takes(step, dtype)
 
 
-def _lowering(step: Apply) -> Lowering | None:
+def lowering_of(step: Apply) -> Lowering | None:
+    """Return what writes a step that is not elementwise, if anything can."""
     known = LOWERINGS.get(step.op.name)
     if known is not None and step.op is OPS[step.op.name]:
         return known
@@ -63,7 +65,7 @@ def _lowering(step: Apply) -> Lowering | None:
 
 def moves(step: Step) -> bool:
     """Whether a step is a view."""
-    found = _lowering(step) if isinstance(step, Apply) else None
+    found = lowering_of(step) if isinstance(step, Apply) else None
     return isinstance(step, Apply) and found is not None and found.moves(step)
 
 
@@ -92,6 +94,8 @@ class Segment:
         Whether one call of the machine code shall be able to do many steps.
     general : bool
         Whether the machine code shall be for arrays of other sizes, too.
+    draws : sequence of Draw
+        All of the program, some of which it may read.
 
     Attributes
     ----------
@@ -103,6 +107,9 @@ class Segment:
         What others need, in the workspace.
     written : list of Value
         The captured ones that it overwrites, and that the tape may need.
+    replaced : list of (Value, Tensor)
+        The captured ones that are those of constant tensors, which are assigned new values: it
+        overwrites them, if nobody else has them.
     figures : list of Value
         The single numbers among the results, of which `batches` keeps those of every step.
     reasons : list of str
@@ -121,10 +128,11 @@ class Segment:
         given: Collection[Value] = (),
         repeats: bool = False,
         general: bool = False,
+        draws: Sequence[Draw] = (),
     ) -> None:
         self.steps = list(steps)
         self.dtype = dtype
-        self._repeats, self._general = repeats, general
+        self._repeats, self._general, self._draws = repeats, general, draws
         made = {step.result: None for step in steps if isinstance(step, Apply)}
         read = dict.fromkeys(x for step in steps for x in step.reads if x not in made)
         self.captured = [v for v in read if lies_still(v)]
@@ -141,11 +149,15 @@ class Segment:
         places = {v: self._body.place(v) for v in self.results}
         self.figures = [v for v in self.results if not v.shape and v.dtype.kind == "f"]
         figures = [places[v] for v in self.figures]
+        drawn = {v: source.size for source in sources(draws) for v in source.starts}
         self._assembly = Assembly(
-            self._body, self.size, outside, self.given, self.arrays, figures, repeats
+            self._body, self.size, outside, self.given, self.arrays, figures, repeats, drawn
         )
         updates = [step for step in self.steps if isinstance(step, Update)]
+        assigned = [step for step in self.steps if isinstance(step, Overwrite)]
         self.written = [step.parts[i] for step in updates for i in step.written]
+        self.written += [step.target for step in assigned if not step.replaces]
+        self.replaced = [(step.target, step.tensor) for step in assigned if step.replaces]
         self.pool: list[Arena] = []
 
     # ----------------------------------------------------------------------------- steps
@@ -192,7 +204,7 @@ class Segment:
                 if not isinstance(step, Apply):
                     write_commit(body, step)
                 elif not step.op.pointwise:
-                    found = _lowering(step)
+                    found = lowering_of(step)
                     assert found is not None
                     found.write(body, step)
         return body
@@ -228,7 +240,7 @@ class Segment:
         """Let it be known that sizes vary: machine code for others will be for these, too."""
         if not self._general:
             made = self.steps, set(self.results), self.dtype, self.given, self._repeats
-            Segment(*made, general=True)._assembly.announce()
+            Segment(*made, general=True, draws=self._draws)._assembly.announce()
 
     def bound(self, swap: Swap) -> Segment:
         """Return the same machine code on other objects, with memory of its own."""
@@ -239,6 +251,7 @@ class Segment:
         other.arrays = list(map(swap.value, self.arrays))
         other.captured = list(map(swap.value, self.captured))
         other.written = list(map(swap.value, self.written))
+        other.replaced = [(swap.value(value), swap(tensor)) for value, tensor in self.replaced]
         other.pool = []
         other._units = []
         other._body = self._body.bound(swap)
@@ -265,8 +278,10 @@ class Segment:
         ]
         written = [self.captured.index(value) for value in self.written]
         held += self._body.arrays.values()
+        replaced = [(self.captured.index(value), tensor) for value, tensor in self.replaced]
         assembly = self._assembly
-        return Arena(self.size, held, assembly.slots, rooms, written, assembly.numbers)
+        chosen = rooms, written, assembly.numbers, replaced
+        return Arena(self.size, held, assembly.slots, *chosen)
 
 
 def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...]]:

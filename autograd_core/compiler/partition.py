@@ -12,9 +12,10 @@ from collections.abc import Collection, Sequence
 
 from .layout import name_of
 from .native import Segment, lowers, moves
-from .record import Apply, Host, Step, Update, Value
+from .record import Apply, Draw, Host, Overwrite, Step, Update, Value
+from .rewriting import joined
 
-__all__ = ["float_type", "partition"]
+__all__ = ["FLOATS", "float_type", "held_back", "partition"]
 
 FLOATS = ("float32", "float64")  # either will do for steps without floats
 CERTAIN = ("linear", "matmul", "max", "mean", "min", "sum")  # never given up
@@ -34,15 +35,20 @@ def partition(
     `repeats` if a segment that is all of the program shall be able to do many steps in a call,
     `general` if machine code shall be for other sizes, too.
     """
+    draws = [step for step in steps if isinstance(step, Draw)]  # they read nothing: first they go
+    steps = [step for step in steps if not isinstance(step, Draw)]
     results = {*outputs, *gradients}
     large = (v for v in results if v.size * v.dtype.itemsize >= LARGE and v not in gradients)
     given = {v for v in large if list(outputs).count(v) == 1}
-    by_hand = _updates_by_hand(steps) | _doubtful(steps) | _moving_views(steps, results)
+    by_hand = set(held_back(steps, results))
     readers = _readers(steps)
-    parts: list[Step | Segment] = []
+    parts: list[Step | Segment] = [*draws]
     position = 0
     while position < len(steps):
         run, dtype = _native_run(steps, position, by_hand)
+        if dtype == FLOATS[0]:  # what it begins with may fit into double precision, too
+            other = _native_run(steps, position, by_hand, FLOATS[1])
+            run, dtype = max((run, dtype), other, key=lambda found: len(found[0]))
         end = position + len(run)
         work = [s for s in run if isinstance(s, Apply) and not moves(s)]
         if len(work) >= SHORTEST or any(isinstance(s, Update) for s in run):
@@ -50,12 +56,21 @@ def partition(
             made = (step.result for step in run if isinstance(step, Apply))
             needed = {v for v in made if v in results or readers[v] > inside[v]}
             alone = len(run) == len(steps)
-            parts.append(Segment(run, needed, dtype, given, repeats and alone, general))
+            parts.append(Segment(run, needed, dtype, given, repeats and alone, general, draws))
         else:
             end = max(end, position + 1)
             parts += steps[position:end]
         position = end
     return parts
+
+
+def held_back(steps: Sequence[Step], results: set[Value]) -> dict[Step, str]:
+    """Return the steps that must not run natively whatever they are, and why."""
+    found = dict.fromkeys(_assigned_by_hand(steps, results), "what it overwrites is needed later")
+    found |= dict.fromkeys(_moving_views(steps, results), "a view of what is updated")
+    found |= dict.fromkeys(_doubtful(steps), "it might be given up, after an update")
+    updates = "an update, of which a part has no machine code"
+    return found | dict.fromkeys(_updates_by_hand(steps), updates)
 
 
 def _readers(steps: Sequence[Step]) -> Counter[Value]:
@@ -77,10 +92,25 @@ def _doubtful(steps: Sequence[Step]) -> set[Step]:
     """Return the operations after an update that machine code might give up: it is too late."""
     updated, found = False, set()
     for step in steps:
-        updated = updated or isinstance(step, Update)
+        updated = updated or isinstance(step, Update | Overwrite)
         certain = not isinstance(step, Apply) or step.op.pointwise or step.op.name in CERTAIN
         if updated and not (certain or moves(step)):
             found.add(step)
+    return found
+
+
+def _assigned_by_hand(steps: Sequence[Step], results: set[Value]) -> set[Step]:
+    """Return the assignments to tensors whose memory, or what is in it, is needed afterwards."""
+    targets = Counter(step.target for step in steps if isinstance(step, Overwrite))
+    found: set[Step] = set()
+    later = set(results)
+    for step in reversed(steps):
+        if isinstance(step, Overwrite):
+            memory = joined([step.target], steps)
+            alone = targets[step.target] == 1 and step.target.holder is step.tensor
+            if not alone or step.parts[1] in memory or not memory.isdisjoint(later):
+                found.add(step)
+        later.update(step.reads)
     return found
 
 
@@ -99,9 +129,13 @@ def _moving_views(steps: Sequence[Step], results: set[Value]) -> set[Step]:
     return found
 
 
-def _native_run(steps: Sequence[Step], start: int, by_hand: set[Step]) -> tuple[list[Step], str]:
-    """Return the steps from `start` on that one segment can take, and its float type."""
-    dtype = ""
+def _native_run(
+    steps: Sequence[Step], start: int, by_hand: set[Step], dtype: str = ""
+) -> tuple[list[Step], str]:
+    """Return the steps from `start` on that one segment can take, and its float type.
+
+    Without one it is that of the first step which has any.
+    """
     run: list[Step] = []
     for step in steps[start:]:
         dtype = dtype or float_type(step)

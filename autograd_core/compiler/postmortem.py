@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .compare import content
-from .record import Apply, Step, Value
+from .draws import unused
+from .record import Apply, Draw, Step, Value
 
 __all__ = ["postmortem"]
 
@@ -28,6 +29,8 @@ def postmortem(
     with np.errstate(all="ignore"):
         for step in steps:
             found += _outside(step, known)
+            if isinstance(step, Draw):
+                known[step.result] = unused(step)
             if isinstance(step, Apply):
                 operands = [known[x] if isinstance(x, Value) else x for x in step.parts]
                 known[step.result] = out = step.op.compute(*operands, **step.attributes)

@@ -18,9 +18,11 @@ from ..guard import Lent
 from ..tape import Leaf
 from ..tensor import Tensor
 from .compare import content
+from .delay import COMMITS, delayed
+from .draws import put_back, sources, states
 from .emit import Emission
 from .native import Segment
-from .partition import partition
+from .partition import held_back, partition
 from .postmortem import postmortem
 from .record import (
     Apply,
@@ -32,7 +34,6 @@ from .record import (
     Overwrite,
     Step,
     Trace,
-    Update,
     Value,
 )
 from .running import Stale
@@ -41,15 +42,13 @@ from .swap import Swap
 
 __all__ = ["Program", "objection"]
 
-COMMITS = (Host, Update, Overwrite)
-
 
 def objection(trace: Trace) -> str | None:
     """Say why no program can be made of a recording; None if one can."""
     if trace.refusal is not None:
         return trace.refusal
     committed = False
-    for step in trace.steps:
+    for step in delayed(trace.steps):
         committed = committed or isinstance(step, COMMITS)
         if committed and isinstance(step, Guard | Finite):
             return f"a value is looked at after an update ({step.line})"
@@ -73,6 +72,14 @@ class Program:
         The text of the function that runs.
     segments : list of Segment
         The parts of it that are machine code; each has a `source`, too.
+    is_native : bool
+        Whether there is nothing else but draws of random numbers.
+    random : list of Source
+        The generators that it draws from.
+    native : bool
+        Whether machine code was asked for.
+    held : dict of Step to str
+        Why some steps must not be machine code.
     """
 
     def __init__(
@@ -86,7 +93,7 @@ class Program:
         final = {step.leaf: step.parts[0] for step in trace.steps if isinstance(step, Collect)}
         collected = {leaf: value for leaf, value in final.items() if value is not None}
         recorded = [*outputs, *collected.values()]
-        self.steps, results, self.removed = simplify(trace.steps, recorded, fresh)
+        self.steps, results, self.removed = simplify(delayed(trace.steps), recorded, fresh)
         left = iter(results[len(outputs) :])
         self.gradients: dict[Any, Value | None] = {
             leaf: next(left) if leaf in collected else None for leaf in final
@@ -100,14 +107,15 @@ class Program:
         parts: list[Step | Segment] = list(self.steps)
         if native:
             parts = partition(self.steps, given, handed, repeats, general)
+        self.native = native
+        self.held = held_back(self.steps, set(results))
         self.segments = [part for part in parts if isinstance(part, Segment)]
-        self.is_native = len(self.segments) == len(parts)
+        self.is_native = all(isinstance(part, Segment | Draw) for part in parts)
         grads = any(isinstance(value.holder, Leaf) for value in captured)
-        guards = any(isinstance(step, Guard) for step in self.steps)
-        self.is_reversible = self.is_native and not grads and not guards
+        once = any(isinstance(step, Guard | Draw | Overwrite) for step in self.steps)
+        self.is_reversible = self.is_native and not grads and not once
         self.emission = Emission(trace.inputs, captured, parts, given, self.gradients)
-        drawn = {id(step.rng): step.rng for step in self.steps if isinstance(step, Draw)}
-        self._random = list(drawn.values())
+        self.random = sources([step for step in self.steps if isinstance(step, Draw)])
 
     def bound(self, swap: Swap) -> Program:
         """Return the same program on other objects, with memory of its own."""
@@ -118,7 +126,7 @@ class Program:
         other.gradients = {swap(leaf): swap.value(v) for leaf, v in self.gradients.items()}
         other.emission = self.emission.bound(swap)
         other._nodes = [(swap(holder), swap(node)) for holder, node in self._nodes]
-        other._random = list(map(swap, self._random))
+        other.random = [source.bound(swap) for source in self.random]
         return other
 
     @property
@@ -164,14 +172,13 @@ class Program:
 
     def run(self, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Run on input arrays; return the outputs, which nobody else has."""
-        states = [rng.bit_generator.state for rng in self._random]
+        before = states(self.random)
         try:
             with np.errstate(all="ignore"):
                 found: tuple[np.ndarray, ...] = self.emission.run(*arrays)
                 return found
         except Stale:  # the ordinary call that follows draws the same numbers
-            for rng, state in zip(self._random, states, strict=True):
-                rng.bit_generator.state = state
+            put_back(self.random, before)
             self._forget()
             raise
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..modes import current
 from ..tensor import Tensor, wrap
+from .draws import put_back, states
 from .emit import Emission
 from .native import Segment
 from .record import Value
@@ -47,6 +48,8 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         "array": np.array,
         "current": current,
         "kind": kind,
+        "put_back": put_back,
+        "states": states,
         "unchanged": unchanged,
         "wrap": wrap,
     }
@@ -67,7 +70,7 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
-        *_alone(lines, kind),
+        *_alone(lines, kind, text),
         "kind.runs = runs",
         f"return {result}",
     ]
@@ -75,9 +78,14 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
     return found
 
 
-def _alone(lines: Sequence[str], kind: Any) -> list[str]:
+def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:
     """Write the run; one that changes something is alone in it, as recordings are."""
-    run = ["try:", *(f"    {line}" for line in lines), "except Stale:", "    return MISS"]
+    before, after = [], []
+    if kind.program.random:
+        sources = text.named("random", kind.program.random)
+        before, after = [f"before = states({sources})"], [f"    put_back({sources}, before)"]
+    run = [*before, "try:", *(f"    {line}" for line in lines)]
+    run += ["except Stale:", *after, "    return MISS"]
     return run if kind.program.is_pure else ["with kind.lock:", *(f"    {x}" for x in run)]
 
 

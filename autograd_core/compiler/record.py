@@ -55,6 +55,7 @@ class Trace:
         self._set: set[Any] = set()  # leaves whose gradient is another one now
         self._numbers: dict[tuple[str, np.dtype[Any]], Value] = {}
         self._known: dict[int, Value] = {}
+        self._targets: dict[int, Value] = {}  # by the ids of tensors that are assigned to
         self._alive: list[Any] = []  # ids stay theirs
         self._pending: deque[tuple[Host, int, Mapping[str, float], BoundRecipe | None]] = deque()
         self._plain: set[int] = set()
@@ -212,8 +213,9 @@ class Trace:
 
     def assigned(self, tensor: Tensor, value: np.ndarray) -> None:
         """Note that a tensor is overwritten."""
-        self.value(tensor._value, tensor)
-        self.steps.append(Overwrite(tensor, self.value(value)))
+        self._alive.append(tensor)
+        target = self._targets.setdefault(id(tensor), self.value(tensor._value, tensor))
+        self.steps.append(Overwrite(tensor, target, self.value(value)))
 
     # --------------------------------------------------------------------------- gradients
 

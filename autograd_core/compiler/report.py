@@ -10,13 +10,14 @@ import numpy as np
 
 from .fuse import units
 from .kind import Kind
-from .native import Segment, lowers, moves
-from .partition import FLOATS, float_type
+from .native import Segment, moves
 from .program import Program
-from .record import Apply, Step
+from .reasons import Reason, advice, reason
+from .record import Apply, Draw, Overwrite, Step
 
-__all__ = ["alone", "report"]
+__all__ = ["report"]
 
+MOST_PLACES = 4  # of the user's lines that are named for a reason
 PRODUCTS = ("matmul", "linear")  # of which the floating-point operations are counted
 
 
@@ -28,6 +29,8 @@ def report(kinds: Mapping[tuple[Any, ...], Kind]) -> list[str]:
         lines.append(f"  {', '.join(map(_in_words, given))}: {_summary(kind)}")
         if kind.program is not None:
             lines += [f"    {line}" for line in _details(kind.program)]
+        elif advice(kind.reason):
+            lines.append(f"    {advice(kind.reason)}")
     return lines
 
 
@@ -55,15 +58,31 @@ def _details(program: Program) -> list[str]:
     removed = [f"{count} {name}" for name, count in program.removed.items() if count]
     if removed:
         lines.append(f"left out of what was recorded: {', '.join(removed)}")
-    reasons: dict[str, list[str]] = {}
+    drawn = sum(isinstance(step, Draw) for step in program.steps)
+    if drawn:
+        lines.append(f"drawn beforehand: {drawn} array{'s' * (drawn > 1)} of random numbers")
+    assigned = sum(isinstance(step, Overwrite) for step in program.steps)
+    if assigned:
+        lines.append(f"assigned after all checks: {assigned} tensor{'s' * (assigned > 1)}")
+    return lines + _by_themselves(program)
+
+
+def _by_themselves(program: Program) -> list[str]:
+    """Say which steps are no machine code, where the user wrote them, and why."""
     inside = {id(step) for segment in program.segments for step in segment.steps}
-    others = [s.name for s in program.steps if id(s) not in inside and not isinstance(s, Apply)]
-    if others:
-        reasons["by the host"] = others
-    for step in program.alone:
-        reasons.setdefault(alone(step), []).append(step.name)
-    for reason, names in reasons.items() if program.segments else ():
-        lines.append(f"one by one, {reason}: {_counted(names)}")
+    places: dict[Reason, dict[str, list[str]]] = {}
+    for step in program.steps:
+        if id(step) not in inside and not isinstance(step, Draw):
+            found = reason(step, program.held, program.native)
+            places.setdefault(found, {}).setdefault(step.line, []).append(step.name)
+    lines = []
+    for (why, do), named in places.items():
+        shown = [f"{_counted(names)} at {line}" for line, names in named.items()]
+        more = len(shown) - MOST_PLACES
+        if more > 0:
+            shown[MOST_PLACES:] = [f"{more} other line{'s' * (more > 1)}"]
+        lines.append(f"one by one, {why}: {', '.join(shown)}")
+        lines += [f"  {do}"] * bool(do)
     return lines
 
 
@@ -109,17 +128,3 @@ def _scaled(count: int, unit: str) -> str:
 def _counted(names: Sequence[str]) -> str:
     counts = Counter(names).items()
     return ", ".join(name if count == 1 else f"{name} ({count}×)" for name, count in counts)
-
-
-def alone(step: Apply) -> str:
-    """Say why an operation is called by itself."""
-    kinds = {v.dtype for v in (*step.reads, step.result)}
-    foreign = sorted(str(kind) for kind in kinds if str(kind) not in (*FLOATS, "bool"))
-    if lowers(step, float_type(step)):
-        return "too little for a native function of its own"
-    if foreign:
-        return f"no machine code for {' and '.join(foreign)}"
-    if len(kinds.difference([np.dtype(bool)])) > 1:
-        return "of two float types"
-    reason: str = step.op.facets.get("no_scalar", "no machine code for it, or not as it is called")
-    return reason

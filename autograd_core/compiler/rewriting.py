@@ -18,7 +18,7 @@ from ..declare import OPS
 from .record import Apply, Overwrite, Step, Update, Value
 from .steps import changed
 
-__all__ = ["Facts", "Made", "changed", "meaning", "rewritten"]
+__all__ = ["Facts", "Made", "changed", "joined", "meaning", "rewritten"]
 
 Made = dict[Value, Apply]  # the step, as it is now, that makes a value
 Rule = Callable[[Step, Made], "Step | Value"]
@@ -65,12 +65,19 @@ def overwritten(steps: Sequence[Step], constants: Collection[Value]) -> set[Valu
     found = {x for step in steps if isinstance(step, Update) for x in step.reads}
     read = {x for step in steps for x in step.reads}
     outside = {x for x in read if x.holder is not None or x.place >= 0} - set(constants)
-    if any(isinstance(step, Overwrite) for step in steps):
+    if any(isinstance(step, Overwrite) and not step.replaces for step in steps):
         found |= outside
+    return joined(found, steps, outside)  # arrays from outside may be views of one another
+
+
+def joined(
+    values: Collection[Value], steps: Sequence[Step], together: Collection[Value] = ()
+) -> set[Value]:
+    """Return values with all that may look at their memory, each of `together` at any other's."""
     applied = (step for step in steps if isinstance(step, Apply))
     groups = [{step.result, *step.reads} for step in applied if step.result.view]
-    groups.append(outside)  # arrays from outside may be views of one another
-    size = -1
+    groups.append(set(together))
+    found, size = set(values), -1
     while len(found) > size:
         size = len(found)
         found.update(*(group for group in groups if group & found))

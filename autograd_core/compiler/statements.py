@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
@@ -45,7 +46,8 @@ class Text:
         """Return the name of an object from outside; the same object has one name."""
         key = kind, id(thing)
         if key not in self._names:
-            self._names[key] = f"{kind}{len(self._names)}"
+            word = re.sub(r"\W", "_", kind)  # an operation may be called <lambda>
+            self._names[key] = f"{word}{len(self._names)}"
             self.scope[self._names[key]] = thing
         return self._names[key]
 
@@ -146,7 +148,7 @@ def _update(step: Update, text: Text) -> list[str]:
 
 
 def _overwrite(step: Overwrite, text: Text) -> list[str]:
-    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[0].name})"]
+    return [f"{text.named('tensor', step.tensor)}.assign({step.parts[1].name})"]
 
 
 WRITERS: dict[type[Step], Callable[[Any, Text], list[str]]] = {

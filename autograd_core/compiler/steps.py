@@ -236,12 +236,18 @@ class Collect(Step):
 
 
 class Overwrite(Step):
-    """A tensor was assigned a value."""
+    """A tensor, which had the value `target` when the call began, was assigned another one."""
 
-    def __init__(self, tensor: Tensor, value: Value) -> None:
+    def __init__(self, tensor: Tensor, target: Value, value: Value) -> None:
         super().__init__()
         self.tensor = tensor
-        self.parts = (value,)
+        self.target = target
+        self.parts = (target, value)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the tensor gets another array: who has the old one keeps what is in it."""
+        return self.tensor.node is None
 
     @property
     def fixed(self) -> dict[str, Any]:

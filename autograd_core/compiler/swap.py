@@ -88,6 +88,9 @@ class Swap:
 WRITERS: dict[type[Step], Callable[[Swap, Any], dict[str, Any]]] = {
     Collect: lambda swap, step: {"leaf": swap(step.leaf)},
     Draw: lambda swap, step: {"rng": swap(step.rng)},
-    Overwrite: lambda swap, step: {"tensor": swap(step.tensor)},
+    Overwrite: lambda swap, step: {
+        "tensor": swap(step.tensor),
+        "target": swap.value(step.target),
+    },
     Update: Swap._update,
 }

@@ -35,6 +35,11 @@ def _pull_samples(rng):
         yield (rng.uniform(-2.0, 2.0, x.shape), x), options
 
 
+def _moment_samples(rng):
+    for shape, axis in (((4, 3), 0), ((2, 3, 4), (0, 2)), ((3, 5), (0, 1))):
+        yield (rng.uniform(-2.0, 2.0, shape),), {"axis": axis}
+
+
 @primitive(samples=_samples)
 def standardize(x, *, axis=-1, eps=1e-5, center=True):
     """(x - mean) / √(variance + eps) along axes; 0, with derivative 0, where that root is 0.
@@ -53,6 +58,18 @@ def standardize_pull(ct, x, *, axis=-1, eps=1e-5, center=True):
     y = deviation * factor
     ct = _centred(ct, axis) if center else ct
     return factor * (ct - y * _mean(ct * y, axis))
+
+
+@primitive(internal=True, nondiff="running averages are constants", samples=_moment_samples)
+def moments(x, *, axis=-1):
+    """Mean and variance along axes, one before the other; over n - 1, and 0 of one element."""
+    _refuse_empty(x, axis)
+    n = np.float64(count(np.shape(x), axis))
+    centre = np.add.reduce(x, axis=axis, keepdims=True, dtype=np.float64) / n
+    deviation = x - centre
+    spread = np.add.reduce(deviation * deviation, axis=axis) / max(n - 1.0, 1.0)
+    found = np.stack([np.reshape(centre, np.shape(spread)), spread])
+    return found.astype(np.result_type(x, np.float32), copy=False)
 
 
 def _refuse_empty(x, axis):

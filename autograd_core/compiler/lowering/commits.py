@@ -1,4 +1,4 @@
-"""Steps that are no operations on arrays: the check of gradients, and the optimizer's update."""
+"""Steps that are no operations on arrays: the check of gradients, updates and assignments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ...update import BoundRecipe
 from ..body import GRAIN, PARALLEL, Body, Part
-from ..record import Finite, Step, Update
+from ..record import Finite, Overwrite, Step, Update
 
 __all__ = ["lowers_commit", "write_commit"]
 
@@ -36,6 +36,8 @@ def lowers_commit(step: Step, dtype: str) -> bool:
     """Whether a step that is no operation can be part of a body."""
     if isinstance(step, Update):
         return step.recipe is not None and all(_is_flat(v) for v in step.parts)
+    if isinstance(step, Overwrite):
+        return _is_copy(step, dtype)
     return isinstance(step, Finite) and all(v.dtype.name == dtype for v in step.parts)
 
 
@@ -44,12 +46,23 @@ def _is_flat(value: Any) -> bool:
     return value.holder is None or array.flags.c_contiguous
 
 
+def _is_copy(step: Overwrite, dtype: str) -> bool:
+    """Whether what is assigned can be copied into the memory of the tensor."""
+    target, value = step.parts
+    known = target.dtype.kind in "biu" or target.dtype.name == dtype
+    alike = (target.shape, target.dtype) == (value.shape, value.dtype)
+    return known and alike and target.dtype.isnative and target.size > 0 and _is_flat(target)
+
+
 def write_commit(body: Body, step: Step) -> None:
     """Write one of these steps."""
     if isinstance(step, Finite):
         _finite(body, step)
     elif isinstance(step, Update):
         _update(body, step)
+    elif isinstance(step, Overwrite):
+        target, value = step.parts
+        body.copy(body.place(value), value.shape, body.place(target))
 
 
 def _finite(body: Body, step: Finite) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..body import Body
 from ..record import Apply
-from .passes import Passes
+from .passes import Passes, kept_strides
 from .reduce import length_of
 from .registry import arrays_only, lowering
 
@@ -50,6 +50,22 @@ def standardize(body: Body, step: Apply) -> None:
     passes, n = _passes(body, step, ("x",))
     _centre(passes, "x", "y", n, step.attributes["center"])
     _scale(passes, n, step.attributes["eps"])
+
+
+@lowering("moments", fits=_is_float)
+def moments(body: Body, step: Apply) -> None:
+    """The mean, and the sum of squared deviations over n - 1."""
+    (x,) = step.parts
+    axis = step.attributes["axis"]
+    place, out = body.place(x), body.allot(step.result)
+    along, n = kept_strides(x.shape, axis), length_of(x, axis)
+    second = out._replace(offset=out.offset + step.result.size // 2)
+    arrays = {"x": (place, place.strides), "mean": (out, along), "spread": (second, along)}
+    passes = Passes(body, x.shape, axis, arrays)
+    passes.total("centre", "x", f"total / {float(n)!r}")
+    passes.store("mean", "centre")
+    passes.total("found", "(x - centre) * (x - centre)", f"total / {float(max(n - 1, 1))!r}")
+    passes.store("spread", "found")
 
 
 @lowering("standardize_pull", fits=_is_float)
