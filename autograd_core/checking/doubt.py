@@ -14,9 +14,10 @@ import numpy as np
 
 from .climb import Line
 from .judge import ILL_CONDITIONED, KINK, WRONG, Judgement
+from .neighbours import Neighbours
 from .subject import Place, Subject
 
-__all__ = ["Seed", "claims_around", "doubts"]
+__all__ = ["Seed", "claims_at", "doubts"]
 
 POINTS = 32
 UNITS = 16.0  # how far away they are, in units of rounding
@@ -39,6 +40,7 @@ def doubts(
     judgement: Judgement,
     verdicts: np.ndarray,
     seed: Seed,
+    neighbours: Neighbours,
     rng: np.random.Generator,
 ) -> None:
     """Overwrite the verdicts on claims that seem wrong where there is reason to doubt."""
@@ -48,20 +50,23 @@ def doubts(
     verdicts[(verdicts == WRONG) & missing & torn[:, None]] = ILL_CONDITIONED
     faint = np.abs(judgement.claims) < judgement.slopes.hush
     verdicts[(verdicts == WRONG) & ~missing & faint] = ILL_CONDITIONED
-    plain = ragged | torn[:, None] | ~judgement.slopes.kink
-    accused = (verdicts == WRONG) & (missing | plain)
-    outputs = np.flatnonzero(accused.any(axis=0))
+    plain = ragged | torn[:, None] | ~judgement.slopes.kink | missing
+    outputs = np.flatnonzero((verdicts == WRONG).any(axis=0))
     for start in range(0, len(outputs), ASKED):
         group = outputs[start : start + ASKED]
-        pairs = [(int(i), int(o)) for o in group for i in np.flatnonzero(accused[:, o])]
-        claims = claims_around(subject, lines, pairs, seed, rng)
+        accused = [(int(i), int(o)) for o in group for i in np.flatnonzero(verdicts[:, o] == WRONG)]
+        pairs = [pair for pair in accused if plain[pair]]
+        claims = claims_around(subject, lines, pairs, seed, rng) if pairs else np.zeros((0, 0))
         for pair, found in zip(pairs, claims.T, strict=True):
             around = np.sort(found[np.isfinite(found)])
             verdicts[pair] = _verdict(judgement, pair, around)
             if verdicts[pair] == WRONG and torn[pair[0]] and len(around):
                 along = claims_along(subject, lines[pair[0]], seed(*pair))
                 verdicts[pair] = _beside_a_tear(judgement, pair, around, along)
-        if any(verdicts[pair] == WRONG for pair in pairs):  # one that is beyond doubt is enough
+        accused = [pair for pair in accused if verdicts[pair] == WRONG]
+        if accused:
+            neighbours.acquit(judgement, verdicts, accused, rng)
+        if any(verdicts[pair] == WRONG for pair in accused):  # one beyond doubt is enough
             break
 
 
@@ -120,17 +125,26 @@ def claims_around(
 ) -> np.ndarray:
     """Return what is claimed at points close by, shape (points, pairs); NaN where that fails."""
     reach = np.concatenate([_reach(subject, place) for place in subject.inputs])
-    keys = [np.asarray(seed(*pair), float).tobytes() for pair in pairs]
-    unique = list(dict.fromkeys(keys))
     rows = []
     for _ in range(POINTS):
         flat = subject.rounded(subject.point + reach * rng.uniform(-1.0, 1.0, len(reach)))
-        pulled = subject.pulls_at(flat, [np.frombuffer(key) for key in unique])
-        found = dict(zip(unique, pulled, strict=True))
-        rows.append(
-            [_along(found[key], lines[i]) for key, (i, _) in zip(keys, pairs, strict=True)]
-        )
+        rows.append(claims_at(subject, flat, lines, pairs, seed))
     return np.array(rows)
+
+
+def claims_at(
+    subject: Subject,
+    flat: np.ndarray,
+    lines: Sequence[Line],
+    pairs: Sequence[tuple[int, int]],
+    seed: Seed,
+) -> np.ndarray:
+    """Return what is claimed at one point, for pairs of a line and an output."""
+    keys = [np.asarray(seed(*pair), float).tobytes() for pair in pairs]
+    unique = list(dict.fromkeys(keys))
+    pulled = subject.pulls_at(flat, [np.frombuffer(key) for key in unique])
+    found = dict(zip(unique, pulled, strict=True))
+    return np.array([_along(found[key], lines[i]) for key, (i, _) in zip(keys, pairs, strict=True)])
 
 
 def _reach(subject: Subject, place: Place) -> np.ndarray:
