@@ -43,6 +43,7 @@ LONG = Stage(0.35 * 2.0 ** (-0.5 * np.arange(6.0)))
 COARSE = 1e-10  # machine epsilons above this are those of single precision and less
 SMALL = 1e-3  # a second scale this far below the first is looked at for itself
 HINTED = 1e-11  # a scale that a claim hints at is new if it is below this
+BEYOND = 1e3  # times what was measured: a claim that may know of a scale that no step has seen
 # Four rungs that reach as far, for directions that have to make do with few evaluations; the
 # second four lie between and below.
 FAST = (Stage(NEAR[1] * 22.0 ** -np.arange(4.0)), Stage(NEAR[2] * 22.0 ** -np.arange(4.0)))
@@ -143,7 +144,8 @@ def _hinted(judgement: Judgement) -> tuple[list[float], np.ndarray]:
     slopes = judgement.slopes
     claims = np.where(np.isfinite(judgement.claims), np.abs(judgement.claims), 0.0)
     seen = np.fmax(np.abs(slopes.centre.value), slopes.variation)
-    unknown = ~(slopes.centre.error <= USELESS * seen) & (claims > 0.0)
+    unknown = ~(slopes.centre.error <= USELESS * seen) | (claims > BEYOND * seen)
+    unknown &= claims > 0.0
     hints = slopes.finest / np.where(unknown, claims, np.inf)
     hints = np.where((hints > 0.0) & (hints < HINTED), hints, np.inf).min(axis=1)
     open_ = np.flatnonzero(np.isfinite(hints))

@@ -8,16 +8,16 @@ points a few units of rounding away. A wrong rule claims the same there as here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .climb import Line
 from .judge import ILL_CONDITIONED, KINK, WRONG, Judgement
-from .neighbours import Neighbours
+from .neighbours import Neighbours, Seed
 from .subject import Place, Subject
 
-__all__ = ["Seed", "claims_at", "doubts"]
+__all__ = ["claims_at", "doubts"]
 
 POINTS = 32
 UNITS = 16.0  # how far away they are, in units of rounding
@@ -30,8 +30,6 @@ HUGE = 4.0  # times the typical derivative: a spread that makes a claim of NaN a
 BEYOND, ABRUPT = 1e3, 1e-6
 STEP = 2.0**-14
 ZERO = 1e-280  # taken for the size of what is all zeros
-
-Seed = Callable[[int, int], np.ndarray]  # the cotangent that belongs to a line and an output
 
 
 def doubts(
@@ -54,7 +52,9 @@ def doubts(
     outputs = np.flatnonzero((verdicts == WRONG).any(axis=0))
     for start in range(0, len(outputs), ASKED):
         group = outputs[start : start + ASKED]
-        accused = [(int(i), int(o)) for o in group for i in np.flatnonzero(verdicts[:, o] == WRONG)]
+        accused = [
+            (int(i), int(o)) for o in group for i in np.flatnonzero(verdicts[:, o] == WRONG)
+        ]
         pairs = [pair for pair in accused if plain[pair]]
         claims = claims_around(subject, lines, pairs, seed, rng) if pairs else np.zeros((0, 0))
         for pair, found in zip(pairs, claims.T, strict=True):
@@ -144,7 +144,9 @@ def claims_at(
     unique = list(dict.fromkeys(keys))
     pulled = subject.pulls_at(flat, [np.frombuffer(key) for key in unique])
     found = dict(zip(unique, pulled, strict=True))
-    return np.array([_along(found[key], lines[i]) for key, (i, _) in zip(keys, pairs, strict=True)])
+    return np.array(
+        [_along(found[key], lines[i]) for key, (i, _) in zip(keys, pairs, strict=True)]
+    )
 
 
 def _reach(subject: Subject, place: Place) -> np.ndarray:

@@ -1,10 +1,9 @@
 """A claim that is wrong at a singular point: whether the rule is right at generic points nearby.
 
 With equal eigenvalues, at a matrix of low rank or where conventions change, a function jumps or is
-infinitely steep, and nothing that is measured there speaks against a rule. A wrong rule is wrong at
-other points as well. Where a function has its slopes at the point (it is differentiable, or has a
-plain kink, as a maximum at a tie has) the rest of the world is no excuse: a rule may be wrong at
-ties only.
+infinitely steep, and nothing measured there speaks against a rule. A wrong rule is wrong at other
+points as well. Where a function has its slopes at the point (it is differentiable, or has a plain
+kink, as a maximum at a tie has) the neighbourhood is no excuse: a rule may be wrong at ties only.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from .climb import Line, Probe
-from .judge import ILL_CONDITIONED, KINK, WRONG, Judgement
+from .judge import AGREES, ILL_CONDITIONED, KINK, WRONG, Judgement
 from .subject import Subject
 
-__all__ = ["Neighbours"]
+__all__ = ["Neighbours", "Seed"]
 
 Pair = tuple[int, int]  # a line and an output
 Pulls = Callable[[np.ndarray, Sequence[Pair]], np.ndarray]
+Seed = Callable[[int, int], np.ndarray]  # the cotangent that belongs to a line and an output
 Ask = Callable[[Subject, list[Line], np.ndarray, list[Probe]], Judgement]
 
 DISTANCES = (0.2, 0.4, 0.6)  # powers of the machine epsilon, relative to the size of the inputs
@@ -29,10 +29,13 @@ POINTS = 8  # at each of them
 STEEPER = 8.0  # claims that grow by this factor over the distances have no bound
 JUMP = 0.05  # of the change at the longest distance, that is left at the shortest
 NOISE = 64.0
+OTHER = 0.83  # of a line's scale, to measure at other steps
+APART = 3.0  # error bounds
 MANY = 5  # different claims, at points all around; at the corner of two kinks there are four
 ALIKE = 1e-2  # of their spread
+CURVED = 100.0  # times the distance: by how much claims may change on the way to a point
 TRIED, ENOUGH = 6, 2  # generic points, and how many of them must have said something
-SMALL = 1e-6  # of the typical derivative: a difference that is no proof that a rule is wrong
+SMALL = 1e-6  # of the largest derivative: a difference that is no proof that a rule is wrong
 
 
 class Neighbours:
@@ -48,6 +51,8 @@ class Neighbours:
         Gives the claims about pairs of a line and an output at another point.
     ask : callable
         Measures along lines of another subject.
+    seed : callable
+        Gives the cotangent that belongs to a pair.
     scales : ndarray
         By how much each entry may move for a distance of 1.
     """
@@ -59,6 +64,7 @@ class Neighbours:
         probes: Sequence[Probe],
         pulls: Pulls,
         ask: Ask,
+        seed: Seed,
         scales: np.ndarray,
     ) -> None:
         self.subject = subject
@@ -66,6 +72,7 @@ class Neighbours:
         self.probes = probes
         self.pulls = pulls
         self.ask = ask
+        self.seed = seed
         self.scales = scales
 
     def acquit(
@@ -76,33 +83,66 @@ class Neighbours:
         rng: np.random.Generator,
     ) -> None:
         """Overwrite the verdicts on claims at a singular point if the rule is right nearby."""
-        jumping, many, steep = self._survey(judgement, accused, rng)
-        singular = jumping | many | steep
+        accused = self._confirmed(judgement, verdicts, accused)
+        if not accused:
+            return
+        jumping, amid, steep = self._survey(judgement, accused, rng)
+        singular = jumping | amid | steep
         left = [pair for pair, yes in zip(accused, singular, strict=True) if yes]
         if not left:
             return
         innocent = self._innocent(left, rng)
-        for pair, jumps in zip(left, (jumping | many)[singular], strict=True):
+        for pair, jumps in zip(left, (jumping | amid)[singular], strict=True):
             if pair in innocent:
-                verdicts[pair] = KINK if jumps else ILL_CONDITIONED
+                known = np.isfinite(judgement.claims[pair])
+                verdicts[pair] = KINK if jumps and known else ILL_CONDITIONED
+
+    def _confirmed(
+        self, judgement: Judgement, verdicts: np.ndarray, accused: Sequence[Pair]
+    ) -> list[Pair]:
+        """Measure again: what is not the same at other steps cannot accuse.
+
+        Neither can what is smaller than the rounding of the largest output, if all beyond is as
+        claimed: steps may be so short that the function's own rounding is frozen.
+        """
+        where = sorted({i for i, _ in accused})
+        lines = [self.lines[i] for i in where]
+        lines = [Line(line.where, OTHER * line.weights, line.other) for line in lines]
+        probes = [self.probes[i] for i in where]
+        claims = OTHER * judgement.claims[where]
+        again = self.ask(self.subject, lines, claims, probes)
+        coarse = self.ask(self.subject, lines, claims, [_coarse(probe) for probe in probes])
+        found, at_large = again.verdicts(), coarse.verdicts()
+        first, second = judgement.slopes.centre, again.slopes.centre
+        confirmed = []
+        for pair in accused:
+            at = where.index(pair[0]), pair[1]
+            gap = abs(first.value[pair] - second.value[at] / OTHER)
+            apart = gap > APART * (first.error[pair] + second.error[at] / OTHER)
+            if found[at] == WRONG and at_large[at] != AGREES and not apart:
+                confirmed.append(pair)
+            else:
+                verdicts[pair] = ILL_CONDITIONED
+        return confirmed
 
     def _survey(
         self, judgement: Judgement, pairs: Sequence[Pair], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return where the function jumps, has many slopes, or slopes without bound."""
+        """Return where the function jumps, has several slopes, or slopes without bound."""
         unit = self.subject.unit
         claims, moved = zip(*(self._ring(pairs, unit**p, rng) for p in DISTANCES), strict=True)
-        noise = NOISE * unit * np.array([self._size(pair) for pair in pairs])
-        jumping = (moved[-1] > JUMP * moved[0]) & (moved[-1] > noise)
-        sizes = [_median(np.abs(ring)) for ring in claims]
-        steep = sizes[-1] > STEEPER * sizes[0]
-        ring = np.sort(claims[1], axis=0)
-        low, high = np.fmin.reduce(ring), np.fmax.reduce(ring)
-        spread = high - low
-        many = (np.diff(ring, axis=0) > ALIKE * spread).sum(axis=0) >= MANY - 1
+        noise = NOISE * unit * np.abs(self.subject.centre)
+        torn = (moved[-1] > JUMP * moved[0]) & (moved[-1] > noise)
         claimed = np.array([judgement.claims[pair] for pair in pairs])
-        within = (claimed >= low - spread / 2) & (claimed <= high + spread / 2)
-        return jumping, many & within & (_median(np.abs(claims[2])) > 0.0), steep
+        jumping = np.array([torn[self._depends(pair)].any() for pair in pairs])
+        # A claim of NaN may be due to another output, of those that a rule is asked for at once.
+        jumping |= np.isnan(claimed) & torn.any()
+        largest = [np.fmax.reduce(np.abs(ring)) for ring in claims]
+        steep = largest[-1] > STEEPER * largest[0]
+        amid = np.logical_and.reduce(
+            [_among(claimed, ring, unit**p) for ring, p in zip(claims, DISTANCES, strict=True)][1:]
+        )
+        return jumping, amid, steep
 
     def _ring(
         self, pairs: Sequence[Pair], distance: float, rng: np.random.Generator
@@ -112,21 +152,17 @@ class Neighbours:
         for _ in range(POINTS):
             flat = self._moved(distance, rng)
             claims.append(self.pulls(flat, pairs))
-            change = self.subject.near(flat)
-            moved.append([self._seen(pair, change) - self._seen(pair) for pair in pairs])
+            moved.append(np.abs(self.subject.near(flat) - self.subject.centre))
         found = np.array(claims)
-        return np.where(np.isfinite(found), found, np.nan), _median(np.abs(np.array(moved)))
+        return np.where(np.isfinite(found), found, np.nan), np.fmax.reduce(np.array(moved))
 
     def _moved(self, distance: float, rng: np.random.Generator) -> np.ndarray:
         shift = rng.uniform(0.5, 1.5, len(self.scales)) * rng.choice([-1, 1], len(self.scales))
         return self.subject.rounded(self.subject.point + distance * self.scales * shift)
 
-    def _seen(self, pair: Pair, outputs: np.ndarray | None = None) -> float:
-        outputs = self.subject.centre if outputs is None else outputs
-        return float(self.probes[pair[0]](outputs)[0][pair[1]])
-
-    def _size(self, pair: Pair) -> float:
-        return float(self.probes[pair[0]](self.subject.centre)[1][pair[1]])
+    def _depends(self, pair: Pair) -> np.ndarray:
+        """Return a mask of the outputs that a pair is about."""
+        return np.asarray(self.seed(*pair)) != 0.0
 
     def _innocent(self, pairs: Sequence[Pair], rng: np.random.Generator) -> set[Pair]:
         """Return the claims that are right at generic points nearby, wherever one can tell."""
@@ -148,15 +184,16 @@ class Neighbours:
         there.point, there.centre = flat, self.subject.near(flat)
         where = sorted({i for i, _ in pairs})
         outputs = sorted({o for _, o in pairs})
-        grid = [(i, o) for i in where for o in outputs]
-        claims = self.pulls(flat, grid).reshape(len(where), len(outputs))
-        if not (np.isfinite(there.centre).all() and np.isfinite(claims).all()):
+        grid = [(i, o) for i in range(len(self.lines)) for o in outputs]
+        found = self.pulls(flat, grid).reshape(len(self.lines), len(outputs))
+        claims, largest = found[where], np.abs(found).max(axis=0)
+        if not (np.isfinite(there.centre).all() and np.isfinite(largest).all()):
             return
         probes = [_part(self.probes[i], outputs) for i in where]
         judgement = self.ask(there, [self.lines[i] for i in where], claims, probes)
         self.subject.calls = there.calls
         verdicts = judgement.verdicts()
-        close = judgement.difference <= SMALL * judgement.typical
+        close = judgement.difference <= SMALL * np.fmax(judgement.typical, largest)
         for pair in pairs:
             at = where.index(pair[0]), outputs.index(pair[1])
             if verdicts[at] != ILL_CONDITIONED:
@@ -173,10 +210,28 @@ def _part(probe: Probe, outputs: Sequence[int]) -> Probe:
     return part
 
 
-def _median(rows: np.ndarray) -> np.ndarray:
-    """Return the medians of columns; 0 of none."""
-    known = np.sort(rows, axis=0)  # NaN comes last
-    count = np.isfinite(known).sum(axis=0)
-    middle = np.maximum(count - 1, 0) // 2
-    found = np.take_along_axis(known, middle[None], axis=0)[0]
-    return np.where(count > 0, found, 0.0)
+def _coarse(probe: Probe) -> Probe:
+    """Take every output to be as noisy as the largest."""
+
+    def rough(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen, size = probe(values)
+        return seen, np.full_like(size, np.fmax.reduce(size))
+
+    return rough
+
+
+def _among(claimed: np.ndarray, ring: np.ndarray, distance: float) -> np.ndarray:
+    """Whether claims are like some of those around, where these are not all the same.
+
+    At the corner of a few kinks there are a few, and a claim is like one of them; where very many
+    meet, it may be like none, but lies among them.
+    """
+    ring = np.sort(ring, axis=0)  # NaN comes last
+    low, high = np.fmin.reduce(ring), np.fmax.reduce(ring)
+    spread = high - low
+    different = spread > ALIKE * np.fmax(np.abs(low), np.abs(high))
+    nearest = np.fmin.reduce(np.abs(ring - claimed))
+    many = (np.diff(ring, axis=0) > ALIKE * spread).sum(axis=0) >= MANY - 1
+    between = (claimed >= low - spread / 2) & (claimed <= high + spread / 2)
+    close = nearest <= min(ALIKE, CURVED * distance) * spread
+    return np.asarray(different & (close | (many & between)))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from .climb import STAGES, Line, Probe, Stage, climb
-from .doubt import Seed, claims_at, doubts
+from .doubt import claims_at, doubts
 from .judge import KINK, SHARP, WRONG, Judgement
 from .kinks import excused, possible
 from .ladder import Slopes
-from .neighbours import Neighbours
+from .neighbours import Neighbours, Seed
 from .subject import Subject
 
 __all__ = ["Question", "entry_scales", "everything", "leaf_scales", "projection"]
@@ -135,7 +135,7 @@ class Question:
             return Question(there, lines, claims, probes, self.rtol, sharp=self.sharp).answer()
 
         scales = leaf_scales(self.subject)
-        return Neighbours(self.subject, self.lines, self.probes, pulls, ask, scales)
+        return Neighbours(self.subject, self.lines, self.probes, pulls, ask, seed, scales)
 
     def _excuse(
         self, verdicts: np.ndarray, judgement: Judgement, rng: np.random.Generator

@@ -69,14 +69,16 @@ def mean(x, *, axis=None, keepdims=False):
 def var(x, *, axis=None, ddof=0, keepdims=False):
     """Variance over the axes, the mean of |x - mean(x)|² (over n - ddof)."""
     _refuse_empty("var", x, axis)
-    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    out = np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return _without_rounding(out, 2.0, x, axis, keepdims)
 
 
 @primitive(samples=_samples(Interval(), ddof=1))
 def std(x, *, axis=None, ddof=0, keepdims=False):
     """Standard deviation over the axes. The derivative at a constant array is 0."""
     _refuse_empty("std", x, axis)
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    out = np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return _without_rounding(out, 1.0, x, axis, keepdims)
 
 
 @primitive(samples=_samples(Distinct()))
@@ -112,6 +114,15 @@ def logsumexp(x, *, axis=None, keepdims=False):
     with np.errstate(divide="ignore"):
         out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return out if keepdims else np.squeeze(out, axis=axis)
+
+
+def _without_rounding(out, power, x, axis, keepdims):
+    """Return deviations that are 0 where all elements are equal, however the mean was rounded."""
+    low = np.min(x, axis=axis, keepdims=keepdims)
+    rounding = count(np.shape(x), axis) * np.finfo(out.dtype).eps * np.abs(low)
+    if not np.any((out > 0.0) & (out <= rounding**power)):
+        return out
+    return np.where(np.max(x, axis=axis, keepdims=keepdims) == low, out.dtype.type(0.0), out)
 
 
 def _refuse_empty(name, x, axis):
