@@ -118,11 +118,23 @@ def logsumexp(x, *, axis=None, keepdims=False):
 
 def _without_rounding(out, power, x, axis, keepdims):
     """Return deviations that are 0 where all elements are equal, however the mean was rounded."""
-    low = np.min(x, axis=axis, keepdims=keepdims)
-    rounding = count(np.shape(x), axis) * np.finfo(out.dtype).eps * np.abs(low)
-    if not np.any((out > 0.0) & (out <= rounding**power)):
+    x = np.asarray(x)
+    unit = count(x.shape, axis) * float(np.finfo(out.dtype).eps)
+    if out.ndim == 0:  # in numbers of Python, which is quicker
+        suspicious = 0.0 < float(out) <= (unit * abs(float(x.flat[0]))) ** power
+    else:
+        first = x[_firsts(x.ndim, axis)].reshape(out.shape)
+        suspicious = np.any((out > 0.0) & (out <= (unit * np.abs(first)) ** power))
+    if not suspicious:
         return out
-    return np.where(np.max(x, axis=axis, keepdims=keepdims) == low, out.dtype.type(0.0), out)
+    same = np.max(x, axis=axis, keepdims=keepdims) == np.min(x, axis=axis, keepdims=keepdims)
+    return np.where(same, 0.0, out).astype(out.dtype)[()]
+
+
+def _firsts(ndim, axis):
+    """Return the index of what comes first along the axes that are reduced."""
+    axes = range(ndim) if axis is None else [k % ndim for k in np.atleast_1d(axis)]
+    return tuple(slice(0, 1) if k in axes else slice(None) for k in range(ndim))
 
 
 def _refuse_empty(name, x, axis):
