@@ -198,6 +198,7 @@ class Rungs:
         ragged = unresolved & ~silent
         isolated = unbounded[0] & unbounded[1] & _isolated(quotients[0]) & _isolated(quotients[1])
         hush = np.where(isolated, np.inf, np.where(farthest <= silence, silence / reach, 0.0))
+        hush = np.fmax(hush, np.fmin(unit * variation, silence / self._still(moved)))
         vertical = unbounded[0] | unbounded[1]
         return Slopes(both, left, right, variation, vertical, stairs, ragged, finest, hush)
 
@@ -210,6 +211,12 @@ class Rungs:
         quotients = (self.plus - self.minus) / (2.0 * self.steps[..., None])
         found = extrapolate(quotients, self.steps, noise + 2.0 * jump, 2)
         return Estimate(np.where(there, found.value, np.nan), np.where(there, found.error, np.nan))
+
+    def _still(self, moved: np.ndarray) -> np.ndarray:
+        """Return the longest step up to which nothing moves; infinity if there is none."""
+        still = np.logical_and.accumulate(~(moved > 0.0)[::-1], axis=0)[::-1]
+        longest = np.where(still & (moved == 0.0), self.steps[..., None], 0.0).max(axis=0)
+        return np.where(longest > 0.0, longest, np.inf)
 
     def _moved(self, centre: np.ndarray) -> np.ndarray:
         return np.fmax(np.abs(self.plus - centre), np.abs(self.minus - centre))

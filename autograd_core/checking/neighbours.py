@@ -89,9 +89,7 @@ class Neighbours:
         jumping, amid, steep = self._survey(judgement, accused, rng)
         singular = jumping | amid | steep
         left = [pair for pair, yes in zip(accused, singular, strict=True) if yes]
-        if not left:
-            return
-        innocent = self._innocent(left, rng)
+        innocent = self._innocent(left, rng) if left else set()
         for pair, jumps in zip(left, (jumping | amid)[singular], strict=True):
             if pair in innocent:
                 known = np.isfinite(judgement.claims[pair])
@@ -137,6 +135,12 @@ class Neighbours:
         jumping = np.array([torn[self._depends(pair)].any() for pair in pairs])
         # A claim of NaN may be due to another output, of those that a rule is asked for at once.
         jumping |= np.isnan(claimed) & torn.any()
+        # Where another output jumps, this one may change its sign, on the line or off it.
+        ragged = judgement.slopes.ragged
+        beside = np.array([torn.any() or ragged[i].any() for i, _ in pairs])
+        off = ALIKE * np.array([judgement.difference[pair] for pair in pairs])
+        near = [np.fmin.reduce(np.abs(np.abs(r) - np.abs(claimed))) <= off for r in claims[1:]]
+        jumping |= beside & np.logical_and.reduce(near)
         largest = [np.fmax.reduce(np.abs(ring)) for ring in claims]
         steep = largest[-1] > STEEPER * largest[0]
         amid = np.logical_and.reduce(
