@@ -46,7 +46,8 @@ def doubts(
     torn = (ragged | judgement.slopes.unbounded).any(axis=1)
     missing = ~np.isfinite(judgement.claims)
     verdicts[(verdicts == WRONG) & missing & torn[:, None]] = ILL_CONDITIONED
-    faint = np.abs(judgement.claims) < judgement.slopes.hush
+    off = judgement.difference
+    faint = np.where(np.isfinite(off), off, np.abs(judgement.claims)) < judgement.slopes.hush
     verdicts[(verdicts == WRONG) & ~missing & faint] = ILL_CONDITIONED
     plain = ragged | torn[:, None] | ~judgement.slopes.kink | missing
     outputs = np.flatnonzero((verdicts == WRONG).any(axis=0))

@@ -25,7 +25,7 @@ Seed = Callable[[int, int], np.ndarray]  # the cotangent that belongs to a line 
 Ask = Callable[[Subject, list[Line], np.ndarray, list[Probe]], Judgement]
 
 DISTANCES = (0.2, 0.4, 0.6)  # powers of the machine epsilon, relative to the size of the inputs
-POINTS = 8  # at each of them
+POINTS = 16  # at each of them
 STEEPER = 8.0  # claims that grow by this factor over the distances have no bound
 JUMP = 0.05  # of the change at the longest distance, that is left at the shortest
 NOISE = 64.0
@@ -197,10 +197,11 @@ class Neighbours:
         judgement = self.ask(there, [self.lines[i] for i in where], claims, probes)
         self.subject.calls = there.calls
         verdicts = judgement.verdicts()
-        close = judgement.difference <= SMALL * np.fmax(judgement.typical, largest)
+        least = SMALL * np.fmax(judgement.typical, largest)
+        close = np.fmax(judgement.difference, judgement.slopes.centre.error) <= least
         for pair in pairs:
             at = where.index(pair[0]), outputs.index(pair[1])
-            if verdicts[at] != ILL_CONDITIONED:
+            if verdicts[at] != ILL_CONDITIONED or close[at]:
                 yield pair, bool(verdicts[at] != WRONG or close[at])
 
 
