@@ -28,8 +28,9 @@ class Stage(NamedTuple):
 
 # Most functions are done with the first. Where the scales are the same, the second adds the rungs
 # in between; the fourth is for functions that hardly vary, the fifth for the edge of a domain very
-# close by, the sixth for a tiny entry whose share of a sum is mostly round-off (as the root of 1e-24
-# beside 1), the last for those that vary so quickly that only the claim can tell at which scale.
+# close by, the sixth for a tiny entry whose share of a sum is mostly round-off (as the root of
+# 1e-24 beside 1), the last for those that vary so quickly that only the claim can tell at which
+# scale.
 STAGES = (
     Stage(NEAR),
     Stage(NEAR * RATIO**-0.5, "other"),
