@@ -89,9 +89,11 @@ class Neighbours:
         jumping, amid, steep = self._survey(judgement, accused, rng)
         singular = jumping | amid | steep
         left = [pair for pair, yes in zip(accused, singular, strict=True) if yes]
-        innocent = self._innocent(left, rng) if left else set()
+        innocent, untold = self._innocent(left, rng) if left else (set(), set())
         for pair, jumps in zip(left, (jumping | amid)[singular], strict=True):
-            if pair in innocent:
+            if pair in untold and jumps:  # it jumps everywhere, and nobody can tell
+                verdicts[pair] = ILL_CONDITIONED
+            elif pair in innocent:
                 known = np.isfinite(judgement.claims[pair])
                 verdicts[pair] = KINK if jumps and known else ILL_CONDITIONED
 
@@ -104,24 +106,27 @@ class Neighbours:
         claimed: steps may be so short that the function's own rounding is frozen.
         """
         where = sorted({i for i, _ in accused})
-        lines = [self.lines[i] for i in where]
-        lines = [Line(line.where, OTHER * line.weights, line.other) for line in lines]
         probes = [self.probes[i] for i in where]
-        claims = OTHER * judgement.claims[where]
-        again = self.ask(self.subject, lines, claims, probes)
-        coarse = self.ask(self.subject, lines, claims, [_coarse(probe) for probe in probes])
-        found, at_large = again.verdicts(), coarse.verdicts()
-        first, second = judgement.slopes.centre, again.slopes.centre
+        claims = judgement.claims[where]
+        again = self._again(self.subject, where, claims, probes)
+        rough = [_coarse(probe) for probe in probes]
+        coarse = self._again(self.subject, where, claims, rough).verdicts()
         confirmed = []
         for pair in accused:
             at = where.index(pair[0]), pair[1]
-            gap = abs(first.value[pair] - second.value[at] / OTHER)
-            apart = gap > APART * (first.error[pair] + second.error[at] / OTHER)
-            if found[at] == WRONG and at_large[at] != AGREES and not apart:
+            if coarse[at] != AGREES and _same(judgement, pair, again, at):
                 confirmed.append(pair)
             else:
                 verdicts[pair] = ILL_CONDITIONED
         return confirmed
+
+    def _again(
+        self, there: Subject, where: Sequence[int], claims: np.ndarray, probes: list[Probe]
+    ) -> Judgement:
+        """Measure at other steps."""
+        lines = [self.lines[i] for i in where]
+        lines = [Line(line.where, OTHER * line.weights, line.other) for line in lines]
+        return self.ask(there, lines, OTHER * claims, probes)
 
     def _survey(
         self, judgement: Judgement, pairs: Sequence[Pair], rng: np.random.Generator
@@ -168,8 +173,10 @@ class Neighbours:
         """Return a mask of the outputs that a pair is about."""
         return np.asarray(self.seed(*pair)) != 0.0
 
-    def _innocent(self, pairs: Sequence[Pair], rng: np.random.Generator) -> set[Pair]:
-        """Return the claims that are right at generic points nearby, wherever one can tell."""
+    def _innocent(
+        self, pairs: Sequence[Pair], rng: np.random.Generator
+    ) -> tuple[set[Pair], set[Pair]]:
+        """Return the claims that are right at generic points nearby, and those that are open."""
         wrong: set[Pair] = set()
         told = dict.fromkeys(pairs, 0)
         for _ in range(TRIED):
@@ -180,7 +187,8 @@ class Neighbours:
                 told[pair] += 1
                 if not right:
                     wrong.add(pair)
-        return {pair for pair in pairs if told[pair] and pair not in wrong}
+        untold = {pair for pair in pairs if not told[pair]}
+        return set(pairs) - wrong - untold, untold
 
     def _tried(self, pairs: Sequence[Pair], flat: np.ndarray) -> Iterator[tuple[Pair, bool]]:
         """Yield for each claim whether it is right at another point; not where it is open."""
@@ -195,14 +203,27 @@ class Neighbours:
             return
         probes = [_part(self.probes[i], outputs) for i in where]
         judgement = self.ask(there, [self.lines[i] for i in where], claims, probes)
-        self.subject.calls = there.calls
         verdicts = judgement.verdicts()
+        again = judgement
+        if (verdicts == WRONG).any():
+            again = self._again(there, where, claims, probes)
+        self.subject.calls = there.calls
         least = SMALL * np.fmax(judgement.typical, largest)
         close = np.fmax(judgement.difference, judgement.slopes.centre.error) <= least
         for pair in pairs:
             at = where.index(pair[0]), outputs.index(pair[1])
-            if verdicts[at] != ILL_CONDITIONED or close[at]:
-                yield pair, bool(verdicts[at] != WRONG or close[at])
+            if close[at] or verdicts[at] not in (ILL_CONDITIONED, WRONG):
+                yield pair, True
+            elif verdicts[at] == WRONG and _same(judgement, at, again, at):
+                yield pair, False
+
+
+def _same(one: Judgement, i: Pair, other: Judgement, k: Pair) -> bool:
+    """Whether two measurements, the other at other steps, both say that a claim is wrong."""
+    first, second = one.slopes.centre, other.slopes.centre
+    gap = abs(first.value[i] - second.value[k] / OTHER)
+    apart = gap > APART * (first.error[i] + second.error[k] / OTHER)
+    return bool(other.verdicts()[k] == WRONG and not apart)
 
 
 def _part(probe: Probe, outputs: Sequence[int]) -> Probe:
