@@ -91,8 +91,9 @@ class Neighbours:
         left = [pair for pair, yes in zip(accused, singular, strict=True) if yes]
         innocent, untold = self._innocent(left, rng) if left else (set(), set())
         for pair, jumps in zip(left, (jumping | amid)[singular], strict=True):
-            if pair in untold and jumps:  # it jumps everywhere, and nobody can tell
-                verdicts[pair] = ILL_CONDITIONED
+            if pair in untold:
+                if judgement.slopes.ragged[pair[0]].any():  # it jumps everywhere: nobody can tell
+                    verdicts[pair] = ILL_CONDITIONED
             elif pair in innocent:
                 known = np.isfinite(judgement.claims[pair])
                 verdicts[pair] = KINK if jumps and known else ILL_CONDITIONED
@@ -159,15 +160,15 @@ class Neighbours:
         """Return the claims at points so far away, and by how much the function moves there."""
         claims, moved = [], []
         for _ in range(POINTS):
-            flat = self._moved(distance, rng)
+            flat = self._moved(distance, rng, self.scales)
             claims.append(self.pulls(flat, pairs))
             moved.append(np.abs(self.subject.near(flat) - self.subject.centre))
         found = np.array(claims)
         return np.where(np.isfinite(found), found, np.nan), np.fmax.reduce(np.array(moved))
 
-    def _moved(self, distance: float, rng: np.random.Generator) -> np.ndarray:
-        shift = rng.uniform(0.5, 1.5, len(self.scales)) * rng.choice([-1, 1], len(self.scales))
-        return self.subject.rounded(self.subject.point + distance * self.scales * shift)
+    def _moved(self, distance: float, rng: np.random.Generator, scales: np.ndarray) -> np.ndarray:
+        shift = rng.uniform(0.5, 1.5, len(scales)) * rng.choice([-1, 1], len(scales))
+        return self.subject.rounded(self.subject.point + distance * scales * shift)
 
     def _depends(self, pair: Pair) -> np.ndarray:
         """Return a mask of the outputs that a pair is about."""
@@ -179,11 +180,16 @@ class Neighbours:
         """Return the claims that are right at generic points nearby, and those that are open."""
         wrong: set[Pair] = set()
         told = dict.fromkeys(pairs, 0)
-        for _ in range(TRIED):
-            open_ = [pair for pair in pairs if pair not in wrong and told[pair] < ENOUGH]
+        size = np.abs(self.subject.point)
+        own = np.where(size > 0.0, size, self.scales)  # if the others are beyond the domain
+        for k, scales in enumerate([self.scales] * TRIED + [own] * TRIED):
+            least = ENOUGH if k < TRIED else 1
+            open_ = [pair for pair in pairs if pair not in wrong and told[pair] < least]
             if not open_:
-                break
-            for pair, right in self._tried(open_, self._moved(self.subject.unit**0.2, rng)):
+                continue
+            for pair, right in self._tried(
+                open_, self._moved(self.subject.unit**0.2, rng, scales)
+            ):
                 told[pair] += 1
                 if not right:
                     wrong.add(pair)
