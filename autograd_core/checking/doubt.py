@@ -24,6 +24,7 @@ UNITS = 16.0  # how far away they are, in units of rounding
 ASKED = 16  # outputs that are asked about together
 FEW = 4  # different claims; a rule with a branch at the point has no more
 SLACK = 1e-2
+SMALL = 1e-6
 NEAR = 3e-3  # of the typical derivative: a rule this close to the slope nearby is right
 
 HUGE = 4.0  # times the typical derivative: a spread that makes a claim of NaN an honest one
@@ -49,7 +50,9 @@ def doubts(
     off = judgement.difference
     faint = np.where(np.isfinite(off), off, np.abs(judgement.claims)) < judgement.slopes.hush
     verdicts[(verdicts == WRONG) & ~missing & faint] = ILL_CONDITIONED
-    plain = ragged | torn[:, None] | ~judgement.slopes.kink | missing
+    known = np.where(missing, 0.0, np.abs(judgement.claims))
+    faint = off <= SMALL * known.max(axis=0, initial=0.0)  # rounding, perhaps, beside larger ones
+    plain = ragged | torn[:, None] | ~judgement.slopes.kink | missing | faint
     outputs = np.flatnonzero((verdicts == WRONG).any(axis=0))
     for start in range(0, len(outputs), ASKED):
         group = outputs[start : start + ASKED]
