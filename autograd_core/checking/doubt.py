@@ -21,6 +21,7 @@ __all__ = ["claims_at", "doubts"]
 
 POINTS = 32
 UNITS = 16.0  # how far away they are, in units of rounding
+NEARER = 5  # distances, each half of the one before: beside a pole, errors fall with them
 ASKED = 16  # outputs that are asked about together
 FEW = 4  # different claims; a rule with a branch at the point has no more
 SLACK = 1e-2
@@ -130,8 +131,9 @@ def claims_around(
     """Return what is claimed at points close by, shape (points, pairs); NaN where that fails."""
     reach = np.concatenate([_reach(subject, place) for place in subject.inputs])
     rows = []
-    for _ in range(POINTS):
-        flat = subject.rounded(subject.point + reach * rng.uniform(-1.0, 1.0, len(reach)))
+    for k in range(POINTS):
+        shift = reach * rng.uniform(-1.0, 1.0, len(reach)) / 2.0 ** (k % NEARER)
+        flat = subject.rounded(subject.point + shift)
         rows.append(claims_at(subject, flat, lines, pairs, seed))
     return np.array(rows)
 
