@@ -28,13 +28,16 @@ class Stage(NamedTuple):
 
 # Most functions are done with the first. Where the scales are the same, the second adds the rungs
 # in between; the fourth is for functions that hardly vary, the fifth for the edge of a domain very
-# close by, the last for those that vary so quickly that only the claim can tell at which scale.
+# close by, the sixth for a tiny entry whose share of a sum is mostly round-off (as the root of
+# 1e-24 beside 1), the last for those that vary so quickly that only the claim can tell at which
+# scale.
 STAGES = (
     Stage(NEAR),
     Stage(NEAR * RATIO**-0.5, "other"),
     Stage(NEAR * RATIO ** -len(NEAR)),
     Stage(RATIO ** np.array([0.0, 1.0])),
     Stage(NEAR[:3] * RATIO ** (-2.0 * len(NEAR))),  # further ones move by single roundings
+    Stage(0.35 * 2.0 ** (-0.5 * np.arange(6.0)), "tiny"),
     Stage(NEAR, "claimed"),
 )
 BLUNT = 1 / 3  # the power of the machine epsilon that an error bound must reach in the end
@@ -43,6 +46,7 @@ LONG = Stage(0.35 * 2.0 ** (-0.5 * np.arange(6.0)))
 COARSE = 1e-10  # machine epsilons above this are those of single precision and less
 SMALL = 1e-3  # a second scale this far below the first is looked at for itself
 HINTED = 1e-11  # a scale that a claim hints at is new if it is below this
+BEYOND = 1e3  # times what was measured: a claim that may know of a scale that no step has seen
 # Four rungs that reach as far, for directions that have to make do with few evaluations; the
 # second four lie between and below.
 FAST = (Stage(NEAR[1] * 22.0 ** -np.arange(4.0)), Stage(NEAR[2] * 22.0 ** -np.arange(4.0)))
@@ -63,7 +67,7 @@ class Line:
 
     def unit(self, stage: Stage) -> float:
         """Return the parameter that a stage's steps are multiples of."""
-        return self.other if stage.unit == "other" else 1.0
+        return self.other if stage.unit in ("other", "tiny") else 1.0
 
     def move(self, subject: Subject, t: float) -> tuple[np.ndarray, float]:
         """Return by how much the entries move for a parameter, and what it is after rounding."""
@@ -113,6 +117,10 @@ def climb(
             active, rungs = active[open_], rungs.take(open_) if rungs else None
             if not len(active):
                 break
+        if stage.unit == "tiny":
+            tiny = np.array([lines[i].other < SMALL for i in active])
+            if not tiny.any():
+                continue
         chosen = [(lines[i], probes[i]) for i in active]
         new = _stage(subject, chosen, stage.steps, units)
         rungs = new if rungs is None else rungs.merge(new)
@@ -143,7 +151,8 @@ def _hinted(judgement: Judgement) -> tuple[list[float], np.ndarray]:
     slopes = judgement.slopes
     claims = np.where(np.isfinite(judgement.claims), np.abs(judgement.claims), 0.0)
     seen = np.fmax(np.abs(slopes.centre.value), slopes.variation)
-    unknown = ~(slopes.centre.error <= USELESS * seen) & (claims > 0.0)
+    unknown = ~(slopes.centre.error <= USELESS * seen) | (claims > BEYOND * seen)
+    unknown &= claims > 0.0
     hints = slopes.finest / np.where(unknown, claims, np.inf)
     hints = np.where((hints > 0.0) & (hints < HINTED), hints, np.inf).min(axis=1)
     open_ = np.flatnonzero(np.isfinite(hints))

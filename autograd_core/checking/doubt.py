@@ -8,29 +8,30 @@ points a few units of rounding away. A wrong rule claims the same there as here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .climb import Line
 from .judge import ILL_CONDITIONED, KINK, WRONG, Judgement
+from .neighbours import Neighbours, Seed
 from .subject import Place, Subject
 
-__all__ = ["Seed", "claims_around", "doubts"]
+__all__ = ["claims_at", "doubts"]
 
 POINTS = 32
 UNITS = 16.0  # how far away they are, in units of rounding
+NEARER = 5  # distances, each half of the one before: beside a pole, errors fall with them
 ASKED = 16  # outputs that are asked about together
 FEW = 4  # different claims; a rule with a branch at the point has no more
 SLACK = 1e-2
+SMALL = 1e-6
 NEAR = 3e-3  # of the typical derivative: a rule this close to the slope nearby is right
 
 HUGE = 4.0  # times the typical derivative: a spread that makes a claim of NaN an honest one
 BEYOND, ABRUPT = 1e3, 1e-6
 STEP = 2.0**-14
 ZERO = 1e-280  # taken for the size of what is all zeros
-
-Seed = Callable[[int, int], np.ndarray]  # the cotangent that belongs to a line and an output
 
 
 def doubts(
@@ -39,6 +40,7 @@ def doubts(
     judgement: Judgement,
     verdicts: np.ndarray,
     seed: Seed,
+    neighbours: Neighbours,
     rng: np.random.Generator,
 ) -> None:
     """Overwrite the verdicts on claims that seem wrong where there is reason to doubt."""
@@ -46,22 +48,30 @@ def doubts(
     torn = (ragged | judgement.slopes.unbounded).any(axis=1)
     missing = ~np.isfinite(judgement.claims)
     verdicts[(verdicts == WRONG) & missing & torn[:, None]] = ILL_CONDITIONED
-    faint = np.abs(judgement.claims) < judgement.slopes.hush
+    off = judgement.difference
+    faint = np.where(np.isfinite(off), off, np.abs(judgement.claims)) < judgement.slopes.hush
     verdicts[(verdicts == WRONG) & ~missing & faint] = ILL_CONDITIONED
-    plain = ragged | torn[:, None] | ~judgement.slopes.kink
-    accused = (verdicts == WRONG) & (missing | plain)
-    outputs = np.flatnonzero(accused.any(axis=0))
+    known = np.where(missing, 0.0, np.abs(judgement.claims))
+    faint = off <= SMALL * known.max(axis=0, initial=0.0)  # rounding, perhaps, beside larger ones
+    plain = ragged | torn[:, None] | ~judgement.slopes.kink | missing | faint
+    outputs = np.flatnonzero((verdicts == WRONG).any(axis=0))
     for start in range(0, len(outputs), ASKED):
         group = outputs[start : start + ASKED]
-        pairs = [(int(i), int(o)) for o in group for i in np.flatnonzero(accused[:, o])]
-        claims = claims_around(subject, lines, pairs, seed, rng)
+        accused = [
+            (int(i), int(o)) for o in group for i in np.flatnonzero(verdicts[:, o] == WRONG)
+        ]
+        pairs = [pair for pair in accused if plain[pair]]
+        claims = claims_around(subject, lines, pairs, seed, rng) if pairs else np.zeros((0, 0))
         for pair, found in zip(pairs, claims.T, strict=True):
             around = np.sort(found[np.isfinite(found)])
             verdicts[pair] = _verdict(judgement, pair, around)
             if verdicts[pair] == WRONG and torn[pair[0]] and len(around):
                 along = claims_along(subject, lines[pair[0]], seed(*pair))
                 verdicts[pair] = _beside_a_tear(judgement, pair, around, along)
-        if any(verdicts[pair] == WRONG for pair in pairs):  # one that is beyond doubt is enough
+        accused = [pair for pair in accused if verdicts[pair] == WRONG]
+        if accused:
+            neighbours.acquit(judgement, verdicts, accused, rng)
+        if any(verdicts[pair] == WRONG for pair in accused):  # one beyond doubt is enough
             break
 
 
@@ -120,17 +130,29 @@ def claims_around(
 ) -> np.ndarray:
     """Return what is claimed at points close by, shape (points, pairs); NaN where that fails."""
     reach = np.concatenate([_reach(subject, place) for place in subject.inputs])
+    rows = []
+    for k in range(POINTS):
+        shift = reach * rng.uniform(-1.0, 1.0, len(reach)) / 2.0 ** (k % NEARER)
+        flat = subject.rounded(subject.point + shift)
+        rows.append(claims_at(subject, flat, lines, pairs, seed))
+    return np.array(rows)
+
+
+def claims_at(
+    subject: Subject,
+    flat: np.ndarray,
+    lines: Sequence[Line],
+    pairs: Sequence[tuple[int, int]],
+    seed: Seed,
+) -> np.ndarray:
+    """Return what is claimed at one point, for pairs of a line and an output."""
     keys = [np.asarray(seed(*pair), float).tobytes() for pair in pairs]
     unique = list(dict.fromkeys(keys))
-    rows = []
-    for _ in range(POINTS):
-        flat = subject.rounded(subject.point + reach * rng.uniform(-1.0, 1.0, len(reach)))
-        pulled = subject.pulls_at(flat, [np.frombuffer(key) for key in unique])
-        found = dict(zip(unique, pulled, strict=True))
-        rows.append(
-            [_along(found[key], lines[i]) for key, (i, _) in zip(keys, pairs, strict=True)]
-        )
-    return np.array(rows)
+    pulled = subject.pulls_at(flat, [np.frombuffer(key) for key in unique])
+    found = dict(zip(unique, pulled, strict=True))
+    return np.array(
+        [_along(found[key], lines[i]) for key, (i, _) in zip(keys, pairs, strict=True)]
+    )
 
 
 def _reach(subject: Subject, place: Place) -> np.ndarray:

@@ -132,7 +132,9 @@ class Judgement:
     def _unbounded(self, result: np.ndarray) -> np.ndarray:
         there = self.slopes.unbounded
         infinite = np.isinf(self.claims)
-        result[there & infinite] = AGREES
+        # On one side only, it is a kink.
+        finite = [np.isfinite(s.value) & np.isfinite(s.error) for s in self.slopes.sides]
+        result[there & infinite] = np.where(finite[0] | finite[1], KINK, AGREES)[there & infinite]
         result[there & ~infinite & ~np.isnan(self.claims)] = KINK
         known = np.isfinite(self.slopes.centre.error)
         result[~there & infinite] = np.where(known, WRONG, ILL_CONDITIONED)[~there & infinite]

@@ -32,6 +32,7 @@ GRID = 2.0**-22  # the coarsest grid, relative to the values: that of single pre
 BESIDE = 64.0  # units of round-off of the largest output may be noise in any other
 STEP = 0.02  # of a staircase, as a share of its height
 POWER, UNEVEN = 0.126, 0.046  # of the step, with which slopes grow; by how much it may vary
+EVEN = 5e-3  # a power that is none: slopes that change so evenly grow as a logarithm
 SLOW = 0.25  # a power of the step with which slopes converge so slowly that their end is guessed
 LEVELS = 4  # of extrapolation: beyond, a ladder of this ratio has nothing to gain
 
@@ -83,7 +84,7 @@ class Slopes:
     stairs: Estimate
     ragged: np.ndarray
     finest: np.ndarray  # by how much the finest step moves it
-    hush: np.ndarray  # claims below this cannot be told from others by what was seen
+    hush: np.ndarray  # differences below this cannot be told by what was seen
 
     @property
     def sides(self) -> tuple[Estimate, Estimate]:
@@ -198,6 +199,7 @@ class Rungs:
         ragged = unresolved & ~silent
         isolated = unbounded[0] & unbounded[1] & _isolated(quotients[0]) & _isolated(quotients[1])
         hush = np.where(isolated, np.inf, np.where(farthest <= silence, silence / reach, 0.0))
+        hush = np.fmax(hush, np.fmin(unit * variation, silence / self._still(moved)))
         vertical = unbounded[0] | unbounded[1]
         return Slopes(both, left, right, variation, vertical, stairs, ragged, finest, hush)
 
@@ -210,6 +212,12 @@ class Rungs:
         quotients = (self.plus - self.minus) / (2.0 * self.steps[..., None])
         found = extrapolate(quotients, self.steps, noise + 2.0 * jump, 2)
         return Estimate(np.where(there, found.value, np.nan), np.where(there, found.error, np.nan))
+
+    def _still(self, moved: np.ndarray) -> np.ndarray:
+        """Return the longest step up to which nothing moves; infinity if there is none."""
+        still = np.logical_and.accumulate(~(moved > 0.0)[::-1], axis=0)[::-1]
+        longest = np.where(still & (moved == 0.0), self.steps[..., None], 0.0).max(axis=0)
+        return np.where(longest > 0.0, longest, np.inf)
 
     def _moved(self, centre: np.ndarray) -> np.ndarray:
         return np.fmax(np.abs(self.plus - centre), np.abs(self.minus - centre))
@@ -235,13 +243,33 @@ def _like(order: np.ndarray, array: np.ndarray) -> np.ndarray:
 def _grows(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Whether the slopes grow without bound as the step falls, well above their noise.
 
-    They do so as a power of the step, or as its logarithm.
+    They do so as a power of the step, or as its logarithm: by the same amount with every octave.
     """
     size = np.abs(slopes)
     powers = np.log(size[1:] / size[:-1]) / _octaves(steps)
     there = _finest(np.isfinite(powers), 4)
     audible = np.where(there, size[1:] > 10.0 * noise[1:], True).all(axis=0)
-    return _regular(powers, there, POWER, UNEVEN) & audible
+    power = _regular(powers, there, POWER, UNEVEN) & audible
+    low, high = _bends(slopes, steps, noise)
+    rising = np.where(there, powers, -np.inf).max(axis=0) > 0.0
+    return np.asarray(power | (rising & (low > -EVEN) & (high < EVEN)))
+
+
+def _bends(
+    slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and largest power of the step with which the changes of slopes fall.
+
+    They are infinite where fewer than four were seen above the noise.
+    """
+    change = np.abs(np.diff(slopes, axis=0))
+    rates = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
+    powers = np.log(rates[:-1] / rates[1:]) / _octaves(steps[1:])
+    there = _finest(np.isfinite(powers), 4)
+    seen = there.sum(axis=0) == 4
+    low = np.where(there, powers, np.inf).min(axis=0)
+    high = np.where(there, powers, -np.inf).max(axis=0)
+    return np.where(seen, low, -np.inf), np.where(seen, high, np.inf)
 
 
 def _octaves(steps: np.ndarray) -> np.ndarray:
@@ -254,14 +282,11 @@ def _tail(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarra
 
     That of x**1.1 at 0 has a power of 0.1; that of x log x one of 0, and never ends.
     """
+    low, high = _bends(slopes, steps, noise)
+    slow = (high < SLOW) & (high - low < UNEVEN)
     change = np.abs(np.diff(slopes, axis=0))
-    rates = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
-    powers = np.log(rates[:-1] / rates[1:]) / _octaves(steps[1:])
-    there = _finest(np.isfinite(powers), 4)
-    high = np.where(there, powers, -np.inf).max(axis=0)
-    low = np.where(there, powers, np.inf).min(axis=0)
-    slow = (there.sum(axis=0) == 4) & (high < SLOW) & (high - low < UNEVEN)
-    left = _at_finest(rates) / np.fmax(high, TINY)
+    audible = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
+    left = _at_finest(audible) / np.fmax(high, TINY)
     return np.asarray(np.where(slow, left, 0.0))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from .climb import STAGES, Line, Probe, Stage, climb
-from .doubt import Seed, doubts
+from .doubt import claims_at, doubts
 from .judge import KINK, SHARP, WRONG, Judgement
 from .kinks import excused, possible
 from .ladder import Slopes
+from .neighbours import Neighbours, Seed
 from .subject import Subject
 
 __all__ = ["Question", "entry_scales", "everything", "leaf_scales", "projection"]
@@ -120,8 +121,21 @@ class Question:
             verdicts[i] = np.where(doubtful[i], legal, verdicts[i])
         self._excuse(verdicts, judgement, rng)
         if self.seed is not None:
-            doubts(self.subject, self.lines, judgement, verdicts, self.seed, rng)
+            doubts(self.subject, self.lines, judgement, verdicts, self.seed,
+                   self._neighbours(self.seed), rng)  # fmt: skip
         return verdicts
+
+    def _neighbours(self, seed: Seed) -> Neighbours:
+        def pulls(flat: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+            return claims_at(self.subject, flat, self.lines, pairs, seed)
+
+        def ask(
+            there: Subject, lines: list[Line], claims: np.ndarray, probes: list[Probe]
+        ) -> Judgement:
+            return Question(there, lines, claims, probes, self.rtol, sharp=self.sharp).answer()
+
+        scales = leaf_scales(self.subject)
+        return Neighbours(self.subject, self.lines, self.probes, pulls, ask, seed, scales)
 
     def _excuse(
         self, verdicts: np.ndarray, judgement: Judgement, rng: np.random.Generator

@@ -69,14 +69,16 @@ def mean(x, *, axis=None, keepdims=False):
 def var(x, *, axis=None, ddof=0, keepdims=False):
     """Variance over the axes, the mean of |x - mean(x)|² (over n - ddof)."""
     _refuse_empty("var", x, axis)
-    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    out = np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return _without_rounding(out, 2.0, x, axis, keepdims)
 
 
 @primitive(samples=_samples(Interval(), ddof=1))
 def std(x, *, axis=None, ddof=0, keepdims=False):
     """Standard deviation over the axes. The derivative at a constant array is 0."""
     _refuse_empty("std", x, axis)
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    out = np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return _without_rounding(out, 1.0, x, axis, keepdims)
 
 
 @primitive(samples=_samples(Distinct()))
@@ -112,6 +114,27 @@ def logsumexp(x, *, axis=None, keepdims=False):
     with np.errstate(divide="ignore"):
         out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return out if keepdims else np.squeeze(out, axis=axis)
+
+
+def _without_rounding(out, power, x, axis, keepdims):
+    """Return deviations that are 0 where all elements are equal, however the mean was rounded."""
+    x = np.asarray(x)
+    unit = count(x.shape, axis) * float(np.finfo(out.dtype).eps)
+    if out.ndim == 0:  # in numbers of Python, which is quicker
+        suspicious = 0.0 < float(out) <= (unit * abs(float(x.flat[0]))) ** power
+    else:
+        first = x[_firsts(x.ndim, axis)].reshape(out.shape)
+        suspicious = np.any((out > 0.0) & (out <= (unit * np.abs(first)) ** power))
+    if not suspicious:
+        return out
+    same = np.max(x, axis=axis, keepdims=keepdims) == np.min(x, axis=axis, keepdims=keepdims)
+    return np.where(same, 0.0, out).astype(out.dtype)[()]
+
+
+def _firsts(ndim, axis):
+    """Return the index of what comes first along the axes that are reduced."""
+    axes = range(ndim) if axis is None else [k % ndim for k in np.atleast_1d(axis)]
+    return tuple(slice(0, 1) if k in axes else slice(None) for k in range(ndim))
 
 
 def _refuse_empty(name, x, axis):

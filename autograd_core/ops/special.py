@@ -14,7 +14,7 @@ from ..declare import composite, defvjp, primitive
 from ..domains import Interval
 from ..errors import DTypeError, explain
 from ..kernels.special import kernel
-from .compare import equal, less_equal, logical_and, where
+from .compare import equal, less, less_equal, logical_and, where
 from .pointwise import log, log1p, negative, square
 
 POSITIVE = Interval(0.1, 3.0)
@@ -128,6 +128,13 @@ def log_ndtr_slope(x):
     return KERNEL["log_ndtr_slope"](x)
 
 
+def log_ndtr_slope_vjp(ct, x, out):
+    far = less(x, -100.0)  # where x + out cancels
+    t = 1.0 / square(where(far, x, -100.0))
+    tail = 1.0 - t * (1.0 - t * (6.0 - t * (50.0 - t * (518.0 - t * 6354.0))))
+    return ct * -where(far, tail, out * (x + out))
+
+
 defvjp(erf, x=lambda ct, x: ct * erf_slope(x))
 defvjp(erfc, x=lambda ct, x: ct * -erf_slope(x))
 defvjp(erf_slope, x=lambda ct, x, out: ct * (-2.0 * x * out))
@@ -136,7 +143,7 @@ defvjp(erfinv_slope, x=lambda ct, x, out: ct * (2.0 * erfinv(x) * square(out)))
 defvjp(ndtr, x=lambda ct, x: ct * normal_density(x))
 defvjp(normal_density, x=lambda ct, x, out: ct * (-x * out))
 defvjp(log_ndtr, x=lambda ct, x: ct * log_ndtr_slope(x))
-defvjp(log_ndtr_slope, x=lambda ct, x, out: ct * (-out * (x + out)))
+defvjp(log_ndtr_slope, x=log_ndtr_slope_vjp)
 
 
 # ------------------------------------------------------------------------ gamma function
