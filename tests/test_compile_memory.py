@@ -67,7 +67,7 @@ def test_many_steps_in_one_call_leave_nothing_behind():
     few, found = (measure(lambda rows=rows: learn.over((x, y), rows)) for rows in (one, many))
     assert found.left < 100
     losses = 8 * (len(many) - len(one))
-    assert losses <= found.result - few.result <= losses + 64  # and what says how many
+    assert abs(found.result - few.result - losses) <= 64  # and what says how many
     assert found.most - few.most < 500
 
 
