@@ -199,3 +199,15 @@ def test_right_operations_at_awkward_points(name):
         if few and (name in ORDERED or point.kind in SINGULAR):
             report = check(point)
             assert not report.failed or report.verdict == "invalid", report
+
+
+def test_a_derivative_of_the_dtype_that_was_handed_in_is_no_remark():
+    x = np.linspace(0.5, 1.5, 3, dtype=np.float32)
+
+    def report(dtype):
+        return ag.gradcheck_callable(
+            lambda x: np.sum(x * x), x, grad=lambda x: np.asarray(2 * x, dtype)
+        )
+
+    assert "float" not in str(report(np.float32)) and report(np.float32).verdict == "agrees"
+    assert "the derivative by x is float16, x float64" in str(report(np.float16))

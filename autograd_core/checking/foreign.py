@@ -177,11 +177,11 @@ class Foreign(Subject):
             raise Unfit("wrong", f"one operand's gradient is missing: {error}"
                         if missing else str(error)) from error  # fmt: skip
         return [
-            self._array(parts[slot], place)
+            self._array(parts[slot], place, _host(self.templates[slot]).dtype)
             for slot, place in zip(self.slots, self.inputs, strict=True)
         ]
 
-    def _array(self, part: Any, place: Any) -> np.ndarray:
+    def _array(self, part: Any, place: Any, given: np.dtype) -> np.ndarray:
         if part is None:
             self.remarks[f"the derivative by {place.name} is missing (None): taken as zero"] = None
             return np.zeros(place.shape)
@@ -196,7 +196,7 @@ class Foreign(Subject):
             raise Unfit("wrong", f"the derivative by {place.name} is not of real numbers: {kind}")
         if array.shape != place.shape:
             raise Unfit("wrong", shape_pattern(place.name, array.shape, place.shape))
-        if array.dtype != place.dtype:
+        if array.dtype not in (place.dtype, given):  # as handed in, or as evaluated
             what = f"the derivative by {place.name} is {array.dtype}, {place.name} {place.dtype}"
             self.remarks[what] = None
         return array.astype(np.result_type(array, float))
