@@ -6,6 +6,7 @@ import pytest
 import autograd_core as ag
 import nn
 import optim
+from autograd_core.compiler.native import Segment
 from autograd_core.kernels import building
 
 RNG = np.random.default_rng(5)
@@ -82,6 +83,18 @@ def test_few_sizes_are_compiled():
     assert all(counts[:2]) and sum(map(bool, counts[2:])) <= 1, counts
     apart = ag.compile(function, dynamic=False)
     assert all(made(apart, [arguments(n + 100) for _ in range(3)]) for n in SIZES[:3])
+
+
+def test_the_first_text_is_written_for_all_sizes_once(monkeypatch):
+    counts = []
+    known = Segment.announce
+    monkeypatch.setattr(
+        Segment, "announce", lambda self: counts.append(self._general) or known(self)
+    )
+    compiled = ag.compile(lambda x: ag.sum(ag.log1p(x * x) * ag.arctan(x)))
+    for n in SIZES[:4]:
+        made(compiled, [(RNG.normal(size=n),) for _ in range(3)])
+    assert counts == [False, True, True]
 
 
 def test_training_on_batches_of_any_size():

@@ -211,7 +211,8 @@ class Compiled:
             if kind.fits():
                 return kind
         alike = sizeless((*key, variant))
-        elders = (k.program for other, k in self.kinds.items() if sizeless(other) == alike)
+        last = reversed(self.kinds.items())  # the first one's machine code is for one size alone
+        elders = (k.program for other, k in last if sizeless(other) == alike)
         elder = next(filter(None, elders), None)
         if len(self.kinds) >= (MOST_KINDS if elder is None else MOST_SIZES):
             return None

@@ -72,9 +72,9 @@ def filled(source: str, slot: int) -> Filled:
     split = _split(source)
     with _lock:
         others = _known.setdefault(split.key, [])
-        if _names(others) != _names([*others, split.numbers]) or not others:
+        names = _names([*others, split.numbers])
+        if not others or names != _names(others):
             others.append(split.numbers)
-        names = _names(others)
     chosen = [names[i] or number for i, number in enumerate(split.numbers)]
     text = "".join(map("".join, zip(split.rest, [*chosen, ""], strict=True)))
     held = {name: number for name, number in zip(names, split.numbers, strict=True) if name}

@@ -14,6 +14,7 @@ from ..declare import OPS
 from .fuse import LARGE
 from .record import Apply, Finite, Step, Value
 from .rewriting import Made, changed, meaning, rewritten
+from .simplify import live
 
 __all__ = ["is_pointwise", "prepared"]
 
@@ -48,8 +49,7 @@ def accumulated(steps: Sequence[Step], needed: Collection[Value]) -> list[Step]:
         return step
 
     kept, _ = rewritten(steps, [], rule)
-    read = {x for step in kept for x in step.reads} | set(needed)
-    return [s for s in kept if not isinstance(s, Apply) or s.result in read]
+    return live(kept, list(needed))
 
 
 def _alike(*values: Value) -> bool:
