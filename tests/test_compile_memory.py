@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -49,16 +50,8 @@ def test_many_steps_in_one_call_leave_nothing_behind():
     x = rng.normal(size=(96, 5)).astype(np.float32)
     y = x[:, :1] * x[:, 1:2]
     model = nn.MLP([5, 8, 1], activation="tanh", rng=rng)
-    optimizer, loss = optim.Adam(model.parameters(), lr=0.01), nn.MSELoss()
-
-    def learn(x, y):
-        optimizer.zero_grad()
-        value = loss(model(x), y)
-        value.backward()
-        optimizer.step()
-        return value
-
-    learn = ag.compile(learn, audit=False)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    learn = ag.compile(step_of(model, optimizer, nn.MSELoss()), audit=False)
     order = np.arange(96).reshape(3, 32)
     for rows in order:
         learn(x[rows], y[rows])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -26,16 +27,7 @@ def normed(momentum=0.1, dtype=np.float64):
 
 
 def training(model):
-    optimizer, loss = optim.Adam(model.parameters(), lr=0.01), nn.MSELoss()
-
-    def step(x, y):
-        optimizer.zero_grad()
-        value = loss(model(x), y)
-        value.backward()
-        optimizer.step()
-        return value.detach()
-
-    return step
+    return step_of(model, optim.Adam(model.parameters(), lr=0.01), nn.MSELoss())
 
 
 def twins(momentum=0.1, dtype=np.float64):

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -118,23 +119,14 @@ def streams(kind):
     )
 
 
-def step_of(model):
-    optimizer, loss = optim.SGD(model.parameters(), lr=0.05), nn.MSELoss()
-
-    def step(x, y):
-        optimizer.zero_grad()
-        value = loss(model(x), y)
-        value.backward()
-        optimizer.step()
-        return value.detach()
-
-    return step
+def training(model):
+    return step_of(model, optim.SGD(model.parameters(), lr=0.05), nn.MSELoss())
 
 
 @pytest.mark.parametrize("kind", ["one", "two", "shared bits"])
 def test_a_step_with_dropout_is_one_native_function(kind):
     rngs, twins = streams(kind), streams(kind)
-    compiled, eager = ag.compile(step_of(two_dropouts(rngs))), step_of(two_dropouts(twins))
+    compiled, eager = ag.compile(training(two_dropouts(rngs))), training(two_dropouts(twins))
     data = np.random.default_rng(0)
     for i in range(15):
         x = data.normal(size=(8, 3))
@@ -194,8 +186,8 @@ def test_many_steps_that_are_given_up_leave_the_generators_where_they_were(bad):
     y[8 * bad] = np.inf
     order = np.arange(len(x)).reshape(-1, 8)
     rngs = streams("one"), streams("one")
-    compiled = ag.compile(step_of(two_dropouts(rngs[0])))
-    eager = step_of(two_dropouts(rngs[1]))
+    compiled = ag.compile(training(two_dropouts(rngs[0])))
+    eager = training(two_dropouts(rngs[1]))
     at, many = 0, 0
     with np.errstate(all="ignore"):
         while at < len(order):
@@ -212,7 +204,7 @@ def test_many_steps_that_are_given_up_leave_the_generators_where_they_were(bad):
 def test_numbers_of_many_steps_take_limited_room(monkeypatch):
     monkeypatch.setattr(batches, "ROOM", 5000)
     rng = np.random.default_rng(3)
-    compiled = ag.compile(step_of(two_dropouts((rng, rng))))
+    compiled = ag.compile(training(two_dropouts((rng, rng))))
     x = np.random.default_rng(0).normal(size=(400, 3))
     order = np.arange(400).reshape(-1, 4)
     for rows in order[:12]:

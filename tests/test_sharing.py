@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -214,16 +215,7 @@ def test_other_layouts_are_other_programs(made):
 def trained(seed, **options):
     model = dense(seed)
     optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.5, **options)
-    loss = nn.MSELoss()
-
-    def step(x, y):
-        optimizer.zero_grad()
-        value = loss(model(x), y)
-        value.backward()
-        optimizer.step()
-        return value
-
-    return model, optimizer, step
+    return model, optimizer, step_of(model, optimizer, nn.MSELoss())
 
 
 def learn(step, calls=12):

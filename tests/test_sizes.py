@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -102,16 +103,8 @@ def test_training_on_batches_of_any_size():
     models = [nn.MLP([6, 8, 3], rng=np.random.default_rng(1)) for _ in range(2)]
     steps = []
     for model in models:
-        optimizer, loss = optim.Adam(model.parameters(), lr=0.01), nn.CrossEntropyLoss()
-
-        def step(x, y, model=model, optimizer=optimizer, loss=loss):
-            optimizer.zero_grad()
-            value = loss(model(x), y)
-            value.backward()
-            optimizer.step()
-            return value
-
-        steps.append(step)
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        steps.append(step_of(model, optimizer, nn.CrossEntropyLoss()))
     compiled = ag.compile(steps[1])
     for n in (*SIZES, *SIZES, *SIZES):
         x, y = ag.tensor(rng.normal(size=(n, 6)).astype(np.float32)), rng.integers(0, 3, n)
