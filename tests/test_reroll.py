@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import autograd_core as ag
 from autograd_core.compiler import assembly, fuse, native, sharing
 from autograd_core.compiler.memory import Block, plan
+from autograd_core.compiler.positions import FAR, Positions
 from autograd_core.compiler.regions import arrange
-from autograd_core.compiler.reroll import Chunk, cuts, reroll, text
+from autograd_core.compiler.reroll import Chunk, Row, cuts, reroll, settled, text
 
 LOOP = re.compile(r"( *)for (r\d+) in range\((.*)\):")
 
@@ -64,6 +65,23 @@ def test_one_line_again_and_again():
         "for r1 in range(8):",
         "    w[3 + r1 * 2] = c[9 - r1 * 1]",
     ]
+
+
+@pytest.mark.parametrize("starts", [range(1, 65, 8), range(9, 1, -1), [3, 5, 2, 8, 1, 9, 4, 7]])
+def test_positions_are_filled_in_before_loops_are_found(starts):
+    line = "w[{} + i0] = f(w, int({}) + i0 * int(2))"
+    row = Row([chunk(line.format(k * FAR, k * FAR + 3), k) for k in range(1, 9)])
+    for moved in (starts, [start + 2 for start in starts], starts):  # it is read once
+        expected = rolled([line.format(start, start + 3) for start in moved])
+        places = Positions(moved)
+        assert text(settled(row.rolled([], places), places)) == expected
+        assert len(expected) == (8 if isinstance(starts, list) else 2)
+
+
+def test_a_position_at_the_beginning_is_not_written():
+    lines = [f"w[{FAR} + i0] = f(int({FAR}) + i0 * int(2), w[{FAR}], {10**21}, w[{2 * FAR + 1}:])"]
+    (found,) = settled([chunk(lines[0], 0)], Positions([0, 7]))
+    assert found.lines == [f"w[i0] = f(i0 * int(2), w[0], {10**21}, w[8:])"]
 
 
 def test_names_are_those_of_the_first_round():

@@ -1,8 +1,10 @@
 """The text of a native function under construction, and where its values lie.
 
 A lowering (`lowering/`) reads the places of a step's operands, asks for room for its result, and
-writes lines. Lines stand in a function that works in one float type, called F, where bare
-numbers are of this type: sizes and positions stand in ``range``, in brackets, or in ``int(...)``.
+writes lines. What lies in the workspace is written with a number of its block (`positions`), until
+all is written and memory is planned. Lines stand in a function that works in one float type,
+called F, where bare numbers are of this type: sizes and positions stand in ``range``, in brackets,
+or in ``int(...)``.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 
 from .layout import Place, collapse, contiguous, index, name_of, stretched
 from .memory import Block, rounded
+from .positions import FAR, Positions
 from .record import Value
 
 __all__ = ["GRAIN", "PARALLEL", "Body", "Part"]
@@ -47,16 +50,8 @@ class Body:
         The values that are there before.
     kept : collection of Value
         Those that are needed afterwards; each lies in row order, in a block of its own.
-    offsets : sequence of int, optional
-        Where the blocks of the workspace lie, in bytes. Without, one after the other: a
-        rehearsal, after which `blocks` tells how long each is needed.
-    rehearsed : sequence of Block, optional
-        The blocks after a rehearsal: in another one, results take the place of operands that
-        nobody needs any more.
     sharing : bool
         Whether threads share loops.
-    plans : dict, optional
-        What earlier writings have found out that does not depend on places; it is added to.
     general : bool
         Whether the text shall differ in numbers only from that for other sizes.
     """
@@ -66,10 +61,7 @@ class Body:
         dtype: str,
         outside: Mapping[Value, Place],
         kept: Collection[Value],
-        offsets: Sequence[int] | None = None,
-        rehearsed: Sequence[Block] = (),
         sharing: bool = True,
-        plans: dict[Hashable, Any] | None = None,
         general: bool = False,
     ) -> None:
         self.dtype = dtype
@@ -87,14 +79,11 @@ class Body:
         self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
         self.sharing = sharing
         self.general = general
-        self.plans = {} if plans is None else plans
-        self._offsets = offsets
-        self._rehearsed = rehearsed
-        self._begins: list[int] = []  # of the blocks
+        self._itemsizes: list[int] = []  # of the blocks
+        self._wishes: list[tuple[int, int, list[int]]] = []  # blocks, moments, better places
+        self._copies: list[tuple[int, list[str], range]] = []  # in vain if a wish is granted
         self._offers: dict[Hashable, Place] = {}
-        self._given: set[int] = set()  # blocks that have a successor in their place
         self._names: dict[int, str] = {}  # of the arrays
-        self._total = 0
         self._places = dict(outside)
 
     @property
@@ -130,9 +119,6 @@ class Body:
             block = self.blocks[place.block]
             block.uses = block.uses + 1 if block.last == self.now else 1
             block.last = max(block.last, self.now)
-            if block.root >= 0:
-                root = self.blocks[block.root]
-                root.last = max(root.last, self.now)
         return place
 
     def bind(self, value: Value, place: Place) -> None:
@@ -152,9 +138,7 @@ class Body:
             return self._places[value]
         place = self._places[value] = self.scratch(value.shape, value.dtype, over)
         if value in self.kept:
-            block = self.blocks[place.block]
-            root = block if block.root < 0 else self.blocks[block.root]
-            block.last = root.last = math.inf
+            self.blocks[place.block].last = math.inf
         return place
 
     def scratch(
@@ -165,39 +149,47 @@ class Body:
         self.dtypes.add(dtype)
         size = rounded(math.prod(shape) * dtype.itemsize)
         number = len(self.blocks)
-        buffer, strides = f"work_{name_of(dtype)}", contiguous(shape)
-        root = self._free_root(Place(buffer, 0, strides, number), size, over) if over else -1
-        if self._offsets is not None:
-            begin = self._offsets[number]
-        else:
-            begin = self._total if root < 0 else self._begins[root]
-        self._total += size if root < 0 else 0
-        self._begins.append(begin)
-        self.blocks.append(Block(size, self.now, self.now, root=root))
-        return Place(buffer, begin // dtype.itemsize, strides, number)
+        place = Place(f"work_{name_of(dtype)}", (number + 1) * FAR, contiguous(shape), number)
+        better = [x.block for x in over if self._is_alike(x, place, size)] if over else []
+        if better:
+            self._wishes.append((number, self.now, better))
+        self.blocks.append(Block(size, self.now, self.now))
+        self._itemsizes.append(dtype.itemsize)
+        return place
 
-    def _free_root(self, target: Place, size: int, over: Sequence[Place]) -> int:
-        """Return the block that was first where a result can overwrite an operand; or -1."""
-        for place in over if self._rehearsed else ():
-            known = self._rehearsed[place.block] if place.block >= 0 else None
-            alike = place.buffer == target.buffer and place.strides == target.strides
-            if not known or not alike or known.size != size:
-                continue
-            begins = (
-                place.offset * np.dtype(place.buffer[5:]).itemsize == self._begins[place.block]
-            )
-            if begins and self._is_read_last(known, place.block):
-                self._given.add(place.block)
-                root = self.blocks[place.block].root
-                root = place.block if root < 0 else root
-                self.blocks[root].last = max(self.blocks[root].last, self.now)
-                return root
-        return -1
+    def _is_alike(self, place: Place, target: Place, size: int) -> bool:
+        """Whether a block, of the same size, is read as another one is to be written."""
+        whole = place.block >= 0 and place.offset == (place.block + 1) * FAR
+        alike = place.buffer == target.buffer and place.strides == target.strides
+        return whole and alike and self.blocks[place.block].size == size
 
-    def _is_read_last(self, known: Block, number: int) -> bool:
-        """Whether a block is read once in this unit, and then never."""
-        older = known.first < self.now == known.last
-        return older and known.uses == 1 and number not in self._given
+    def plan(self) -> None:
+        """Let results take the place of operands that nobody needs any more."""
+        given: set[int] = set()  # blocks that have a successor in their place
+        for number, now, better in self._wishes:
+            free = (i for i in better if i not in given and self.blocks[i].is_read_last(now))
+            found = next(free, None)
+            if found is not None:
+                given.add(found)
+                root = self.blocks[found].root
+                self.blocks[number].root = found if root < 0 else root
+        for block in (block for block in self.blocks if block.root >= 0):
+            first = self.blocks[block.root]
+            first.last = max(first.last, block.last)
+        for number, lines, where in self._copies:
+            for i in where if self.blocks[number].root >= 0 else ():
+                lines[i] = ""
+
+    def positions(self, offsets: Sequence[int]) -> Positions:
+        """Return where the blocks begin, in elements, that lie at offsets in bytes."""
+        pairs = zip(offsets, self._itemsizes, strict=True)
+        return Positions([offset // itemsize for offset, itemsize in pairs])
+
+    def settle(self, positions: Positions) -> None:
+        """Let places be known of what is kept, or was there before."""
+        known = ((v, x) for v, x in self._places.items() if x.block < 0 or v in self.kept)
+        self._places = {v: x._replace(offset=positions.number(x.offset)) for v, x in known}
+        self._wishes, self._copies = [], []
 
     def offer(self, key: Hashable, place: Place) -> None:
         """Keep what a step computed on the way for a later one that asks for it."""
@@ -260,6 +252,13 @@ class Body:
         strides = {"from": source.strides, "to": target.strides}
         sizes, found = collapse(shape, strides)
         self.nest(sizes, [f"{self.at(target, found['to'])} = {self.at(source, found['from'])}"])
+
+    def copy_first(self, source: Place, shape: Sequence[int], target: Place) -> None:
+        """Write a copy, unless the target, allotted over the source, lies in its place."""
+        begin = len(self.lines)
+        self.copy(source, shape, target)
+        if target.block >= 0:
+            self._copies.append((target.block, self.lines, range(begin, len(self.lines))))
 
     def read(self, value: Value, shape: Sequence[int]) -> tuple[Place, tuple[int, ...]]:
         """Return where a value is, and its strides as if it had another shape."""

@@ -23,6 +23,7 @@ from ..tree import flatten
 from .batches import Batches, fits
 from .compare import close
 from .environment import Surroundings, leads_on
+from .garbage import seldom_collected
 from .groups import Disagreement, disagreements
 from .kind import Kind, Options, description, shape_of, sizeless
 from .program import Program
@@ -175,6 +176,7 @@ class Compiled:
             return self._second(kind, leaves, build)
         return self._record(kind, leaves, build)
 
+    @seldom_collected()
     def _second(self, kind: Kind, leaves: Sequence[Any], build: Any) -> Any:
         """Take over a program that others have, or make one, at a call as ever."""
         likeness = kind.likeness(self._around(leaves), leaves)
@@ -242,6 +244,7 @@ class Compiled:
                     self._quick = kind.pave(args, kwargs, around.test)
         return recording.results(results)
 
+    @seldom_collected()
     def _record(self, kind: Kind, leaves: Sequence[Any], build: Any, repeat: bool = True) -> Any:
         """Call the function as ever, and learn from it.
 

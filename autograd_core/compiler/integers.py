@@ -76,9 +76,10 @@ def is_expression(step: Apply, dtype: str) -> bool:
 
 def _compares_singles(step: Apply) -> bool:
     """Whether a step compares numbers of single precision: they are exact in double, too."""
-    known = step.op.name in COMPARISONS and step.op is OPS[step.op.name]
-    dtypes = {x.dtype.name for x in step.reads}
-    return known and dtypes == {"float32"} and _working(step).name == "float32"
+    if step.op.name not in COMPARISONS or step.op is not OPS[step.op.name]:
+        return False
+    dtypes = {name_of(x.dtype) for x in step.reads}
+    return dtypes == {"float32"} and name_of(_working(step)) == "float32"
 
 
 @functools.cache

@@ -48,9 +48,7 @@ def loop(
 
     `needed` tells what to store.
     """
-    plan = body.plans.get(group[0]) or body.plans.setdefault(
-        group[0], _plan(group, needed, body.dtype)
-    )
+    plan = _plan(group, needed, body.dtype)
     shape = group[0].result.shape
     places: dict[Value, Place] = {}
     strides: Strides = {}

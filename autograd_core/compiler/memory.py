@@ -6,8 +6,9 @@ import bisect
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-__all__ = ["LINE", "Block", "plan", "rounded"]
+__all__ = ["LINE", "Block", "one_by_one", "plan", "rounded"]
 
 LINE = 64  # bytes of a cache line; blocks begin at one
 
@@ -26,10 +27,21 @@ class Block:
     uses: int = 0
     root: int = -1
 
+    def is_read_last(self, now: int) -> bool:
+        """Whether it is older than this moment, read once in it, and then never."""
+        return self.first < now == self.last and self.uses == 1
+
 
 def rounded(size: int) -> int:
     """Return a size in whole cache lines."""
     return -(-size // LINE) * LINE
+
+
+def one_by_one(blocks: Sequence[Block]) -> list[int]:
+    """Return an offset for each block, one after the other, for those with a root the root's."""
+    sizes = [block.size if block.root < 0 else 0 for block in blocks]
+    own = list(accumulate(sizes, initial=0))
+    return [own[i if block.root < 0 else block.root] for i, block in enumerate(blocks)]
 
 
 def plan(blocks: Sequence[Block]) -> tuple[list[int], int]:

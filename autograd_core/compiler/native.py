@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
@@ -32,11 +31,12 @@ from .loops import loop
 from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
-from .memory import LINE, Block
+from .memory import LINE, one_by_one
+from .positions import Positions
 from .prepare import is_pointwise, prepared
 from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
-from .reroll import LONG, Chunk, chunks, cuts, reroll, text
+from .reroll import LONG, Chunk, Row, chunks, cuts, settled, text
 from .running import MOVED, Stale
 from .swap import Swap
 
@@ -139,10 +139,8 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
-        self._plans: dict[Hashable, Any] = {}
         self._units = units(prepared(self.steps, needed), moves)
         self._body, self.size = self._planned()
-        self._plans.clear()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays
         self._layouts = [_layout(content(v)) for v in self.captured]
@@ -164,24 +162,26 @@ class Segment:
 
     def _planned(self) -> tuple[Body, int]:
         """Return the text, with what repeats as loops, and the bytes of the workspace."""
-        first = self._written()
-        sharing = len(first.parts) <= MOST_PARTS
-        second = self._written(rehearsed=first.blocks, sharing=sharing)
-        offsets, size = arrange(chain(*_rolled(second, second.blocks)), second.blocks)
+        body = self._written()
+        if len(body.parts) > MOST_PARTS:
+            body = self._written(sharing=False)
+        body.plan()
+        rolls = _Rolls(body)
+        apart = body.positions(one_by_one(body.blocks))
+        offsets, size = arrange(chain(*rolls.found(apart)), body.blocks)
         if self._general:  # the text of a position says less where it is 0
             offsets, size = [LINE + offset for offset in offsets], size + LINE
-        body = self._written(offsets, sharing=sharing)
-        found = zip(body.parts, _rolled(body, second.blocks), strict=True)
-        body.parts = [p._replace(lines=text(c), cuts=cuts(c)) for p, c in found]
+        positions = body.positions(offsets)
+        found = [settled(part, positions) for part in rolls.found(positions)]
+        body.parts = [
+            part._replace(lines=text(chunks), cuts=cuts(chunks))
+            for part, chunks in zip(body.parts, found, strict=True)
+        ]
+        body.settle(positions)
         return body, size
 
-    def _written(
-        self,
-        offsets: Sequence[int] | None = None,
-        rehearsed: Sequence[Block] = (),
-        sharing: bool = True,
-    ) -> Body:
-        """Write the steps; without offsets, to see how long each block is needed."""
+    def _written(self, sharing: bool = True) -> Body:
+        """Write the steps, and see how long each block is needed."""
         outside = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.arrays}
         outside |= {v: Place(v.name, 0, contiguous(v.shape)) for v in self.given}
         for value in self.captured:
@@ -189,8 +189,7 @@ class Segment:
             strides = tuple(s // array.itemsize for s in array.strides)
             outside[value] = Place(value.name, 0, strides)
         kept = set(self.results) - set(self.given)
-        chosen = sharing, self._plans, self._general
-        body = Body(self.dtype, outside, kept, offsets, rehearsed, *chosen)
+        body = Body(self.dtype, outside, kept, sharing, self._general)
         stored = {*self.results, *_read_from_memory(self._units)}
         for unit in self._units:
             body.unit()
@@ -288,12 +287,19 @@ def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], t
     return array.shape, array.dtype, array.strides
 
 
-def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:
-    """Return the chunks of each part, those that repeat as loops if the text is long."""
-    found = chunks(body)
-    if sum(len(part.lines) for part in body.parts) < LONG:
-        return found
-    return [reroll(part, blocks) for part in found]
+class _Rolls:
+    """The parts of a body as chunks, those that repeat as loops if the text is long."""
+
+    def __init__(self, body: Body) -> None:
+        self._blocks = body.blocks
+        self._chunks = chunks(body)
+        is_long = sum(len(text(part)) for part in self._chunks) >= LONG
+        self._rows = list(map(Row, self._chunks)) if is_long else []
+
+    def found(self, positions: Positions) -> list[list[Chunk]]:
+        """Return the chunks of each part for a plan of the memory."""
+        rows = [row.rolled(self._blocks, positions) for row in self._rows]
+        return rows or self._chunks
 
 
 def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:

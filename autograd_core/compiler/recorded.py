@@ -14,7 +14,6 @@ from ..tensor import Tensor, wrap
 from ..tree import flatten
 from .compare import alike, difference, parted, unproven
 from .floats import Number, converter, plain
-from .garbage import seldom_collected
 from .program import objection
 from .record import Trace, Value
 
@@ -51,7 +50,7 @@ class Recording:
         for i in floats:
             given[i] = Number(leaves[i], f"n{i}", self.trace)
         args, kwargs = build(given)
-        with traced(self.trace), seldom_collected():
+        with traced(self.trace):
             self.result = function(*args, **kwargs)
         flat, self.build = flatten(self.result)
         self.live = any(_can_be_differentiated(x) for x in flat)

@@ -9,24 +9,27 @@ copy of them in a loop over the rounds does the same, and is short enough to com
             v12_ = F(x0[28 + r0 * 14 + i0])
             ...
 
-The lines of a unit share names, so they stay together: a `Chunk`. Two chunks are alike if their
-text is, with names numbered by their first appearance and without the numbers that count. These
-stand in brackets, in ``range`` or in ``int``, where a literal is no float; all others are text.
+The lines of a unit share names, so they stay together: a `Chunk`. It is read once, with positions
+in the workspace that are to be filled in, and searched for loops for more than one plan. Two
+chunks are alike if their text is, with names numbered by their first appearance and without the
+numbers that count. These stand in brackets, in ``range`` or in ``int``, where a literal is no
+float; all others are text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .body import Body
 from .memory import Block
+from .positions import FAR, Positions, is_far
 
-__all__ = ["LONG", "Chunk", "chunks", "cuts", "reroll", "stretches", "text"]
+__all__ = ["LONG", "Chunk", "Row", "chunks", "cuts", "reroll", "settled", "stretches", "text"]
 
 LONG = 400  # lines from which a loop is worth it
 FEWEST = 4  # rounds of a loop
@@ -72,6 +75,21 @@ class Chunk:
         self.rounds = rounds
         self.depth: int = 1 + max((c.depth for c in rounds[0]), default=-1) if rounds else 0
 
+    def with_lines(self, lines: list[str]) -> Chunk:
+        """Return a chunk of the same units and blocks."""
+        return Chunk(lines, self.begin, self.end, self.blocks, self.rounds)
+
+
+def settled(found: Sequence[Chunk], positions: Positions) -> list[Chunk]:
+    """Return chunks with the positions in their lines; loops have them."""
+    return [c if c.rounds else c.with_lines(_written(c, positions)) for c in found]
+
+
+def _written(chunk: Chunk, positions: Positions, zeros: bool = False) -> list[str]:
+    if chunk.rounds or not chunk.lines:
+        return chunk.lines
+    return positions.written("\n".join(chunk.lines), zeros).split("\n")
+
 
 def text(found: Sequence[Chunk]) -> list[str]:
     """Return the lines of chunks, one after the other."""
@@ -98,7 +116,8 @@ def chunks(body: Body) -> list[list[Chunk]]:
             lines = body.parts[i].lines
             first = start[1] if i == start[0] else 0
             last = stop[1] if i == stop[0] else len(lines)
-            for piece in _pieces(lines[first:last], bool(blocks)):
+            needed = [line for line in lines[first:last] if line]
+            for piece in _pieces(needed, bool(blocks)):
                 found[i].append(Chunk(piece, unit, unit, blocks))
                 blocks = blocks[:0]
     return found
@@ -115,17 +134,24 @@ def _pieces(lines: list[str], needed: bool) -> list[list[str]]:
 # -------------------------------------------------------------------------------- what is alike
 
 
-class _Forms:
-    """Texts without names and numbers, as integers."""
+class _Reading(NamedTuple):
+    """A text without names: its form, the numbers that count, and those that are text."""
+
+    form: str
+    numbers: list[int]
+    others: tuple[str, ...]
+
+
+class _Reader:
+    """Reads texts; what is the same in many is found out once."""
 
     def __init__(self) -> None:
-        self._known: dict[Any, int] = {}
         self._counts: dict[str, list[bool]] = {}
 
-    def read(self, chunk: Chunk) -> tuple[int, list[int]]:
-        """Return the form of a chunk, and its numbers that count."""
+    def read(self, lines: Sequence[str]) -> _Reading:
+        """Return what lines are but for names."""
         names: dict[str, str] = {}
-        pieces = NAME_OR_INTEGER.split(NO_OFFSET.sub("[0 + ", "\n".join(chunk.lines)))
+        pieces = NAME_OR_INTEGER.split(NO_OFFSET.sub("[0 + ", "\n".join(lines)))
         found = pieces[1::2]
         numbers = [piece for piece in found if piece[0] not in "tv"]
         for name in found:
@@ -135,10 +161,9 @@ class _Forms:
         form = "".join(pieces)
         if form not in self._counts:
             self._counts[form] = _counts(form)
-        counts = self._counts[form]
-        others = tuple(n for n, c in zip(numbers, counts, strict=True) if not c)
-        key = self._known.setdefault((form, others), len(self._known))
-        return key, [int(n) for n, c in zip(numbers, counts, strict=True) if c]
+        pairs = list(zip(numbers, self._counts[form], strict=True))
+        others = tuple(n for n, counts in pairs if not counts)
+        return _Reading(form, [int(n) for n, counts in pairs if counts], others)
 
 
 def _counts(form: str) -> list[bool]:
@@ -163,14 +188,14 @@ def _counts(form: str) -> list[bool]:
     return found
 
 
-class _Row:
+class _Arrays:
     """Chunks one after the other as arrays, to look for periods."""
 
-    def __init__(self, readings: Sequence[tuple[int, list[int]]]) -> None:
-        self.forms = np.array([form for form, _ in readings], np.int64)
-        self.lengths = np.array([len(numbers) for _, numbers in readings], np.int64)
+    def __init__(self, forms: Sequence[int], numbers: Sequence[np.ndarray]) -> None:
+        self.forms = np.array(forms, np.int64)
+        self.lengths = np.array(list(map(len, numbers)), np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.numbers = np.array([n for _, numbers in readings for n in numbers], np.int64)
+        self.numbers = np.concatenate([np.zeros(0, np.int64), *numbers])
 
     def periods(self) -> list[int]:
         """Return the distances at which many forms appear again, the shortest first."""
@@ -221,29 +246,75 @@ def stretches(holds: np.ndarray, least: int) -> list[tuple[int, int]]:
 
 
 def reroll(found: Sequence[Chunk], blocks: Sequence[Block]) -> list[Chunk]:
-    """Return chunks of which those that repeat have become loops, also loops of loops.
+    """Return chunks of which those that repeat have become loops, where no position is open."""
+    return Row(found).rolled(blocks, Positions(()))
+
+
+class Row:
+    """The chunks of one part, read.
 
     Parameters
     ----------
-    found : sequence of Chunk
-        Of one part.
-    blocks : sequence of Block
-        The workspace: a round had best begin where few of them are in use.
+    chunks : sequence of Chunk
+        They stay as they are.
     """
-    forms, used = _Forms(), _in_use(blocks)
-    row = list(found)
-    readings = [forms.read(chunk) for chunk in row]
-    while (loops := _shortest(row, readings, used)) is not None:
-        position = 0
-        new, read = [], []
-        for begin, count, period in loops:
-            rounds = [range(i, i + period) for i in range(begin, begin + count * period, period)]
-            loop = _loop([[row[i] for i in part] for part in rounds])
-            new += [*row[position:begin], loop]
-            read += [*readings[position:begin], forms.read(loop)]
-            position = rounds[-1].stop
-        row, readings = [*new, *row[position:]], [*read, *readings[position:]]
-    return row
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self.chunks = chunks
+        self._reader = _Reader()
+        self._readings = [self._reader.read(chunk.lines) for chunk in chunks]
+        pairs = [divmod(n, FAR) for reading in self._readings for n in reading.numbers]
+        split = np.array(pairs, np.int64).reshape(-1, 2)
+        self._blocks, self._rests = split[:, 0], split[:, 1]
+        self._ends = np.cumsum([len(reading.numbers) for reading in self._readings])
+
+    def rolled(self, blocks: Sequence[Block], positions: Positions) -> list[Chunk]:
+        """Return chunks of which those that repeat have become loops, also loops of loops.
+
+        Parameters
+        ----------
+        blocks : sequence of Block
+            The workspace: a round had best begin where few of them are in use.
+        positions : Positions
+            Where the blocks are. The chunks that are no loops still have to be `settled`.
+        """
+        used, known = _in_use(blocks), _Known(positions)
+        row = list(self.chunks)
+        forms = list(map(known.form, self._readings))
+        numbers = np.split(positions.numbers(self._blocks, self._rests), self._ends[:-1])
+        while (loops := _shortest(row, _Arrays(forms, numbers), used)) is not None:
+            position = 0
+            new: list[Chunk] = []
+            new_forms: list[int] = []
+            new_numbers: list[np.ndarray] = []
+            for begin, count, period in loops:
+                end = begin + count * period
+                rounds = [row[i : i + period] for i in range(begin, end, period)]
+                loop = _loop(rounds, positions)
+                reading = self._reader.read(loop.lines)
+                new += [*row[position:begin], loop]
+                new_forms += [*forms[position:begin], known.form(reading)]
+                new_numbers += [*numbers[position:begin], np.array(reading.numbers, np.int64)]
+                position = end
+            row = [*new, *row[position:]]
+            forms = [*new_forms, *forms[position:]]
+            numbers = [*new_numbers, *numbers[position:]]
+        return row
+
+
+class _Known:
+    """Numbers for forms, equal for those that are."""
+
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        self._known: dict[Hashable, int] = {}
+
+    def form(self, reading: _Reading) -> int:
+        """Return the number of the form of a text."""
+        others = reading.others
+        if any(map(is_far, others)):
+            others = tuple(self._positions.written(number) for number in others)
+        return self._known.setdefault((reading.form, others), len(self._known))
 
 
 def _in_use(blocks: Sequence[Block]) -> np.ndarray:
@@ -257,10 +328,9 @@ def _in_use(blocks: Sequence[Block]) -> np.ndarray:
 
 
 def _shortest(
-    row: Sequence[Chunk], readings: Sequence[tuple[int, list[int]]], used: np.ndarray
+    row: Sequence[Chunk], arrays: _Arrays, used: np.ndarray
 ) -> list[tuple[int, int, int]] | None:
     """Return the loops of the shortest period: where each begins, its rounds, the period."""
-    arrays = _Row(readings)
     for period in arrays.periods():
         runs = arrays.runs(period)
         if runs:
@@ -282,14 +352,15 @@ def _aligned(
     return start, (end - start) // period
 
 
-def _loop(rounds: Sequence[Sequence[Chunk]]) -> Chunk:
+def _loop(rounds: Sequence[Sequence[Chunk]], positions: Positions) -> Chunk:
     """Return the loop that does what all rounds do."""
     first, second, last = rounds[0], rounds[1], rounds[-1]
     loop = Chunk([], first[0].begin, last[-1].end, range(0), rounds)
     name = f"r{loop.depth}"
     loop.lines = [f"for {name} in range({len(rounds)}):"]
     for one, other in zip(first, second, strict=True):
-        loop.lines += [f"    {line}" for line in _varied(one.lines, other.lines, name)]
+        lines, following = (_written(chunk, positions, zeros=True) for chunk in (one, other))
+        loop.lines += [f"    {line}" for line in _varied(lines, following, name)]
     return loop
 
 

@@ -30,20 +30,20 @@ def listed(body: Body, place: Place, coordinates: Sequence[np.ndarray]) -> Eleme
     Along axes where the positions are evenly spaced a stride tells them; the rest is a table.
     """
     pairs = zip(coordinates, place.strides, strict=True)
-    positions = np.asarray(sum((c * stride for c, stride in pairs), np.int64(place.offset)))
+    positions = np.asarray(sum((c * stride for c, stride in pairs), np.int64(0)))
     strides = [0] * positions.ndim
     for axis, size in enumerate(positions.shape):
         steps = np.diff(positions, axis=axis)
         if size > 1 and (steps == steps.flat[0]).all():
             strides[axis] = int(steps.flat[0])
             positions = positions.take([0], axis)
-    first = place._replace(offset=int(positions.flat[0]), strides=tuple(strides))
+    first = place._replace(strides=tuple(strides))
     if positions.size == 1:
-        return Elements(first)
+        return Elements(first._replace(offset=place.offset + int(positions.flat[0])))
     name = body.outside(np.ascontiguousarray(positions))
     along = zip(positions.shape, contiguous(positions.shape), strict=True)
     table = Place(name, 0, tuple(stride if size > 1 else 0 for size, stride in along))
-    return Elements(first._replace(offset=0), table)
+    return Elements(first, table)
 
 
 def zeros(body: Body, out: Place, size: int) -> Place:

@@ -94,8 +94,7 @@ def scatter_add(body: Body, step: Apply) -> None:
     given = step.parts[0]
     before = body.place(given)
     out = body.allot(step.result, [before])
-    if (out.buffer, out.offset) != (before.buffer, before.offset):
-        body.copy(before, given.shape, out)
+    body.copy_first(before, given.shape, out)
     _put(body, step, out, "+=")
 
 
