@@ -25,7 +25,7 @@ Found = Step | Value | None
 def algebra(step: Step, made: Made, facts: Facts) -> Step | Value:
     """Return a step, or value, that does the same as a step with less."""
     name = meaning(step)
-    for rule in (*RULES.get(name, ()), *((_unstretched,) if name in EXACT else ())):
+    for rule in RULES.get(name, ()):
         found = rule(step, made, facts)
         if found is not None:
             return found
@@ -90,7 +90,9 @@ def _chosen(step: Apply, made: Made, facts: Facts) -> Found:
 def _inner(x: Any, name: str, made: Made) -> Apply | None:
     """Return the step that made an operand, if it is an application of the op of that name."""
     step = made.get(x) if isinstance(x, Value) else None
-    return step if step is not None and meaning(step) == name else None
+    if step is None or step.op.name != name:
+        return None
+    return step if meaning(step) == name else None
 
 
 def _opposite(x: Any, made: Made, facts: Facts) -> Value | None:
@@ -218,3 +220,4 @@ RULES: dict[str, tuple[Callable[[Any, Made, Facts], Found], ...]] = {
     "transpose": (_unmoved, _moved_twice),
     "where": (_chosen,),
 }
+RULES |= {name: (*RULES.get(name, ()), _unstretched) for name in EXACT}

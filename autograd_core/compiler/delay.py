@@ -26,6 +26,8 @@ def delayed(steps: Sequence[Step]) -> list[Step]:
 
     Of several assignments to a constant tensor only the last is left, if all can wait.
     """
+    if not any(isinstance(step, COMMITS) for step in steps):
+        return list(steps)
     unsafe = _unsafe(steps)
     found: list[Step] = []
     waiting: list[Step] = []

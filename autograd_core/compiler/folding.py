@@ -73,7 +73,7 @@ def _content(x: Any, made: Made, facts: Facts) -> Any:
     if x in facts.constants:
         return content(x)
     step = made.get(x)
-    if step is None or meaning(step) != "broadcast_to":
+    if step is None or step.op.name != "broadcast_to" or meaning(step) != "broadcast_to":
         return None
     inner = _content(step.parts[0], made, facts)
     return None if inner is None else np.broadcast_to(inner, x.shape)

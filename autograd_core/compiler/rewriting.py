@@ -9,7 +9,7 @@ something else afterwards.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,30 +99,41 @@ def meaning(step: Step) -> str:
 
 
 def rewritten(
-    steps: Sequence[Step], results: Sequence[Value], rule: Rule
+    steps: Sequence[Step],
+    results: Sequence[Value],
+    rule: Rule,
+    known: Container[Step] = (),
 ) -> tuple[list[Step], list[Value]]:
     """Return the steps and results after a walk with a rule.
 
     The rule is asked about each step, whose operands are already those of the walk. It returns
-    the step, another one with the same result, or a value to be read in place of the result.
+    the step, another one with the same result, or a value to be read in place of the result. It
+    is not asked again about `known` steps, which an earlier walk left behind, as long as what
+    they read, broadcast or not, is made by such.
     """
     made: Made = {}
     instead: dict[Value, Value] = {}
+    fresh: set[Value] = set()  # what is not made by a known step
     kept: list[Step] = []
     for step in steps:
-        found = rule(_reading(step, instead), made)
+        old = step in known
+        same = old and fresh.isdisjoint(step.reads)
+        found = step if same else rule(_reading(step, instead), made)
         if isinstance(found, Step):
             kept.append(found)
         if isinstance(found, Apply):
             made[found.result] = found
         elif isinstance(found, Value) and isinstance(step, Apply):
             instead[step.result] = found
+        if not same and isinstance(step, Apply):
+            if found is not step or not old or step.op.name == "broadcast_to":
+                fresh.add(step.result)
     return kept, [instead.get(value, value) for value in results]
 
 
 def _reading(step: Step, instead: dict[Value, Value]) -> Step:
     """Return a step that reads other values in place of some."""
-    if instead.keys().isdisjoint(step.reads):
+    if not instead or instead.keys().isdisjoint(step.reads):
         return step
     parts = tuple(instead.get(x, x) if isinstance(x, Value) else x for x in step.parts)
     return changed(step, parts=parts)

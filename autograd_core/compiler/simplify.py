@@ -55,14 +55,18 @@ def simplify(
     facts = Facts(steps, results, fresh)
     left, wanted = live(steps, results), list(results)
     removed = {"unused": _applied(steps) - _applied(left)}
+    removed |= dict.fromkeys(PASSES, 0)
+    known: dict[str, set[Step]] = dict.fromkeys(PASSES, set())  # what a pass has left as it was
     before = None
     while before != (left, wanted):  # steps are compared by identity: until none changes
         before = left, wanted
         for name, one_pass in PASSES.items():
-            count = _applied(left)
-            left, wanted = one_pass(left, wanted, facts)
-            left = live(left, wanted)
-            removed[name] = removed.get(name, 0) + count - _applied(left)
+            given = left, wanted
+            found = one_pass(left, wanted, facts, known[name])
+            known[name] = set(left).intersection(found[0])
+            if found != given:
+                left, wanted = live(*found), found[1]
+            removed[name] += len(given[0]) - len(left)
     return Simplified(left, wanted, removed)
 
 
@@ -82,23 +86,31 @@ def live(steps: Sequence[Step], results: Sequence[Value]) -> list[Step]:
     return kept[::-1]
 
 
-def constants(steps: Sequence[Step], results: Sequence[Value], facts: Facts) -> Part:
+def constants(
+    steps: Sequence[Step], results: Sequence[Value], facts: Facts, known: Collection[Step] = ()
+) -> Part:
     """Compute beforehand what depends on constants alone, and put numbers in their place."""
 
     def rule(step: Step, made: Made) -> Step | Value:
         found = fold(step, made, facts)
         return number_in_place(step, made, facts) if found is step else found
 
-    return rewritten(steps, results, rule)
+    return rewritten(steps, results, rule, known)
 
 
-def identities(steps: Sequence[Step], results: Sequence[Value], facts: Facts) -> Part:
+def identities(
+    steps: Sequence[Step], results: Sequence[Value], facts: Facts, known: Collection[Step] = ()
+) -> Part:
     """Leave out what gives its operand back, and join two steps that one can do."""
-    return rewritten(steps, results, lambda step, made: algebra(step, made, facts))
+    return rewritten(steps, results, lambda step, made: algebra(step, made, facts), known)
 
 
-def repeats(steps: Sequence[Step], results: Sequence[Value], facts: Facts) -> Part:
-    """Leave out applications that repeat an earlier one."""
+def repeats(
+    steps: Sequence[Step], results: Sequence[Value], facts: Facts, known: Collection[Step] = ()
+) -> Part:
+    """Leave out applications that repeat an earlier one; among known ones there are none."""
+    if known and all(map(known.__contains__, steps)):
+        return list(steps), list(results)
     return rewritten(steps, results, Repeats(facts))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
 import sys
@@ -257,9 +256,9 @@ class Overwrite(Step):
 
 def changed(step: S, **parts: Any) -> S:
     """Return a copy of a step, with other parts."""
-    other = copy.copy(step)
-    for name, part in parts.items():
-        setattr(other, name, part)
+    other = object.__new__(type(step))  # copy.copy takes five times as long
+    other._place = step._place
+    other.__dict__.update(step.__dict__, **parts)
     other.__dict__.pop("reads", None)
     return other
 
