@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_core as ag
-from autograd_core.compiler import assembly, fuse, native, sharing
+from autograd_core.compiler import assembly, fuse, leftovers, native, sharing
+from autograd_core.compiler.leftovers import shortened
 from autograd_core.compiler.memory import Block, plan
 from autograd_core.compiler.positions import FAR, Positions
 from autograd_core.compiler.regions import arrange
@@ -393,6 +394,49 @@ def test_a_chain_of_elementwise_steps_gives_the_same_bits(shape, monkeypatch):
     program, other = alike(ag.value_and_grad(logistic, argnums=(0, 1)), arrays, monkeypatch)
     assert "for r1" in program.segments[0].source
     assert "for r1" not in other.segments[0].source
+
+
+def test_what_loops_leave_over_is_a_function_that_gives_the_same_bits(monkeypatch):
+    monkeypatch.setattr(leftovers, "MANY", 4)
+    monkeypatch.setattr(leftovers, "WORTH", 2)
+    sources = []
+    for function, steps in HOST_LOOPS.items():
+        gradient = ag.value_and_grad(function, argnums=(0, 1, 2))
+        arrays = [np.abs(x) for x in numbers((4, 4), (3, 4), (2, 4), (steps, 2, 3))]
+        program, _ = alike(gradient, arrays, monkeypatch)
+        sources.append(program.segments[0].source)
+    assert sum(source.count(" left0(") > 1 for source in sources) >= 2
+
+
+def test_lines_that_loops_leave_over():
+    line = "for i0 in range(4):\n    w[{} + i0] = c[i0] * F(2.0)\n    w[{}] = f(int({}), int(7))"
+    body = line.format("3", "5", "9").split("\n")
+    loop = Chunk(["for r1 in range(64):"], 1, 64, range(0), [[Chunk(body, 1, 1, range(0))]] * 64)
+    ends = [chunk(line.format(*given), 0) for given in ((8, 5, 1), (0, 5, 2))]
+    once = chunk("for i0 in range(4):\n    w[i0] = c[0]\n    w[1] = w[0]", 70)
+    given = [[ends[0], loop, once, ends[1]]]
+    assert shortened(given, ["w", "c"]) == (given, [])  # too short
+    ((*found,),), (function,) = shorter(given, 3)
+    assert [x.lines for x in found] == [
+        ["left0(w, c, int(8), int(1))"],
+        loop.lines,
+        once.lines,
+        ["left0(w, c, int(0), int(2))"],
+    ]
+    assert function == (
+        "@apart\ndef left0(w, c, p0, p1):\n"
+        "    for i0 in range(4):\n"
+        "        w[p0 + i0] = c[0 + i0] * F(2.0)\n"
+        "        w[5] = f(p1, int(7))\n"
+    )
+    loop.rounds = loop.rounds[1:]  # what is left over may take its time
+    assert shorter(given, 3) == (given, [])
+
+
+def shorter(given, worth):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leftovers, "WORTH", worth)
+        return shortened(given, ["w", "c"])
 
 
 def test_results_of_every_round(monkeypatch):

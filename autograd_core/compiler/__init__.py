@@ -12,8 +12,8 @@ The files, in the order in which things happen:
 * `partition` says which steps run together as machine code, `emit` writes the Python function
   around them. A segment is made in `native`: `fuse` groups steps, `loops` writes elementwise ones
   (`scalars`, `integers`), `lowering` all others, into a `body` (`layout`). Lines that repeat
-  become loops (`reroll`); `memory` is planned, that of loops in `regions`, and `positions` are
-  filled in; `assembly` makes functions of it all. A run has an `arena`, its memory, and
-  `running`, what the text calls.
+  become loops (`reroll`), and what these leave over functions (`leftovers`); `memory` is planned,
+  that of loops in `regions`, and `positions` are filled in; `assembly` makes functions of it all.
+  A run has an `arena`, its memory, and `running`, what the text calls.
 * `batches` does many steps in one call. `report` and `postmortem` are for the user.
 """

@@ -180,6 +180,10 @@ class Body:
             for i in where if self.blocks[number].root >= 0 else ():
                 lines[i] = ""
 
+    def buffers(self) -> list[str]:
+        """Return the names of the arrays that the text may work on."""
+        return [*dict.fromkeys(x.buffer for x in self._places.values()), *self.arrays]
+
     def positions(self, offsets: Sequence[int]) -> Positions:
         """Return where the blocks begin, in elements, that lie at offsets in bytes."""
         pairs = zip(offsets, self._itemsizes, strict=True)

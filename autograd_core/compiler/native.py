@@ -27,6 +27,7 @@ from .draws import sources
 from .fuse import is_sum, units
 from .integers import is_expression
 from .layout import Place, contiguous
+from .leftovers import shortened
 from .loops import loop
 from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
@@ -173,6 +174,9 @@ class Segment:
             offsets, size = [LINE + offset for offset in offsets], size + LINE
         positions = body.positions(offsets)
         found = [settled(part, positions) for part in rolls.found(positions)]
+        if not self._general:  # where functions have no numbers of their own
+            found, functions = shortened(found, body.buffers())
+            body.functions |= dict.fromkeys(functions)
         body.parts = [
             part._replace(lines=text(chunks), cuts=cuts(chunks))
             for part, chunks in zip(body.parts, found, strict=True)

@@ -29,7 +29,19 @@ from .body import Body
 from .memory import Block
 from .positions import FAR, Positions, is_far
 
-__all__ = ["LONG", "Chunk", "Row", "chunks", "cuts", "reroll", "settled", "stretches", "text"]
+__all__ = [
+    "LONG",
+    "Chunk",
+    "Reader",
+    "Reading",
+    "Row",
+    "chunks",
+    "cuts",
+    "reroll",
+    "settled",
+    "stretches",
+    "text",
+]
 
 LONG = 400  # lines from which a loop is worth it
 FEWEST = 4  # rounds of a loop
@@ -134,7 +146,7 @@ def _pieces(lines: list[str], needed: bool) -> list[list[str]]:
 # -------------------------------------------------------------------------------- what is alike
 
 
-class _Reading(NamedTuple):
+class Reading(NamedTuple):
     """A text without names: its form, the numbers that count, and those that are text."""
 
     form: str
@@ -142,13 +154,13 @@ class _Reading(NamedTuple):
     others: tuple[str, ...]
 
 
-class _Reader:
+class Reader:
     """Reads texts; what is the same in many is found out once."""
 
     def __init__(self) -> None:
         self._counts: dict[str, list[bool]] = {}
 
-    def read(self, lines: Sequence[str]) -> _Reading:
+    def read(self, lines: Sequence[str]) -> Reading:
         """Return what lines are but for names."""
         names: dict[str, str] = {}
         pieces = NAME_OR_INTEGER.split(NO_OFFSET.sub("[0 + ", "\n".join(lines)))
@@ -163,7 +175,7 @@ class _Reader:
             self._counts[form] = _counts(form)
         pairs = list(zip(numbers, self._counts[form], strict=True))
         others = tuple(n for n, counts in pairs if not counts)
-        return _Reading(form, [int(n) for n, counts in pairs if counts], others)
+        return Reading(form, [int(n) for n, counts in pairs if counts], others)
 
 
 def _counts(form: str) -> list[bool]:
@@ -261,7 +273,7 @@ class Row:
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self.chunks = chunks
-        self._reader = _Reader()
+        self._reader = Reader()
         self._readings = [self._reader.read(chunk.lines) for chunk in chunks]
         pairs = [divmod(n, FAR) for reading in self._readings for n in reading.numbers]
         split = np.array(pairs, np.int64).reshape(-1, 2)
@@ -309,7 +321,7 @@ class _Known:
         self._positions = positions
         self._known: dict[Hashable, int] = {}
 
-    def form(self, reading: _Reading) -> int:
+    def form(self, reading: Reading) -> int:
         """Return the number of the form of a text."""
         others = reading.others
         if any(map(is_far, others)):
