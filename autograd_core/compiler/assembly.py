@@ -173,12 +173,14 @@ class Assembly:
             functions.append(self._function(name, piece))
             lines.append(f"status = {name}({', '.join(self._used(piece))})")
             lines += ["if status != int(0):", "    return status"]
-        return "\n".join([*functions, self._function(f"part{i}", lines)])
+        return "\n".join([*functions, self._function(f"part{i}", lines, kind="inline_calls")])
 
-    def _function(self, name: str, lines: Sequence[str], more: Sequence[str] = ()) -> str:
+    def _function(
+        self, name: str, lines: Sequence[str], more: Sequence[str] = (), kind: str = "inline"
+    ) -> str:
         names = ", ".join([*self._used(lines), *more])
         body = "\n    ".join([*lines, "return int(0)"])
-        return f"@inline\ndef {name}({names}):\n    {body}\n"
+        return f"@{kind}\ndef {name}({names}):\n    {body}\n"
 
     def _entry(self, i: int) -> str:
         """Return the text that unpacks the arguments; it is not in the body's types."""

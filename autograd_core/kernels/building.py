@@ -130,6 +130,7 @@ def _provided() -> dict[str, Any]:
     inlined = {
         "apart": _apart,
         "inline": _inline,
+        "inline_calls": _inline_calls,
         "inline_exact": _inline_exact,
         "inline_reordered": _inline_reordered,
     }
@@ -139,6 +140,12 @@ def _provided() -> dict[str, Any]:
 def _inline(function: Kernel) -> Kernel:
     # A call left in a loop would keep it from being vectorized.
     return _ingredient("inline", function, forceinline=True, **FLAGS)
+
+
+def _inline_calls(function: Kernel) -> Kernel:
+    # What it calls has been optimized, and will be again where all is together.
+    function.__dict__["only_calls"] = True
+    return _ingredient("inline_calls", function, forceinline=True, **FLAGS)
 
 
 def _apart(function: Kernel) -> Kernel:
@@ -167,6 +174,7 @@ def _ingredient(kind: str, function: Any, **flags: Any) -> Kernel:
         module = types.ModuleType(stem, f"Generated function {name}, which kernels share.")
         module.__dict__.update(used)
         own = types.FunctionType(code, module.__dict__, name)
+        own.__dict__.update(function.__dict__)
         module.__dict__[name] = numba.njit(**NO_WRAPPERS, **flags)(own)
         sys.modules[stem] = module
     return cast(Kernel, getattr(sys.modules[stem], name))

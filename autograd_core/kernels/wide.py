@@ -84,6 +84,13 @@ class Ingredient(Library):
         self._finalized = True
 
 
+class Passage(Ingredient):
+    """The code of a function that only calls others."""
+
+    def _optimize_final_module(self) -> None:
+        """Leave it to whom it is part of: all that it calls would be optimized once more."""
+
+
 def _find_room(engine: Any, variable: Any) -> None:
     """Define a variable of LLVM, if it is not: Numba looks it up to write an address there."""
     if not engine.is_symbol_defined(variable.name):
@@ -100,6 +107,8 @@ class WideLowering(typed_passes.NativeLowering):
     def run_pass(self, state: Any) -> bool:
         """Lower into a library of ours."""
         kind = Ingredient if state.flags.no_cpython_wrapper else Library
+        if getattr(state.func_id.func, "only_calls", False):
+            kind = Passage
         state.library = kind(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return bool(super().run_pass(state))
