@@ -27,21 +27,22 @@ from .layout import address, contiguous
 from .record import Value
 from .words import ARRAY, ITEMS, SIZE, TYPE, readable
 
-__all__ = ["BADLY_SHAPED", "CLOSED", "MARKED", "Entry", "gate", "header", "record"]
+__all__ = ["ALIGNED", "BADLY_SHAPED", "CLOSED", "MARKED", "Entry", "gate", "header", "record"]
 
 BADLY_SHAPED = -1  # or another array, or something else than it was
 MARKED = -2  # the program has run, but a mark is not there
 ANY = -(1 << 62)  # of a stride that does not matter
+ALIGNED = 0x100  # NumPy's flag
 CLOSED = np.array([-1])  # the words of a gate that nothing passes
 
 SOURCE = f"""
 import numpy as np
 
 def gate(args, words, table):
-    given, at, memory = place(args), load(place(words) + {ARRAY['data']}), place(table)
+    given, at, memory = place(args), load(place(words) + {ARRAY["data"]}), place(table)
     if load(given + {SIZE}) != load(at):
         return {BADLY_SHAPED}
-    memory = load(memory + {ARRAY['data']})
+    memory = load(memory + {ARRAY["data"]})
     program, owners, arrays = load(at + 8), memory + load(at + 16), load(at + 24)
     constants, tests, marks = load(at + 32), load(at + 40), load(at + 48)
     at += 56
@@ -56,11 +57,11 @@ def gate(args, words, table):
             if load(x + {TYPE}) != load(at + 40):
                 return {BADLY_SHAPED}
         axes, flags = load(at + 72), load(at + 56)
-        if load(x + {ARRAY['dtype']}) != load(at + 48) or load_half(x + {ARRAY['axes']}) != axes:
+        if load(x + {ARRAY["dtype"]}) != load(at + 48) or load_half(x + {ARRAY["axes"]}) != axes:
             return {BADLY_SHAPED}
-        if load_half(x + {ARRAY['flags']}) & flags != flags:
+        if load_half(x + {ARRAY["flags"]}) & flags != flags:
             return {BADLY_SHAPED}
-        sizes, strides, slot = load(x + {ARRAY['sizes']}), load(x + {ARRAY['strides']}), load(at + 64)
+        sizes, strides, slot = load(x + {ARRAY["sizes"]}), load(x + {ARRAY["strides"]}), load(at + 64)
         at += 80
         for axis in range(axes):
             if load(sizes + 8 * axis) != load(at):
@@ -68,14 +69,14 @@ def gate(args, words, table):
             if load(at + 8) != {ANY} and load(strides + 8 * axis) != load(at + 8):
                 return {BADLY_SHAPED}
             at += 16
-        store(memory + slot, load(x + {ARRAY['data']}))
+        store(memory + slot, load(x + {ARRAY["data"]}))
         store(owners + 8 * i, x)
     for _ in range(constants):
         if load(given + load(at)) != load(at + 8):
             return {BADLY_SHAPED}
         at += 16
     for _ in range(tests):
-        if (load(load(at)) != load(at + 8)) != (load(at + 16) != 0):
+        if (load(load(at)) == load(at + 8)) != (load(at + 16) != 0):
             return {BADLY_SHAPED}
         at += 24
     done = 0
@@ -100,9 +101,7 @@ def gate() -> Any:
     return compile_source("gate", SOURCE, "(Here, Here, Here)") if readable() else None
 
 
-def header(
-    arguments: int, program: int, owners: int, arrays: int, *counts: int
-) -> list[int]:
+def header(arguments: int, program: int, owners: int, arrays: int, *counts: int) -> list[int]:
     """Return how the words of a gate begin."""
     return [arguments, program, 8 * owners, arrays, *counts, *[0] * (3 - len(counts))]
 

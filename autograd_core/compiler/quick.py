@@ -7,6 +7,7 @@ nothing changed: such a call goes the ordinary way, through `Compiled`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from ..modes import current
+from ..modes import current, known
 from ..tensor import Tensor, wrap
 from .draws import put_back, states
 from .emit import Emission
+from .environment import FAILING, Surroundings
+from .gate import ALIGNED, gate, header, record
 from .native import Segment
 from .record import Value
 from .recorded import is_array
+from .watch import Watch
+from .words import ITEMS, Check, slot
 
 __all__ = ["MISS", "Quick", "quick"]
 
@@ -29,7 +34,7 @@ Quick = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 MISS = object()
 
 
-def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Quick | None:
+def quick(kind: Any, args: Any, kwargs: Any, around: Surroundings) -> Quick | None:
     """Return the function of a call's arguments; None if they cannot be told fast.
 
     Parameters
@@ -38,8 +43,8 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         Its program consists of segments. Its `runs` are counted, up to `limit`.
     args, kwargs
         Arguments as of the calls to come.
-    unchanged : callable
-        Whether the surroundings are what they were.
+    around : Surroundings
+        Which have to be what they are now.
     """
     emission, recording = kind.program.emission, kind.recording
     text = emission.text
@@ -47,10 +52,13 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         "MISS": MISS,
         "array": np.array,
         "current": current,
+        "gate": gate(),
         "kind": kind,
+        "known": known,
+        "lock": kind.lock,
         "put_back": put_back,
         "states": states,
-        "unchanged": unchanged,
+        "unchanged": around.test(),
         "wrap": wrap,
     }
     unpacking = _Unpacking(emission, kind.floats)
@@ -61,11 +69,19 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
     ]
     lines = [*numbers, *emission.lines(trusting=True)]
     result = recording.text(emission.leaving, text.named)
+    checks = emission.words()
+    if checks is not None:
+        checks += around.checks(functools.partial(text.named, "o"))
+    watch = None if checks is None or kwargs else _watch(kind, args, checks)
+    if watch is not None:
+        (segment,) = emission.segments
+        text.scope["watch"] = watch
+        lines.insert(-1, f"watch.certify({text.named('a', segment)}, seen)")
     body = [
         *unpacking.lines,
         "tape = current()",
-        *_miss(f"tape.trace is not None or tape.recording is not {current().recording}"),
-        *_miss(f"tape.rules is not {text.named('rules', current().rules)}"),
+        *_miss(f"not ({_usual(text)})"),
+        *(["seen = watch.seen()"] if watch else []),
         *_miss("not unchanged()"),
         *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
         "runs = kind.runs + 1",
@@ -74,8 +90,70 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         "kind.runs = runs",
         f"return {result}",
     ]
-    found: Quick = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *body]))
+    found: Quick = text.defined("checked", "\n    ".join(["def checked(args, kwargs):", *body]))
+    if watch is None:
+        return found
+    source = "\n    ".join(["def quick(args, kwargs):", *_gated(kind, result, checks)])
+    found = text.defined("quick", source)
     return found
+
+
+def _gated(kind: Any, result: str, checks: Sequence[Check]) -> list[str]:
+    """Write the way of a call that is so much like the last one that words can tell."""
+    text, otherwise = kind.program.emission.text, "return checked(args, kwargs)"
+    lines = kind.program.emission.gated(otherwise)
+    usual = f"tape is {text.named('tape', current())}"
+    asked = " and ".join(check.text for check in checks if check.words is None)
+    asking = ["try:", f"    if not ({asked}):", f"        {otherwise}"]
+    asking += [f"except {FAILING}:", f"    {otherwise}"]
+    return [
+        "tape = known(None)",
+        f"if kwargs or not ({usual} or tape is not None and {_usual(text)}):",
+        f"    {otherwise}",
+        *(asking if asked else []),
+        "runs = kind.runs + 1",
+        *_miss("runs >= kind.limit"),
+        *(lines if kind.program.is_pure else ["with lock:", *(f"    {x}" for x in lines)]),
+        "kind.runs = runs",
+        f"return {result}",
+    ]
+
+
+def _watch(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | None:
+    """Return what the gate of such calls looks at; None if it cannot see all that counts."""
+    recording, emission = kind.recording, kind.program.emission
+    (segment,) = emission.segments
+    entry = segment.functions[0].call
+    plain = not kind.floats and not recording.numbers
+    if gate() is None or not plain or set(emission.inputs) != set(segment.arrays):
+        return None
+    slots = {value: entry.first + i for i, value in enumerate(segment.arrays)}
+    inputs, records, constants = iter(emission.inputs), [], []
+    for i, x in enumerate(args):
+        if type(x) is np.ndarray:
+            value = next(inputs)
+            records.append(record(i, value, slots[value], flags=ALIGNED))
+        elif isinstance(x, Tensor):
+            value, node, array = next(inputs), slot(x, "node", None), slot(x, "_value", None)
+            if node is None or array is None:
+                return None
+            places = [id(type(x)), node.offset, array.offset, id(None)]
+            records.append(record(i, value, slots[value], places, flags=ALIGNED))
+        elif is_array(x) or isinstance(x, dict | tuple | list):
+            return None
+        else:
+            constants += [ITEMS + 8 * i, id(x)]
+    words = [word for check in checks for word in check.words or ()]
+    for leaf, bare in recording.trace.bare.items():
+        words.append(slot(leaf, "_grad", None, differs=not bare))
+    held = [(i, v.holder) for i, v in enumerate(segment.captured) if isinstance(v.holder, Tensor)]
+    places = [(slot(tensor, "_value", None), i) for i, tensor in held]
+    marks = [(slot(leaf, "_grad", None), i) for leaf, i in emission.lent().items()]
+    if not all([*words, *(place for place, _ in [*places, *marks])]):
+        return None
+    begin = header(len(args), entry.code, entry.owners, len(records))
+    alive = [args, [type(x) for x in args], entry, emission.inputs]
+    return Watch(kind, begin, sum(records, []), constants, words, places, marks, alive)
 
 
 def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:
@@ -86,7 +164,13 @@ def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:
         before, after = [f"before = states({sources})"], [f"    put_back({sources}, before)"]
     run = [*before, "try:", *(f"    {line}" for line in lines)]
     run += ["except Stale:", *after, "    return MISS"]
-    return run if kind.program.is_pure else ["with kind.lock:", *(f"    {x}" for x in run)]
+    return run if kind.program.is_pure else ["with lock:", *(f"    {x}" for x in run)]
+
+
+def _usual(text: Any) -> str:
+    """Write the test that the modes are what they are now."""
+    rules = f"tape.rules is {text.named('rules', current().rules)}"
+    return f"tape.trace is None and tape.recording is {current().recording} and {rules}"
 
 
 def _miss(condition: str) -> list[str]:

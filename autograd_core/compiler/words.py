@@ -13,7 +13,7 @@ import gc
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from types import CellType, MemberDescriptorType
 from typing import Any, NamedTuple
@@ -22,7 +22,25 @@ import numpy as np
 
 from ..kernels.jit import is_compiled
 
-__all__ = ["ARRAY", "ITEMS", "SIZE", "TYPE", "Entries", "Tag", "Thing", "Word", "readable"]
+__all__ = [
+    "ARRAY",
+    "ITEMS",
+    "SIZE",
+    "TYPE",
+    "Check",
+    "Entries",
+    "Tag",
+    "Thing",
+    "Word",
+    "attribute",
+    "cell",
+    "entries",
+    "of_class",
+    "readable",
+    "slot",
+    "version",
+    "word",
+]
 
 TYPE, SIZE, ITEMS = 8, 16, 24  # of any object, and of a tuple; a list has an address at ITEMS
 CELL, VERSION = 16, 24  # what a cell holds, and the number of a dict's last change
@@ -55,6 +73,16 @@ class Entries(NamedTuple):
 Word = Thing | Tag | Entries
 
 
+class Check(NamedTuple):
+    """An expression of Python, and the words that are the same as long as it is true.
+
+    Without words there is no way but to ask.
+    """
+
+    text: str
+    words: Sequence[Word] | None = None
+
+
 def word(address: int) -> int:
     """Return the word at an address."""
     return ctypes.c_int64.from_address(address).value
@@ -66,9 +94,9 @@ def slot(owner: Any, name: str, thing: Any, differs: bool = False) -> Thing | No
     return None if offset is None else Thing(owner, offset, thing, differs)
 
 
-def cell(owner: CellType) -> Thing | None:
+def cell(owner: CellType) -> tuple[Thing] | None:
     """Return the word for what a cell holds."""
-    return Thing(owner, CELL, owner.cell_contents) if readable() else None
+    return (Thing(owner, CELL, owner.cell_contents),) if readable() else None
 
 
 def entries(owner: list[Any]) -> Entries | None:
@@ -78,7 +106,7 @@ def entries(owner: list[Any]) -> Entries | None:
 
 def version(owner: dict[Any, Any]) -> Tag | None:
     """Return the word for all that is in a dict."""
-    return Tag(owner, VERSION) if counts_changes() else None
+    return Tag(owner, VERSION) if type(owner) is dict and counts_changes() else None
 
 
 def attribute(owner: Any, name: str, thing: Any) -> Word | None:
@@ -88,7 +116,7 @@ def attribute(owner: Any, name: str, thing: Any) -> Word | None:
     return slot(owner, name, thing)
 
 
-def methods(kind: type) -> list[Word] | None:
+def of_class(kind: type) -> list[Word] | None:
     """Return the words for all attributes of a class; None if there are none."""
     if type(kind) is not type or not counts_changes():
         return None
