@@ -95,7 +95,8 @@ class Arena:
         self.written = written
         self.replaced = replaced
         self.stamp = Stamp([held[i] for i in written])
-        self.words, self.watch = CLOSED, None
+        self.words = CLOSED
+        self.watch: Any = None
 
     def renew(self) -> None:
         """Take new arrays in the place of those given away that somebody still has."""

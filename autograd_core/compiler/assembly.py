@@ -28,7 +28,7 @@ from ..kernels.jit import compile_source, loop_text
 from .body import Body, Part
 from .gate import Entry
 from .generic import announce, filled
-from .layout import Place, contiguous
+from .layout import Place
 from .record import Value
 
 __all__ = ["CONTROL", "Assembly", "Function"]

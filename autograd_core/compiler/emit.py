@@ -154,12 +154,11 @@ class Emission:
         At -1 it gets an array of its own, or None.
         """
         (segment,) = self.segments
-        leaving = _Results(self.parts, self._results)
-        found = {}
-        for leaf, value in self.gradients.items():
-            is_lent = ".lent[" in leaving.gradient(value, self.text)
-            found[leaf] = segment.results.index(value) if is_lent else -1
-        return found
+        leaving, places = _Results(self.parts, self._results), segment.results
+        return {
+            leaf: places.index(value) if value and leaving.is_lent(value) else -1
+            for leaf, value in self.gradients.items()
+        }
 
     def words(self) -> list[Check] | None:
         """Return the checks of a program that is one segment; None if it needs Python's.
@@ -333,11 +332,15 @@ class _Results:
         """Return the text of a leaf's gradient: lent, if it lies in an arena."""
         if value is None:
             return "None"
-        lender = self.segment_of.get(value)
-        # After a guard that fails, the old gradient may still be needed.
-        if lender is None or not self.lends or not self._leaves_once(value):
+        if not self.is_lent(value):
             return self.own(value)
+        lender = self.segment_of[value]
         return f"{_arena(lender, text)}.lent[{lender.results.index(value)}]"
+
+    def is_lent(self, value: Value) -> bool:
+        """Whether a leaf's gradient stays in an arena."""
+        # After a guard that fails, the old gradient may still be needed.
+        return value in self.segment_of and self.lends and self._leaves_once(value)
 
     def _leaves_once(self, value: Value) -> bool:
         return self.results.count(value) == 1

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..op import Op
 from ..tensor import Tensor
-from .words import Check, Word, cell, entries, of_class, version
+from .words import Check, Word, cell, changes, entries, of_class
 
 __all__ = ["VALUES", "Surroundings", "is_bound", "leads_on"]
 
@@ -31,6 +31,7 @@ FAILING = "(AttributeError, LookupError, ValueError)"  # what a test raises if s
 UNSEEN = object()  # follows a thing that leads further down
 
 Name = Callable[[Any], str]  # the name by which a text knows an object
+Words = Callable[[], Sequence[Word] | None]
 Test = Callable[[Name], Check]  # whether a place holds what it does
 
 
@@ -170,11 +171,7 @@ class _Search:
         if isinstance(x, dict):
             return _tests_of_dict(x)
         if isinstance(x, list):
-            parts = entries(x)
-            return [
-                partial(_has_size, x, len(x), parts),
-                *(partial(_is_entry, x, i, part, parts) for i, part in enumerate(x)),
-            ]
+            return _tests_of_list(x)
         if isinstance(x, set):
             return [lambda named: Check(f"{named(x)} == {named(set(x))}")]
         if not hasattr(x, "__dict__") or type(x).__module__ in ("builtins", "types", "functools"):
@@ -188,7 +185,10 @@ class _Search:
         own = [(n, f) for n, f in methods.items() if isinstance(f, FunctionType)]
         return [
             *_tests_of_dict(vars(x)),
-            *(partial(_is_attribute, kind, name, method, of_class(kind)) for name, method in own),
+            *(
+                partial(_is_attribute, kind, n, method, partial(of_class, kind))
+                for n, method in own
+            ),
         ]
 
     def of_object(self, x: Any) -> Callable[[], list[Any]]:
@@ -196,13 +196,17 @@ class _Search:
         held, kind = vars(x), type(x)
         if "__wrapped__" in held:
             return lambda: [x.__wrapped__]
-        called = [getattr(kind, name, None) for name in (*sorted(self.names), "__call__")]
-        methods = [method for method in called if isinstance(method, FunctionType)]
-        if any(_is_library(base.__module__) for base in kind.__mro__[:-1]):
-            forward = getattr(kind, "forward", None)
-            return lambda: [*held, *held.values(), *methods, forward]
         names = sorted(self.names)
-        return lambda: [*(held.get(name) for name in names if name in held), *methods]
+        called = (*names, "__call__")
+        own = [name for name in called if isinstance(getattr(kind, name, None), FunctionType)]
+        methods = partial(_attributes, kind, own)
+        if any(_is_library(base.__module__) for base in kind.__mro__[:-1]):
+            return lambda: [*held, *held.values(), *methods(), getattr(kind, "forward", None)]
+        return lambda: [*(held.get(name) for name in names if name in held), *methods()]
+
+
+def _attributes(x: Any, names: Sequence[str]) -> list[Any]:
+    return [getattr(x, name, None) for name in names]
 
 
 def leads_on(x: Any) -> bool:
@@ -238,25 +242,36 @@ def _of_function(function: FunctionType) -> Callable[[], list[Any]]:
     return look
 
 
-def _has_size(x: Any, size: int, word: Word | None, named: Name) -> Check:
-    return Check(f"len({named(x)}) == {size}", word and (word,))
+def _has_size(x: Any, size: int, words: Words, named: Name) -> Check:
+    return Check(f"len({named(x)}) == {size}", words())
 
 
-def _is_entry(x: Any, place: Any, part: Any, word: Word | None, named: Name) -> Check:
+def _is_entry(x: Any, place: Any, part: Any, words: Words, named: Name) -> Check:
     where = repr(place) if isinstance(place, int | str) else named(place)
-    return Check(f"{named(x)}[{where}] is {named(part)}", word and (word,))
+    return Check(f"{named(x)}[{where}] is {named(part)}", words())
 
 
-def _is_attribute(
-    x: Any, name: str, part: Any, words: Sequence[Word] | None, named: Name
-) -> Check:
-    return Check(f"{named(x)}.{name} is {named(part)}", words)
+def _is_attribute(x: Any, name: str, part: Any, words: Words, named: Name) -> Check:
+    return Check(f"{named(x)}.{name} is {named(part)}", words())
+
+
+def _tests_of_list(x: list[Any]) -> list[Test]:
+    words = partial(entries, x, tuple(x))
+    rest = _with(words)
+    own = (partial(_is_entry, x, i, part, rest) for i, part in enumerate(x))
+    return [partial(_has_size, x, len(x), words), *own]
 
 
 def _tests_of_dict(x: dict[Any, Any]) -> list[Test]:
-    word = version(x)
-    own = (partial(_is_entry, x, key, part, word) for key, part in x.items())
-    return [partial(_has_size, x, len(x), word), *own]
+    words = partial(changes, x)
+    rest = _with(words)
+    own = (partial(_is_entry, x, key, part, rest) for key, part in x.items())
+    return [partial(_has_size, x, len(x), words), *own]
+
+
+def _with(words: Words) -> Words:
+    """Return no words for what other words say, too; if there are any."""
+    return lambda: None if words() is None else ()
 
 
 def _tests_of_function(x: FunctionType) -> list[Test]:
@@ -269,10 +284,19 @@ def _tests_of_function(x: FunctionType) -> list[Test]:
     names = sorted(_globals_in(x.__code__))
     known = [name for name in names if name in space]
     return [
-        *(partial(_is_attribute, c, "cell_contents", c.cell_contents, cell(c)) for c in cells),
-        *(partial(_is_entry, space, name, space[name], None) for name in known),
+        *map(_holds, cells),
+        *(partial(_is_entry, space, name, space[name], _nothing) for name in known),
         *(partial(_is_absent, space, name) for name in names if name not in space),
     ]
+
+
+def _holds(x: Any) -> Test:
+    part = x.cell_contents
+    return partial(_is_attribute, x, "cell_contents", part, partial(cell, x, part))
+
+
+def _nothing() -> None:
+    """There are no words."""
 
 
 def _is_absent(x: dict[str, Any], name: str, named: Name) -> Check:

@@ -25,9 +25,20 @@ import numpy as np
 from ..kernels.jit import address_of, compile_source
 from .layout import address, contiguous
 from .record import Value
-from .words import ARRAY, ITEMS, SIZE, TYPE, readable
+from .words import (
+    AXES,
+    DATA,
+    DTYPE,
+    FLAGS,
+    ITEMS,
+    SIZE,
+    SIZES,
+    STRIDES,
+    TYPE,
+    readable,
+)
 
-__all__ = ["ALIGNED", "BADLY_SHAPED", "CLOSED", "MARKED", "Entry", "gate", "header", "record"]
+__all__ = ["ALIGNED", "BADLY_SHAPED", "CLOSED", "MARKED", "Entry", "gate", "record"]
 
 BADLY_SHAPED = -1  # or another array, or something else than it was
 MARKED = -2  # the program has run, but a mark is not there
@@ -39,10 +50,10 @@ SOURCE = f"""
 import numpy as np
 
 def gate(args, words, table):
-    given, at, memory = place(args), load(place(words) + {ARRAY["data"]}), place(table)
+    given, at, memory = place(args), load(place(words) + {DATA}), place(table)
     if load(given + {SIZE}) != load(at):
         return {BADLY_SHAPED}
-    memory = load(memory + {ARRAY["data"]})
+    memory = load(memory + {DATA})
     program, owners, arrays = load(at + 8), memory + load(at + 16), load(at + 24)
     constants, tests, marks = load(at + 32), load(at + 40), load(at + 48)
     at += 56
@@ -57,11 +68,12 @@ def gate(args, words, table):
             if load(x + {TYPE}) != load(at + 40):
                 return {BADLY_SHAPED}
         axes, flags = load(at + 72), load(at + 56)
-        if load(x + {ARRAY["dtype"]}) != load(at + 48) or load_half(x + {ARRAY["axes"]}) != axes:
+        if load(x + {DTYPE}) != load(at + 48) or load_half(x + {AXES}) != axes:
             return {BADLY_SHAPED}
-        if load_half(x + {ARRAY["flags"]}) & flags != flags:
+        if load_half(x + {FLAGS}) & flags != flags:
             return {BADLY_SHAPED}
-        sizes, strides, slot = load(x + {ARRAY["sizes"]}), load(x + {ARRAY["strides"]}), load(at + 64)
+        sizes, strides = load(x + {SIZES}), load(x + {STRIDES})
+        slot = memory + load(at + 64)
         at += 80
         for axis in range(axes):
             if load(sizes + 8 * axis) != load(at):
@@ -69,7 +81,7 @@ def gate(args, words, table):
             if load(at + 8) != {ANY} and load(strides + 8 * axis) != load(at + 8):
                 return {BADLY_SHAPED}
             at += 16
-        store(memory + slot, load(x + {ARRAY["data"]}))
+        store(slot, load(x + {DATA}))
         store(owners + 8 * i, x)
     for _ in range(constants):
         if load(given + load(at)) != load(at + 8):
@@ -99,11 +111,6 @@ def gate(args, words, table):
 def gate() -> Any:
     """Return ``gate(args, words, table)``; None where memory cannot be read."""
     return compile_source("gate", SOURCE, "(Here, Here, Here)") if readable() else None
-
-
-def header(arguments: int, program: int, owners: int, arrays: int, *counts: int) -> list[int]:
-    """Return how the words of a gate begin."""
-    return [arguments, program, 8 * owners, arrays, *counts, *[0] * (3 - len(counts))]
 
 
 def record(
@@ -154,7 +161,7 @@ class Entry:
         if self.gate is not None:
             self.code = address_of(function)
             records = (record(i, v, first + i) for i, v in enumerate(arrays))
-            words = header(len(arrays), self.code, owners, len(arrays))
+            words = [len(arrays), self.code, 8 * owners, len(arrays), 0, 0, 0]
             self.words = np.array(sum(records, words), np.int64)
 
     def __call__(self, *given: np.ndarray) -> int:

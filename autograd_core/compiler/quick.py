@@ -20,12 +20,12 @@ from ..tensor import Tensor, wrap
 from .draws import put_back, states
 from .emit import Emission
 from .environment import FAILING, Surroundings
-from .gate import ALIGNED, gate, header, record
+from .gate import gate
 from .native import Segment
 from .record import Value
 from .recorded import is_array
-from .watch import Watch
-from .words import ITEMS, Check, slot
+from .watch import watched
+from .words import Check
 
 __all__ = ["MISS", "Quick", "quick"]
 
@@ -72,7 +72,7 @@ def quick(kind: Any, args: Any, kwargs: Any, around: Surroundings) -> Quick | No
     checks = emission.words()
     if checks is not None:
         checks += around.checks(functools.partial(text.named, "o"))
-    watch = None if checks is None or kwargs else _watch(kind, args, checks)
+    watch = None if checks is None or kwargs else watched(kind, args, checks)
     if watch is not None:
         (segment,) = emission.segments
         text.scope["watch"] = watch
@@ -117,43 +117,6 @@ def _gated(kind: Any, result: str, checks: Sequence[Check]) -> list[str]:
         "kind.runs = runs",
         f"return {result}",
     ]
-
-
-def _watch(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | None:
-    """Return what the gate of such calls looks at; None if it cannot see all that counts."""
-    recording, emission = kind.recording, kind.program.emission
-    (segment,) = emission.segments
-    entry = segment.functions[0].call
-    plain = not kind.floats and not recording.numbers
-    if gate() is None or not plain or set(emission.inputs) != set(segment.arrays):
-        return None
-    slots = {value: entry.first + i for i, value in enumerate(segment.arrays)}
-    inputs, records, constants = iter(emission.inputs), [], []
-    for i, x in enumerate(args):
-        if type(x) is np.ndarray:
-            value = next(inputs)
-            records.append(record(i, value, slots[value], flags=ALIGNED))
-        elif isinstance(x, Tensor):
-            value, node, array = next(inputs), slot(x, "node", None), slot(x, "_value", None)
-            if node is None or array is None:
-                return None
-            places = [id(type(x)), node.offset, array.offset, id(None)]
-            records.append(record(i, value, slots[value], places, flags=ALIGNED))
-        elif is_array(x) or isinstance(x, dict | tuple | list):
-            return None
-        else:
-            constants += [ITEMS + 8 * i, id(x)]
-    words = [word for check in checks for word in check.words or ()]
-    for leaf, bare in recording.trace.bare.items():
-        words.append(slot(leaf, "_grad", None, differs=not bare))
-    held = [(i, v.holder) for i, v in enumerate(segment.captured) if isinstance(v.holder, Tensor)]
-    places = [(slot(tensor, "_value", None), i) for i, tensor in held]
-    marks = [(slot(leaf, "_grad", None), i) for leaf, i in emission.lent().items()]
-    if not all([*words, *(place for place, _ in [*places, *marks])]):
-        return None
-    begin = header(len(args), entry.code, entry.owners, len(records))
-    alive = [args, [type(x) for x in args], entry, emission.inputs]
-    return Watch(kind, begin, sum(records, []), constants, words, places, marks, alive)
 
 
 def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:

@@ -178,15 +178,13 @@ def as_it_was(valid: Any, text: Text) -> list[Check] | None:
     """Return the tests that let most runs do without asking a witness; None if it has none."""
     if not hasattr(valid, "places"):
         return None
-    groups, parts = text.named("groups", valid.groups), entries(valid.groups)
-    of_list = parts and (parts,)
+    groups, of_list = text.named("groups", valid.groups), entries(valid.groups, valid.entries)
     found = [Check(f"len({groups}) == {len(valid.entries)}", of_list)]
     for i, entry in enumerate(valid.entries):
         found.append(Check(f"{groups}[{i}] is {text.named('group', entry)}", of_list))
     for owner, name, value in valid.places:
         test = f"{text.named('owner', owner)}.{name} is {text.named('known', value)}"
-        word = attribute(owner, name, value)
-        found.append(Check(test, word and (word,)))
+        found.append(Check(test, attribute(owner, name, value)))
     return found
 
 

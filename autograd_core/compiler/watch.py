@@ -8,18 +8,25 @@ the checks begin; a change meanwhile shows at the next call.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..tensor import Tensor
 from .arena import Arena
-from .words import ITEMS, SIZE, Entries, Tag, Thing, Word
+from .gate import ALIGNED, Entry, gate, record
+from .record import Value
+from .recorded import is_array
+from .words import ITEMS, SIZE, Check, Entries, Tag, Thing, Word, slot
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "watched"]
 
 MOST_IN_VAIN = 16  # certificates, besides one for each so many runs:
 RUNS_FOR_ONE = 64
+
+
+Place = tuple[Thing, int]
 
 
 class Watch:
@@ -29,50 +36,46 @@ class Watch:
     ----------
     kind : Kind
         Its `runs` are counted.
-    begin : list of int
-        What its gate's words begin with: arguments, address, owners, and number of arrays.
-    records : list of int
-        The words about arrays.
-    constants : list of int
-        Pairs: where a constant is among the arguments, and its address.
-    words : iterable of Word
+    entry : Entry
+        Of the program.
+    arguments : Arguments
+    words : sequence of Word
     places : sequence of (Thing, int)
         Words that must be some array that the arena holds.
     marks : sequence of (Thing, int)
         Those that should be what the arena lends; at -1 never.
-    alive : object
-        What else the words are about.
     """
 
     def __init__(
         self,
         kind: Any,
-        begin: Sequence[int],
-        records: Sequence[int],
-        constants: Sequence[int],
-        words: Iterable[Word],
-        places: Sequence[tuple[Thing, int]],
-        marks: Sequence[tuple[Thing, int]],
-        alive: Any,
+        entry: Entry,
+        arguments: Arguments,
+        words: Sequence[Word],
+        places: Sequence[Place],
+        marks: Sequence[Place],
     ) -> None:
         self.kind = kind
-        self.alive = alive
+        self.alive = entry, arguments
         self.words = list({(type(w), _place(w)): w for w in words}.values())
         self.places, self.marks = places, marks
         self.certified = 0
-        seen = [w for w in self.words if not isinstance(w, Thing)]
-        self._seen = [ctypes.c_int64.from_address(_place(w)) for w in seen]
-        lists = sum(1 + bool(w.things) + len(w.things) for w in seen if isinstance(w, Entries))
-        others = sum(not isinstance(w, Entries) for w in self.words)
-        tests = lists + others + len(places)
-        counts = begin[3], len(constants) // 2, tests, len(marks)
-        self._begin = [*begin[:3], *counts, *records, *constants]
+        self._changing = [
+            ctypes.c_int64.from_address(_place(w)) for w in self.words if not isinstance(w, Thing)
+        ]
+        tests = len(self.words) + len(places)
+        for known in self.words:
+            if isinstance(known, Entries):
+                tests += len(known.things) + bool(known.things)
+        counts = arguments.arrays, len(arguments.constants) // 2, tests, len(marks)
+        self._begin = [arguments.count, entry.code, 8 * entry.owners, *counts]
+        self._begin += arguments.records + arguments.constants
 
     def seen(self) -> list[int] | None:
         """Return the words that count changes; None where a certificate is not worth while."""
         if self.certified > MOST_IN_VAIN + self.kind.runs // RUNS_FOR_ONE:
             return None
-        return [place.value for place in self._seen]
+        return [place.value for place in self._changing]
 
     def certify(self, arena: Arena, seen: list[int] | None) -> None:
         """Note that all checks have passed since something was seen."""
@@ -92,6 +95,88 @@ class Watch:
         for place, i in self.marks:
             found += [id(place.owner) + place.offset, id(arena.lent[i]) if i >= 0 else 0]
         arena.watch, arena.words = self, np.array(found, np.int64)
+
+
+def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | None:
+    """Return what the gate of such calls looks at; None if it cannot see all that counts.
+
+    Parameters
+    ----------
+    kind : Kind
+        Its program is one segment.
+    args : sequence
+    checks : sequence of Check
+        Those that have words, and others.
+    """
+    recording, emission = kind.recording, kind.program.emission
+    (segment,) = emission.segments
+    entry, arguments = segment.functions[0].call, Arguments()
+    plain = not kind.floats and not recording.numbers
+    if gate() is None or not plain or set(emission.inputs) != set(segment.arrays):
+        return None
+    slots = {value: entry.first + i for i, value in enumerate(segment.arrays)}
+    inputs = iter(emission.inputs)
+    if not all(arguments.take(x, inputs, slots) for x in args):
+        return None
+    found = [word for check in checks for word in check.words or ()]
+    found += [_own(x, "_grad", differs=not bare) for x, bare in recording.trace.bare.items()]
+    held = [(v.holder, i) for i, v in enumerate(segment.captured) if isinstance(v.holder, Tensor)]
+    places = [(_own(tensor, "_value"), i) for tensor, i in held]
+    marks = [(_own(leaf, "_grad"), i) for leaf, i in emission.lent().items()]
+    return Watch(kind, entry, arguments, found, places, marks)
+
+
+class Arguments:
+    """The words about the arguments of a call.
+
+    Attributes
+    ----------
+    count, arrays : int
+        How many arguments there are, and how many of them are arrays.
+    records : list of int
+        The words about arrays.
+    constants : list of int
+        Where the others are in the tuple, and their addresses.
+    alive : list
+        What they are about.
+    """
+
+    def __init__(self) -> None:
+        self.count = self.arrays = 0
+        self.records: list[int] = []
+        self.constants: list[int] = []
+        self.alive: list[Any] = []
+
+    def take(self, x: Any, inputs: Iterator[Value], slots: Mapping[Value, int]) -> bool:
+        """Add what is to be like `x`; False if there are no words for that."""
+        place, self.count = self.count, self.count + 1
+        if isinstance(x, dict | tuple | list):
+            return False
+        if not is_array(x):
+            self.constants += [ITEMS + 8 * place, id(x)]
+            self.alive.append(x)
+            return True
+        if type(x) is not np.ndarray and not isinstance(x, Tensor):
+            return False
+        value = next(inputs)
+        self.arrays += 1
+        self.records += record(place, value, slots[value], _of_tensor(x), ALIGNED)
+        self.alive += [type(x), value.dtype]
+        return True
+
+
+def _of_tensor(x: Any) -> list[int]:
+    """Return the words about the tensor that has an array, if one has it."""
+    if not isinstance(x, Tensor):
+        return []
+    return [id(type(x)), _own(x, "node").offset, _own(x, "_value").offset, id(None)]
+
+
+def _own(owner: Any, name: str, differs: bool = False) -> Thing:
+    """Return the word for a slot of a tensor or leaf, which is None, or to be filled in."""
+    found = slot(owner, name, None, differs)
+    assert found is not None
+    return found
 
 
 def _place(known: Word) -> int:

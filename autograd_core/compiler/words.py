@@ -13,7 +13,7 @@ import gc
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import CellType, MemberDescriptorType
 from typing import Any, NamedTuple
@@ -23,9 +23,14 @@ import numpy as np
 from ..kernels.jit import is_compiled
 
 __all__ = [
-    "ARRAY",
+    "AXES",
+    "DATA",
+    "DTYPE",
+    "FLAGS",
     "ITEMS",
     "SIZE",
+    "SIZES",
+    "STRIDES",
     "TYPE",
     "Check",
     "Entries",
@@ -34,17 +39,17 @@ __all__ = [
     "Word",
     "attribute",
     "cell",
+    "changes",
     "entries",
     "of_class",
     "readable",
     "slot",
-    "version",
     "word",
 ]
 
 TYPE, SIZE, ITEMS = 8, 16, 24  # of any object, and of a tuple; a list has an address at ITEMS
 CELL, VERSION = 16, 24  # what a cell holds, and the number of a dict's last change
-ARRAY = {"data": 16, "axes": 24, "sizes": 32, "strides": 40, "dtype": 56, "flags": 64}
+DATA, AXES, SIZES, STRIDES, DTYPE, FLAGS = 16, 24, 32, 40, 56, 64  # of an array
 
 
 class Thing(NamedTuple):
@@ -89,39 +94,40 @@ def word(address: int) -> int:
 
 
 def slot(owner: Any, name: str, thing: Any, differs: bool = False) -> Thing | None:
-    """Return the word for an attribute of an object whose class has slots."""
-    offset = offset_of(type(owner), name) if readable() else None
+    """Return the word that is an attribute of an object whose class has slots."""
+    kind: Any = type(owner)
+    offset = offset_of(kind, name) if readable() else None
     return None if offset is None else Thing(owner, offset, thing, differs)
 
 
-def cell(owner: CellType) -> tuple[Thing] | None:
-    """Return the word for what a cell holds."""
-    return (Thing(owner, CELL, owner.cell_contents),) if readable() else None
+def cell(owner: CellType, thing: Any) -> Sequence[Word] | None:
+    """Return the word that says what a cell holds."""
+    return (Thing(owner, CELL, thing),) if readable() else None
 
 
-def entries(owner: list[Any]) -> Entries | None:
-    """Return the words for what a list holds."""
-    return Entries(owner, tuple(owner)) if type(owner) is list and readable() else None
+def entries(owner: list[Any], things: Sequence[Any]) -> Sequence[Word] | None:
+    """Return the words that say what a list holds."""
+    return (Entries(owner, tuple(things)),) if type(owner) is list and readable() else None
 
 
-def version(owner: dict[Any, Any]) -> Tag | None:
-    """Return the word for all that is in a dict."""
-    return Tag(owner, VERSION) if type(owner) is dict and counts_changes() else None
+def changes(owner: dict[Any, Any]) -> Sequence[Word] | None:
+    """Return the word that is another one after any change to a dict."""
+    return (Tag(owner, VERSION),) if type(owner) is dict and counts_changes() else None
 
 
-def attribute(owner: Any, name: str, thing: Any) -> Word | None:
-    """Return the word for an attribute that an object has by itself."""
+def attribute(owner: Any, name: str, thing: Any) -> Sequence[Word] | None:
+    """Return the word that says what attribute an object has by itself."""
     if name in getattr(owner, "__dict__", ()) and not hasattr(type(owner), name):
-        return version(vars(owner))
-    return slot(owner, name, thing)
+        return changes(vars(owner))
+    found = slot(owner, name, thing)
+    return found and (found,)
 
 
-def of_class(kind: type) -> list[Word] | None:
-    """Return the words for all attributes of a class; None if there are none."""
+def of_class(kind: type) -> Sequence[Word] | None:
+    """Return the words that say what attributes a class has."""
     if type(kind) is not type or not counts_changes():
         return None
-    bases = kind.__mro__
-    offset = _order()
+    bases, offset = kind.__mro__, _order()
     spaces = [_space(base) for base in bases[:-1]]  # `object` stays what it is
     if offset is None or not all(spaces):
         return None
@@ -133,7 +139,8 @@ def offset_of(kind: type, name: str) -> int | None:
     """Return where the objects of a class have an attribute, or None."""
     if type(getattr(kind, name, None)) is not MemberDescriptorType:
         return None
-    sample, sign = object.__new__(kind), object()
+    sample: Any = object.__new__(kind)
+    sign = object()
     setattr(sample, name, sign)
     return _found(sample, kind.__basicsize__, sign)
 
@@ -152,39 +159,40 @@ def counts_changes() -> bool:
     """Whether a dict has a word that any change makes another one."""
     if not readable():
         return False
-    sample = _Sample()
-    found, seen = vars(sample), set()
-    for change in _CHANGES * 3:
-        change(sample)
-        seen.add(word(id(found) + VERSION))
-    before = word(id(found) + VERSION)
-    found.get("a"), len(found), list(found), sample.b  # noqa: B018
-    return len(seen) == 3 * len(_CHANGES) and before == word(id(found) + VERSION)
+    sample: Any = _Sample()
+    space: dict[str, Any] = vars(sample)
+    seen: set[int] = set()
+    for change in CHANGES * 3:
+        change(sample, space)
+        seen.add(word(id(space) + VERSION))
+    before = word(id(space) + VERSION)
+    space.get("a"), len(space), list(space), sample.b, space.update(b=sample.b)  # no changes
+    return len(seen) == 3 * len(CHANGES) and before == word(id(space) + VERSION)
 
 
 class _Sample:
-    def __init__(self) -> None:
-        self.a = self.b = object()
+    a: Any
+    b: Any
 
 
-def _store(sample: Any) -> None:
-    for _ in range(100):  # as often as it takes for the interpreter's short cuts
+def _store(sample: Any, space: Any) -> None:
+    for _ in range(100):  # as often as it takes until the interpreter has a short cut
         sample.a = object()
 
 
-_CHANGES = (
+CHANGES: tuple[Callable[[Any, dict[str, Any]], Any], ...] = (
     _store,
-    lambda x: vars(x).update(b=object()),
-    lambda x: vars(x).pop("a"),
-    lambda x: setattr(x, "a", object()),
-    lambda x: delattr(x, "a"),
-    lambda x: vars(x).setdefault("a", object()),
-    lambda x: vars(x).popitem(),
-    lambda x: vars(x).clear(),
-    lambda x: vars(x).update(a=1, b=2),
-    lambda x: vars(x).__ior__({"b": 3}),
-    lambda x: vars(x).__delitem__("a"),
-    lambda x: vars(x).__setitem__("a", 5),
+    lambda x, space: space.update(b=object()),
+    lambda x, space: space.pop("a"),
+    lambda x, space: setattr(x, "a", object()),
+    lambda x, space: delattr(x, "a"),
+    lambda x, space: space.setdefault("a", object()),
+    lambda x, space: space.popitem(),
+    lambda x, space: space.clear(),
+    lambda x, space: space.update(a=1, b=2),
+    lambda x, space: space.__ior__({"b": 3}),
+    lambda x, space: space.__delitem__("a"),
+    lambda x, space: space.__setitem__("a", 5),
 )
 
 
@@ -206,14 +214,13 @@ def _tried() -> Iterator[bool]:
 
 def _tried_array() -> Iterator[bool]:
     array = np.zeros((3, 5, 7), np.float32)[::2]
-    at = {name: id(array) + offset for name, offset in ARRAY.items()}
-    half = ctypes.c_int32.from_address
-    yield word(at["data"]) == array.ctypes.data
-    yield half(at["axes"]).value == 3
-    yield tuple(word(word(at["sizes"]) + 8 * i) for i in range(3)) == array.shape
-    yield tuple(word(word(at["strides"]) + 8 * i) for i in range(3)) == array.strides
-    yield word(at["dtype"]) == id(array.dtype)
-    yield half(at["flags"]).value == array.flags.num
+    at, half = id(array), ctypes.c_int32.from_address
+    yield word(at + DATA) == array.ctypes.data
+    yield half(at + AXES).value == 3
+    yield tuple(word(word(at + SIZES) + 8 * i) for i in range(3)) == array.shape
+    yield tuple(word(word(at + STRIDES) + 8 * i) for i in range(3)) == array.strides
+    yield word(at + DTYPE) == id(array.dtype)
+    yield half(at + FLAGS).value == array.flags.num
 
 
 def _found(thing: Any, size: int, sign: Any) -> int | None:
@@ -225,7 +232,8 @@ def _found(thing: Any, size: int, sign: Any) -> int | None:
 @cache
 def _order() -> int | None:
     """Return where a class has the order of its bases."""
-    return _found(_Sample, type.__basicsize__, _Sample.__mro__)
+    kind: Any = type
+    return _found(_Sample, kind.__basicsize__, _Sample.__mro__)
 
 
 def _space(kind: type) -> dict[str, Any] | None:

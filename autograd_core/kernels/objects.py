@@ -17,7 +17,7 @@ __all__ = ["HERE", "INTRINSICS"]
 WORD = ir.IntType(64)
 
 
-class Here(types.Type):  # type: ignore[misc]
+class Here(types.Type):
     """A Python object, where it is."""
 
     def __init__(self) -> None:
@@ -28,14 +28,16 @@ HERE = Here()
 
 
 @extending.register_model(Here)
-class _Model(extending.models.PrimitiveModel):  # type: ignore[misc]
+class _Model(extending.models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, WORD)
 
 
-@extending.unbox(Here)
 def _unbox(kind: Any, thing: Any, c: Any) -> Any:
     return extending.NativeValue(c.builder.ptrtoint(thing, WORD))
+
+
+extending.unbox(Here)(_unbox)
 
 
 def place(context: Any, x: Any) -> Any:
