@@ -15,6 +15,7 @@ import autograd_core as ag
 import nn
 import optim
 from autograd_core.compiler import gate, quick, sharing, watch, words
+from autograd_core.tape import Leaf
 
 SCALE = 1.0  # a global that functions see
 
@@ -154,6 +155,7 @@ CHANGES = {
     "a state": load,
     "a gradient": lambda s: setattr(weight(s), "grad", np.ones_like(weight(s).numpy())),
     "no gradient": lambda s: s.optimizer.zero_grad(),
+    "a leaf": lambda s: setattr(weight(s), "node", Leaf(weight(s)._value)),
     "nothing": lambda s: None,
 }
 
@@ -259,7 +261,7 @@ def test_gradients_are_those_of_the_last_call(before):
     same_training(*twins(partial(optim.SGD, lr=0.1)), data, before=clear)
 
 
-@pytest.mark.parametrize("cleared", [(), (20, 21, 27), range(10, 40, 2), range(40)])
+@pytest.mark.parametrize("cleared", [(), range(10, 40, 2), range(34), range(40)])
 def test_gradients_are_added_to_those_that_are_there(cleared, looks):
     def make(compiled):
         weight = ag.tensor(np.ones(3), requires_grad=True)
