@@ -50,12 +50,13 @@ def quick(kind: Any, args: Any, kwargs: Any, around: Surroundings) -> Quick | No
     text = emission.text
     text.scope |= {
         "MISS": MISS,
+        "acquire": kind.lock.acquire,
         "array": np.array,
         "current": current,
         "gate": gate(),
         "kind": kind,
         "known": known,
-        "lock": kind.lock,
+        "release": kind.lock.release,
         "put_back": put_back,
         "states": states,
         "unchanged": around.test(),
@@ -113,7 +114,7 @@ def _gated(kind: Any, result: str, checks: Sequence[Check]) -> list[str]:
         *(asking if asked else []),
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
-        *(lines if kind.program.is_pure else ["with lock:", *(f"    {x}" for x in lines)]),
+        *(lines if kind.program.is_pure else _locked(lines)),
         "kind.runs = runs",
         f"return {result}",
     ]
@@ -127,7 +128,12 @@ def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:
         before, after = [f"before = states({sources})"], [f"    put_back({sources}, before)"]
     run = [*before, "try:", *(f"    {line}" for line in lines)]
     run += ["except Stale:", *after, "    return MISS"]
-    return run if kind.program.is_pure else ["with lock:", *(f"    {x}" for x in run)]
+    return run if kind.program.is_pure else _locked(run)
+
+
+def _locked(lines: Sequence[str]) -> list[str]:
+    """Write lines that one thread does at a time; ``with`` would take twice as long."""
+    return ["acquire()", "try:", *(f"    {line}" for line in lines), "finally:", "    release()"]
 
 
 def _usual(text: Any) -> str:
