@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from twins import batches, same_training, small, twins
+from twins import batches, same_training, small, step_of, twins
 
 import autograd_core as ag
 import nn
@@ -340,6 +340,68 @@ def test_arguments_that_are_not_like_the_last_are_noticed(change, wrap):
 
 def value(x):
     return np.asarray(x.numpy() if isinstance(x, ag.Tensor) else x)
+
+
+def test_floats_among_the_arguments_are_inputs(looks):
+    def function(x, rate, name, power):
+        return ag.exp(x * rate) * (1.0 + power) if name == "one" else x
+
+    compiled, x = ag.compile(function), np.array([0.1, 0.2])
+    for i in range(14):
+        compiled(ag.tensor(x * i), 0.1 * i, "one", 2.0 + i)
+    passes = Passes(compiled) if looks else None
+    calls = [(0.5, "one", 0.25), (0.0, "one", -1.0), (2, "one", 0.5), (0.5, "two", 0.5)]
+    calls += [(np.float64(0.5), "one", 0.25), (0.5, "one", True), *calls]
+    for rate, name, power in calls:
+        close(
+            compiled(ag.tensor(x), rate, name, power).numpy(),
+            function(ag.tensor(x), rate, name, power).numpy(),
+        )
+    assert passes is None or passes.passed == 4
+    with pytest.raises(TypeError):
+        compiled(ag.tensor(x), 0.5)
+
+
+def normed():
+    """Return two equal steps of a model with running averages, one compiled, with the models."""
+    found = []
+    for compiled in (True, False):
+        rng = np.random.default_rng(0)
+        model = nn.Sequential(
+            nn.Linear(5, 4, rng=rng), nn.BatchNorm1d(4), nn.Linear(4, 3, rng=rng)
+        )
+        model.astype(np.float64)
+        optimizer = optim.SGD(model.parameters(), lr=0.01)
+        step = step_of(model, optimizer, nn.MSELoss())
+        found.append((model, ag.compile(step) if compiled else step))
+    return found
+
+
+def test_averages_that_somebody_keeps_stay_as_they_are(looks):
+    (one, compiled), (two, step) = normed()
+    data = [*batches(30)]
+    kept, passes = [], None
+    for i, (x, y) in enumerate(data):
+        x, y = ag.tensor(x), ag.tensor(y)
+        close(compiled(x, y).numpy(), step(x, y).numpy())
+        for name, value in one.state_dict().items():
+            close(value, two.state_dict()[name])
+        if i in (5, 20, 21, 27):
+            mean = [
+                m.layers["1"] if isinstance(m.layers, dict) else m.layers[1] for m in (one, two)
+            ]
+            kept += [[m.running_mean.detach() for m in mean]]
+            kept[-1].append(kept[-1][0].numpy().copy())
+        if i == 24:
+            for model in (one, two):
+                state = model.state_dict()
+                model.load_state_dict({name: 0.5 * state[name] for name in state})
+        if i == 14 and looks:
+            passes = Passes(compiled)
+    for mine, other, then in kept:
+        close(mine.numpy(), other.numpy())
+        close(mine.numpy(), then)
+    assert passes is None or passes.passed >= 5
 
 
 # ------------------------------------------------------------------------------- memory

@@ -109,11 +109,18 @@ class Arena:
     def part(self) -> None:
         """Give tensors that are assigned to new arrays, where anybody else has theirs."""
         for i, tensor in self.replaced:
-            own = self.held[i].base is None and self.held[i].flags.writeable
-            if not own or getrefcount(self.held[i]) > UNSHARED + 1:  # the tensor's is one
+            if self._is_shared(i):
                 self.words = CLOSED
                 tensor._value = self.held[i] = self.held[i].copy()
                 self.table[i + 1] = address(self.held[i])
+
+    def shares(self) -> bool:
+        """Whether anybody else has an array of theirs."""
+        return any(self._is_shared(i) for i, _ in self.replaced)
+
+    def _is_shared(self, i: int) -> bool:
+        own = self.held[i].base is None and self.held[i].flags.writeable
+        return not own or getrefcount(self.held[i]) > UNSHARED + 1  # the tensor's is one
 
     def rebind(self, arrays: Sequence[np.ndarray]) -> bool:
         """Take other arrays for the first of those outside; False if they do not fit."""

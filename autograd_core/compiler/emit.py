@@ -125,21 +125,23 @@ class Emission:
         after_text = "\n    ".join([f"def after({arena}):", *after])
         return text.defined("before", before_text), text.defined("after", after_text)
 
-    def gated(self, otherwise: str) -> list[str]:
+    def gated(self, given: str, otherwise: str) -> list[str]:
         """Return the lines of a program that is one segment, behind a gate.
 
-        The outputs are left in `leaving`; `otherwise` is done where the gate is closed.
+        It is `given` a tuple. `otherwise` is done where the gate is closed. The outputs are left
+        in `leaving`.
         """
         (segment,) = self.segments
         text, arena = self.text, _arena(segment, self.text)
         leaving = _Results(self.parts, self._results)
+        closed = [f"    {_returned(segment, text)}", f"    {otherwise}"]
         lines = [
             *_taken(segment, text, otherwise),
+            *([f"if {arena}.shares():", *closed] if segment.replaced else []),
             *[f"{arena}.renew()"] * bool(segment.given),
-            f"status = gate(args, {arena}.words, {arena}.table)",
+            f"status = gate({given}, {arena}.words, {arena}.table)",
             f"if status and status != {MARKED}:",
-            f"    {_returned(segment, text)}",
-            f"    {otherwise}",
+            *closed,
             *_written(segment, text),
             "if status:",
             *(f"    {line}" for line in self._handed(leaving) or ["pass"]),
@@ -168,8 +170,8 @@ class Emission:
         if len(self.parts) != 1 or len(self.segments) != 1:
             return None
         (segment,) = self.segments
-        inside = not segment.replaced and len(segment.functions) == 1
-        if not inside or not all(value in segment.results for value in self._results):
+        inside = all(value in segment.results for value in self._results)
+        if len(segment.functions) != 1 or not inside:
             return None
         tensors = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
         found = [same_node(tensor, self.text) for tensor in tensors]

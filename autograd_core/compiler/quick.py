@@ -94,15 +94,18 @@ def quick(kind: Any, args: Any, kwargs: Any, around: Surroundings) -> Quick | No
     found: Quick = text.defined("checked", "\n    ".join(["def checked(args, kwargs):", *body]))
     if watch is None:
         return found
-    source = "\n    ".join(["def quick(args, kwargs):", *_gated(kind, result, checks)])
-    found = text.defined("quick", source)
+    gated = _gated(kind, len(args), numbers, result, checks)
+    found = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *gated]))
     return found
 
 
-def _gated(kind: Any, result: str, checks: Sequence[Check]) -> list[str]:
+def _gated(
+    kind: Any, count: int, numbers: Sequence[str], result: str, checks: Sequence[Check]
+) -> list[str]:
     """Write the way of a call that is so much like the last one that words can tell."""
     text, otherwise = kind.program.emission.text, "return checked(args, kwargs)"
-    lines = kind.program.emission.gated(otherwise)
+    given = ", ".join(["*args", *(v.name for v in kind.recording.numbers)])
+    lines = kind.program.emission.gated(f"({given})" if numbers else "args", otherwise)
     usual = f"tape is {text.named('tape', current())}"
     asked = " and ".join(check.text for check in checks if check.words is None)
     asking = ["try:", f"    if not ({asked}):", f"        {otherwise}"]
@@ -112,12 +115,21 @@ def _gated(kind: Any, result: str, checks: Sequence[Check]) -> list[str]:
         f"if kwargs or not ({usual} or tape is not None and {_usual(text)}):",
         f"    {otherwise}",
         *(asking if asked else []),
+        *(_floats(kind.floats, count, otherwise) if kind.floats else []),
+        *numbers,
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
         *(lines if kind.program.is_pure else _locked(lines)),
         "kind.runs = runs",
         f"return {result}",
     ]
+
+
+def _floats(places: Sequence[int], count: int, otherwise: str) -> list[str]:
+    """Write names for the arguments that are floats."""
+    others = [f"args[{i}].__class__ is not float" for i in places]
+    lines = [f"if len(args) != {count} or {' or '.join(others)}:", f"    {otherwise}"]
+    return [*lines, *(f"n{i} = args[{i}]" for i in places)]
 
 
 def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:

@@ -110,14 +110,18 @@ def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | 
     """
     recording, emission = kind.recording, kind.program.emission
     (segment,) = emission.segments
-    entry, arguments = segment.functions[0].call, Arguments()
-    plain = not kind.floats and not recording.numbers
-    if gate() is None or not plain or set(emission.inputs) != set(segment.arrays):
+    if gate() is None or set(emission.inputs) != set(segment.arrays):
         return None
+    entry = segment.functions[0].call
     slots = {value: entry.first + i for i, value in enumerate(segment.arrays)}
-    inputs = iter(emission.inputs)
-    if not all(arguments.take(x, inputs, slots) for x in args):
-        return None
+    arguments, inputs = Arguments(slots), iter(emission.inputs)
+    for i, x in enumerate(args):
+        if i in kind.floats:
+            arguments.count += 1
+        elif not arguments.take(x, inputs):
+            return None
+    for value in inputs:  # made of floats
+        arguments.add(value)
     found = [word for check in checks for word in check.words or ()]
     found += [_own(x, "_grad", differs=not bare) for x, bare in recording.trace.bare.items()]
     held = [(v.holder, i) for i, v in enumerate(segment.captured) if isinstance(v.holder, Tensor)]
@@ -128,6 +132,11 @@ def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | 
 
 class Arguments:
     """The words about the arguments of a call.
+
+    Parameters
+    ----------
+    slots : mapping of Value to int
+        Where the table has the addresses of arrays.
 
     Attributes
     ----------
@@ -141,28 +150,33 @@ class Arguments:
         What they are about.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slots: Mapping[Value, int]) -> None:
+        self.slots = slots
         self.count = self.arrays = 0
         self.records: list[int] = []
         self.constants: list[int] = []
         self.alive: list[Any] = []
 
-    def take(self, x: Any, inputs: Iterator[Value], slots: Mapping[Value, int]) -> bool:
+    def take(self, x: Any, inputs: Iterator[Value]) -> bool:
         """Add what is to be like `x`; False if there are no words for that."""
-        place, self.count = self.count, self.count + 1
         if isinstance(x, dict | tuple | list):
             return False
-        if not is_array(x):
-            self.constants += [ITEMS + 8 * place, id(x)]
-            self.alive.append(x)
-            return True
-        if type(x) is not np.ndarray and not isinstance(x, Tensor):
+        if type(x) is np.ndarray or isinstance(x, Tensor):
+            self.add(next(inputs), _of_tensor(x))
+        elif is_array(x):
             return False
-        value = next(inputs)
-        self.arrays += 1
-        self.records += record(place, value, slots[value], _of_tensor(x), ALIGNED)
-        self.alive += [type(x), value.dtype]
+        else:
+            self.constants += [ITEMS + 8 * self.count, id(x)]
+            self.count += 1
+        self.alive.append(type(x) if is_array(x) else x)
         return True
+
+    def add(self, value: Value, tensor: Sequence[int] = ()) -> None:
+        """Add an array, or a tensor with one."""
+        self.records += record(self.count, value, self.slots[value], tensor, ALIGNED)
+        self.alive.append(value.dtype)
+        self.arrays += 1
+        self.count += 1
 
 
 def _of_tensor(x: Any) -> list[int]:
