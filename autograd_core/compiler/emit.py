@@ -136,7 +136,8 @@ class Emission:
         leaving = _Results(self.parts, self._results)
         closed = [f"    {_returned(segment, text)}", f"    {otherwise}"]
         lines = [
-            *_taken(segment, text, otherwise),
+            *_taken(segment, text),
+            f"    {otherwise}",
             *([f"if {arena}.shares():", *closed] if segment.replaced else []),
             *[f"{arena}.renew()"] * bool(segment.given),
             f"status = gate({given}, {arena}.words, {arena}.table)",
@@ -270,7 +271,8 @@ def _segment(segment: Segment, text: Text, trusted: Collection[Value]) -> list[s
 def _ready(segment: Segment, text: Text) -> list[str]:
     """Write how a segment gets an arena that knows where everything is."""
     arena = _arena(segment, text)
-    lines = _taken(segment, text, f"{arena} = {text.named('arena', segment.arena)}()")
+    lines = _taken(segment, text)
+    lines.append(f"    {arena} = {text.named('arena', segment.arena)}()")
     found = [place_of(value, text) for value in segment.captured]
     moved = [
         f"{array} is not {arena}.held[{i}]"
@@ -285,11 +287,11 @@ def _ready(segment: Segment, text: Text) -> list[str]:
     return [*lines, f"{arena}.renew()"] if segment.given else lines
 
 
-def _taken(segment: Segment, text: Text, otherwise: str) -> list[str]:
-    """Write how an arena is taken from the pool; `otherwise` is done where none is left."""
+def _taken(segment: Segment, text: Text) -> list[str]:
+    """Write how an arena is taken from the pool; what is done where none is left comes next."""
     # Another thread may take the last one between a look and a pop.
     take = f"{_arena(segment, text)} = {text.named('pool', segment.pool)}.pop()"
-    return ["try:", f"    {take}", "except IndexError:", f"    {otherwise}"]
+    return ["try:", f"    {take}", "except IndexError:"]
 
 
 def _returned(segment: Segment, text: Text) -> str:
@@ -306,10 +308,10 @@ def _written(segment: Segment, text: Text) -> list[str]:
 
 def _same_nodes(tensors: Sequence[Tensor], text: Text) -> list[str]:
     """Write the check that leaves are the same: that none was frozen or thawed."""
-    tests = [same_node(tensor, text).text for tensor in tensors]
+    tests = [same_node(tensor, text).text.replace(" is ", " is not ") for tensor in tensors]
     reason = "a captured tensor was converted, frozen or thawed"
     lasting = f"    raise Stale({reason!r}, lasting=True)"
-    return [f"if not ({' and '.join(tests)}):", lasting] if tests else []
+    return [f"if {' or '.join(tests)}:", lasting] if tests else []
 
 
 class _Results:

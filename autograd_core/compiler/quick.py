@@ -68,35 +68,46 @@ def quick(kind: Any, args: Any, kwargs: Any, around: Surroundings) -> Quick | No
     numbers = [
         f"{v.name} = array({v.formula}, {text.named('dtype', v.dtype)})" for v in recording.numbers
     ]
+    watch, checks = None, emission.words()
+    if checks is not None and not kwargs:
+        checks += around.checks(functools.partial(text.named, "o"))
+        watch = watched(kind, args, checks)
+    text.scope["watch"] = watch
     lines = [*numbers, *emission.lines(trusting=True)]
     result = recording.text(emission.leaving, text.named)
-    checks = emission.words()
-    if checks is not None:
-        checks += around.checks(functools.partial(text.named, "o"))
-    watch = None if checks is None or kwargs else watched(kind, args, checks)
-    if watch is not None:
-        (segment,) = emission.segments
-        text.scope["watch"] = watch
-        lines.insert(-1, f"watch.certify({text.named('a', segment)}, seen)")
-    body = [
-        *unpacking.lines,
+    checked = _checked(kind, unpacking.lines, lines, watch is not None, result)
+    found: Quick = text.defined("checked", "\n    ".join(["def checked(args, kwargs):", *checked]))
+    if watch is None or checks is None:
+        return found
+    gated = _gated(kind, len(args), numbers, result, checks)
+    found = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *gated]))
+    return found
+
+
+def _checked(
+    kind: Any, unpacking: Sequence[str], lines: Sequence[str], watches: bool, result: str
+) -> list[str]:
+    """Write the way on which Python asks, and certifies for the gate what it has found."""
+    emission, bare = kind.program.emission, kind.recording.trace.bare
+    text = emission.text
+    seen = []
+    if watches:
+        seen = ["seen = watch.seen()"]
+        certify = f"watch.certify({text.named('a', emission.segments[0])}, seen)"
+        lines = [*lines[:-1], certify, lines[-1]]  # before the arena is given back
+    return [
+        *unpacking,
         "tape = current()",
         *_miss(f"not ({_usual(text)})"),
-        *(["seen = watch.seen()"] if watch else []),
+        *seen,
         *_miss("not unchanged()"),
-        *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
+        *(line for leaf, is_bare in bare.items() for line in _bare(leaf, is_bare, text)),
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
         *_alone(lines, kind, text),
         "kind.runs = runs",
         f"return {result}",
     ]
-    found: Quick = text.defined("checked", "\n    ".join(["def checked(args, kwargs):", *body]))
-    if watch is None:
-        return found
-    gated = _gated(kind, len(args), numbers, result, checks)
-    found = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *gated]))
-    return found
 
 
 def _gated(
