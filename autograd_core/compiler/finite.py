@@ -7,6 +7,7 @@ large. Machine code mostly need not read it:
 * A product X Y, the gradient of a weight, has no element beyond ‖X‖ ‖Y‖, after Cauchy and Schwarz
   (and no partial sum of one, in whatever order it is added up). The loops that make X and Y take
   the sums of squares. Where these are NaN, or too large to prove anything, the product is read.
+* A smaller product in tiles of our own adds up Σ 0 g as it stores them (`kernels.tiles`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from ..declare import OPS
 from .fuse import LARGE
 from .loops import reduced_axes
 from .record import Apply, Finite, Step, Value
-from .rewriting import meaning
+from .rewriting import changed, meaning
 
 __all__ = ["checked_where_made"]
 
-WORK = 1 << 24  # multiplications from which products are too large for the near caches
+WORK = 1 << 24  # multiplications beyond which no tiles of our own make a product that is turned
 LONGEST = 1 << 20  # terms of a sum that rounds by less than half
 VIEWS = ("flip", "reshape", "transpose")  # of the same elements
 
@@ -38,25 +39,34 @@ class _Checks:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.made = {s.result: s for s in steps if isinstance(s, Apply)}
-        self.after: dict[Value | None, list[Step]] = {}
+        self.after: dict[Value, list[Step]] = {}
         self._sums: dict[tuple[Value, Value | float], Value] = {}
         self._indices = itertools.count(1 + max((v.index for v in self.made), default=0))
         taken = (s for s in self.made.values() if meaning(s) in ("sum", "mean"))
         # A loop takes sums over the same axes only.
         self._taken = {s.reads[0].shape for s in taken if reduced_axes(s)}
+        self._checked: set[Value] = set()
         found = [x for step in steps for x in self._written(step)]
-        self.steps = [x for step in found for x in (step, *self.after.get(_result(step), ()))]
+        self.steps = [x for step in found for x in self._followed(step)]
 
     def _written(self, step: Step) -> list[Step]:
         """Return a step; before a check, what tells it more than the gradients."""
         if not isinstance(step, Finite):
             return [step]
-        large = [x for x in dict.fromkeys(step.parts) if x.size >= LARGE]
+        values = dict.fromkeys(map(self._root, step.parts))
+        large = [x for x in values if x.size >= LARGE]
         first: list[Step] = []
         zeros = {x: self._sum(x, 0.0, first) for x in large if self._in_loop(x)}
         pairs = {x: self._pair(x, first) for x in large if x not in zeros}
         bounds = {x: pair for x, pair in pairs.items() if pair is not None}
-        return [*first, step.on([zeros.get(x, x) for x in step.parts], bounds)]
+        self._checked.update(pairs.keys() - bounds.keys())
+        return [*first, step.on([zeros.get(x, x) for x in values], bounds)]
+
+    def _followed(self, step: Step) -> list[Step]:
+        if not isinstance(step, Apply):
+            return [step]
+        marked = changed(step, checked=True) if step.result in self._checked else step
+        return [marked, *self.after.get(step.result, ())]
 
     def _in_loop(self, x: Value) -> bool:
         return x in self.made and bool(self.made[x].op.pointwise)
@@ -73,12 +83,12 @@ class _Checks:
 
     def _pair(self, x: Value, lines: list[Step]) -> tuple[Value, Value] | None:
         """Return ‖X‖² and ‖Y‖² where a gradient is X Y and where they are found out sooner."""
-        product = self.made.get(self._root(x))
+        product = self.made.get(x)
         if product is None or meaning(product) != "matmul" or len(product.reads) < 2:
             return None
         terms = product.reads[0].shape[-1]
         one, other = map(self._root, product.reads)
-        if product.result.size * terms < WORK or terms > LONGEST:
+        if product.result.size * terms <= WORK or terms > LONGEST:
             return None
         if {one.dtype, other.dtype} != {x.dtype} or sum(map(self._cost, {one, other})) > x.size:
             return None
@@ -97,7 +107,3 @@ class _Checks:
         while (step := self.made.get(x)) is not None and meaning(step) in VIEWS:
             (x,) = step.reads
         return x
-
-
-def _result(step: Step) -> Value | None:
-    return step.result if isinstance(step, Apply) else None

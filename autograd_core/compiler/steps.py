@@ -106,10 +106,12 @@ class Step:
 class Apply(Step):
     """An op was applied.
 
-    `watched` says that a NaN which it makes matters only if it reaches a gradient that is checked.
+    `watched` says that a NaN which it makes matters only if it reaches a gradient that is checked,
+    `checked` that its result is one.
     """
 
     watched = False
+    checked = False
 
     def __init__(
         self, op: Any, parts: tuple[Any, ...], attributes: dict[str, Any], result: Value

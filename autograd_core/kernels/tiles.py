@@ -20,16 +20,20 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from .tiling import Plan, Sizes
+from .tiling import Plan, Sizes, room
 
 __all__ = ["product"]
 
 INDEX = ir.IntType(64)
+CHAINS = 4
 
 
 def product(sizes: Sizes) -> Callable[..., object]:
-    """Return what emits a product, given a builder and the addresses of A, B, C and the panel."""
-    return functools.partial(_Product, sizes)
+    """Return what emits a product, given a builder and the addresses of A, B, C and the panel.
+
+    It returns Σ 0 c, if the product is checked.
+    """
+    return lambda *given: _Product(sizes, *given).returned()
 
 
 class _Product:
@@ -40,7 +44,10 @@ class _Product:
         self.number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
         self.accumulate = sizes.accumulate
         self.a, self.b, self.c, self.panel = a, b, c, panel
+        self.spot = room(sizes._replace(checked=False))  # in the panel: the sums of 0 c
         self.a_strides = (1, sizes.lda) if sizes.transpose_a else (sizes.lda, 1)
+        for i in range(sizes.checked * (2 * self.plan.lanes - 1)):
+            self._store(self.number(0.0), panel, self.spot + i)
         self._all()
 
     # ---------------------------------------------------------------------------- loops
@@ -133,6 +140,28 @@ class _Product:
         for row, ends in zip(places, found, strict=True):
             for (offset, _), end in zip(row, ends, strict=True):
                 self._store(end, c, offset)
+
+        if self.sizes.checked:
+            for part in sorted(set(parts)):
+                self._check([x for ends in found for x in ends if x.type.count == part])
+
+    # ----------------------------------------------------------------------------- checks
+
+    def _check(self, numbers: Sequence[Any]) -> None:
+        """Add 0 times some vectors to the sum, in chains that do not wait for each other."""
+        kind = numbers[0].type
+        offset, zero = kind.count - 1 + self.spot, kind(None)
+        chains = [self._load(self.panel, offset, kind.count), *[zero] * (CHAINS - 1)]
+        for i, x in enumerate(numbers):
+            chains[i % CHAINS] = self._fma(x, zero, chains[i % CHAINS])
+        self._store(functools.reduce(self.builder.fadd, chains), self.panel, offset)
+
+    def returned(self) -> Any:
+        """Return the sum over all vectors, if the product is checked."""
+        found = self.number(0.0)
+        for i in range(self.sizes.checked * (2 * self.plan.lanes - 1)):
+            found = self.builder.fadd(found, self._load(self.panel, self.spot + i, 0))
+        return found
 
     # ----------------------------------------------------------------------------- panels
 

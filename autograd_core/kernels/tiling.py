@@ -30,7 +30,10 @@ class Machine(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """C ← op(A) op(B), or C ← C + op(A) op(B); lda, ldb, ldc are distances between rows."""
+    """C ← op(A) op(B), or C ← C + op(A) op(B); lda, ldb, ldc are distances between rows.
+
+    Of a `checked` product Σ 0 c over all elements is returned: 0 if they are finite, else NaN.
+    """
 
     dtype: str
     m: int
@@ -42,6 +45,7 @@ class Sizes(NamedTuple):
     ldb: int
     ldc: int
     accumulate: bool
+    checked: bool = False
 
     @property
     def itemsize(self) -> int:
@@ -82,12 +86,13 @@ def worth(sizes: Sizes) -> bool:
 
 
 def room(sizes: Sizes) -> int:
-    """Return how many numbers the copy of a panel of B needs."""
+    """Return how many numbers the copy of a panel of B needs, and sums by length of vectors."""
     plan = Plan(sizes)
-    return plan.depth * plan.columns if plan.copies else 0
+    sums = 2 * plan.lanes - 1 if sizes.checked else 0
+    return plan.depth * plan.columns * plan.copies + sums
 
 
-def plain(*sizes: Any) -> Callable[..., None]:
+def plain(*sizes: Any) -> Callable[..., np.floating | None]:
     """Return the product as a function of the addresses of A, B, C and room to work in."""
     known = Sizes(*sizes)
     m, n, k, dtype = known.m, known.n, known.k, np.dtype(known.dtype)
@@ -98,11 +103,12 @@ def plain(*sizes: Any) -> Callable[..., None]:
         strides = (distance * dtype.itemsize, dtype.itemsize)
         return np.lib.stride_tricks.as_strided(numbers, shape, strides)
 
-    def multiply(a: Any, b: Any, c: Any, _: Any) -> None:
+    def multiply(a: Any, b: Any, c: Any, _: Any) -> np.floating | None:
         x = matrix(a, (k, m), known.lda).T if known.transpose_a else matrix(a, (m, k), known.lda)
         y = matrix(b, (n, k), known.ldb).T if known.transpose_b else matrix(b, (k, n), known.ldb)
         z = matrix(c, (m, n), known.ldc)
         z[...] = z + x @ y if known.accumulate else x @ y
+        return (z * dtype.type(0)).sum() if known.checked else None
 
     return multiply
 

@@ -73,6 +73,10 @@ def _finite(body: Body, step: Finite) -> None:
     """Write the checks; what has a bound is read only where that proves nothing, as NaN does."""
     body.functions[f"@inline_reordered{CHECK.partition('@inline_reordered')[2]}"] = None
     for value in dict.fromkeys(step.checked):
+        zero = body.offered(("zero", value))  # times all elements, added up
+        if zero is not None:
+            body.give_up(f"{body.at(zero)} != 0.0", f"a gradient at {step.line} is not finite")
+            continue
         condition = f"not is_finite({body.flat(body.rows(value), value.size)})"
         if value in step.bounds:
             limit = float(np.finfo(body.dtype).max) / 2  # room for all that is rounded
