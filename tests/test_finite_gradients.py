@@ -15,7 +15,8 @@ import nn
 import optim
 from autograd_core.compiler.running import Stale
 from autograd_core.kernels import tiling
-from autograd_core.kernels.products import product_source
+from autograd_core.kernels.jit import compile_source
+from autograd_core.kernels.products import ROOM, product_source
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="nothing is compiled"
@@ -194,6 +195,30 @@ def test_the_plain_product_tells_whether_it_is_finite(dtype, place):
     a[place[0]] = b[:, place[1]] = np.finfo(dtype).max
     with np.errstate(all="ignore"):
         assert np.isnan(tiling.plain(*sizes)(*addresses, 0))
+
+
+@pytest.mark.skipif(tiling.machine() is None, reason="a processor without tiles")
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("dtype", "large"), [("float32", 1e30), ("float64", 1e200)])
+def test_every_element_of_a_product_counts(dtype, large, transposed):
+    m, n, k = 17, 45, 9
+    product = product_source(dtype, m, n, k, "a", "b", "c", transpose_b=transposed, checked=True)
+    call = product.call.replace(ROOM, "room")
+    number = f"np.{dtype}"
+    lines = ["import numpy as np", product.definition]
+    lines.append(f"def multiply(a, b, c, room, out):\n    view(out, 1, {number})[0] = {call}\n")
+    multiply = compile_source("multiply", "\n".join(lines), "(intp, intp, intp, intp, intp)")
+    a, b = np.ones((m, k), dtype), np.ones((n, k) if transposed else (k, n), dtype)
+    c, room, out = np.empty((m, n), dtype), np.empty(product.room, dtype), np.empty(1, dtype)
+    addresses = [array.ctypes.data for array in (a, b, c, room, out)]
+    column = b[:, 0] if transposed else b[0]
+    multiply(*addresses)
+    assert out[0] == 0.0
+    for i, j in np.ndindex(m, n):
+        a[i, 0] = column[j] = large
+        multiply(*addresses)
+        assert np.isnan(out[0]) and np.isinf(c).sum() == np.isinf(c[i, j]) == 1
+        a[i, 0] = column[j] = 1.0
 
 
 def test_only_tiles_are_checked():
