@@ -71,6 +71,9 @@ class _Product:
         wide = self.plan.vectors * self.plan.lanes
         full, rest = divmod(self.sizes.n, wide)
         a = self._beyond(self.a, start, self.a_strides[1])
+        if self.plan.by_rows:
+            self._by_rows(a, start, count)
+            return
         if full:
             with cgutils.for_range(self.builder, INDEX(full)) as loop:
                 column = self.builder.mul(loop.index, INDEX(wide))
@@ -78,6 +81,22 @@ class _Product:
         if rest:
             column = INDEX(full * wide)
             self._panel(a, start, count, column, _parts(rest, self.plan.lanes))
+
+    def _by_rows(self, a: Any, start: Any, count: Any) -> None:
+        """Add the terms to some rows of C, all their columns, then to the next ones."""
+        sizes, (full, rest) = self.sizes, divmod(self.sizes.n, self.plan.vectors * self.plan.lanes)
+        b, wide = self._beyond(self.b, start, sizes.ldb), [self.plan.lanes] * self.plan.vectors
+        for i, rows in self._rows(self.plan.most_rows(self.plan.vectors)):
+            here, there = self._beyond(a, i, self.a_strides[0]), self._beyond(self.c, i, sizes.ldc)
+            runs = [(0, full, wide), (full * sum(wide), 1, _parts(rest, self.plan.lanes))]
+            for first, times, parts in runs:
+                if not times or not parts:
+                    continue
+                with cgutils.for_range(self.builder, INDEX(times)) as loop:
+                    past = self.builder.mul(loop.index, INDEX(sum(parts)))
+                    column = self.builder.add(past, INDEX(first))
+                    places = self._beyond(b, column, 1), self._beyond(there, column, 1)
+                    self._tile(here, *places, count, rows, parts, sizes.ldb)
 
     def _panel(self, a: Any, start: Any, count: Any, column: Any, parts: Sequence[int]) -> None:
         """Add the terms to some columns of C."""

@@ -19,6 +19,8 @@ LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A w
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
 PANEL = 49152  # bytes of B that are worked on at a time, at most: they stay in the near caches
 CROWDED = 1024  # bytes from row to row that fill few sets of a cache, and multiples of them
+NEAR, FAR = 1 << 18, 1 << 20  # bytes of B that a second cache has, and more than it has
+FEW_TERMS = 16
 FEW_ROWS = 8  # too few to make up for the transposition of B
 
 
@@ -126,7 +128,15 @@ class Plan:
         blocks = -(-sizes.k * self.vectors * known.width // PANEL)
         self.depth = min(sizes.k, -(-sizes.k // blocks // 16) * 16)
         crowded = sizes.ldb * sizes.itemsize % CROWDED == 0 and sizes.k > 16
-        self.copies = sizes.transpose_b or crowded
+        far = sizes.k * sizes.n * sizes.itemsize
+        # Few terms: C, which is most of the memory, is written row by row, and not in stripes.
+        few = sizes.k <= FEW_TERMS and far <= NEAR
+        # All rows in one tile: B is read but once, a few of its rows at a time.
+        once = sizes.m <= self.most_rows(self.vectors) and far > FAR
+        self.by_rows = not sizes.transpose_b and (few or once)
+        if self.by_rows:
+            self.depth = min(sizes.k, FEW_TERMS)
+        self.copies = sizes.transpose_b or (crowded and not self.by_rows)
 
     def most_rows(self, parts: int) -> int:
         """Return how many rows of a tile find room in the registers."""
