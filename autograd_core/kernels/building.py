@@ -250,14 +250,16 @@ def _addressing() -> dict[str, Any]:
 
 def _tiled(*sizes: Any) -> Any:
     """Declare a product in tiles, of the addresses of A, B, C and room to work in."""
-    emit = tiles.product(tiling.Sizes(*sizes))
+    known = tiling.Sizes(*sizes)
+    emit = tiles.product(known)
+    returned = numba.from_dtype(np.dtype(known.dtype)) if known.checked else numba.types.void
 
     def native_product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
         def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            emit(builder, *args)
-            return context.get_dummy_value()
+            found = emit(builder, *args)
+            return found if known.checked else context.get_dummy_value()
 
-        return numba.types.void(*[numba.types.intp] * 4), emit_all
+        return returned(*[numba.types.intp] * 4), emit_all
 
     return numba.extending.intrinsic(native_product)
 
