@@ -62,7 +62,10 @@ def _survey(case: Case, pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray]:
     off = ALIKE * np.array([judgement.difference[pair] for pair in pairs])
     near = [np.fmin.reduce(np.abs(np.abs(r) - np.abs(claimed))) <= off for r in claims[1:]]
     jumping |= beside & np.logical_and.reduce(near)
-    among = [_among(claimed, ring, unit**p) for ring, p in zip(claims, DISTANCES, strict=True)]
+    bounds = np.fmin.reduce(np.concatenate(claims)), np.fmax.reduce(np.concatenate(claims))
+    among = [
+        _among(claimed, ring, unit**p, bounds) for ring, p in zip(claims, DISTANCES, strict=True)
+    ]
     largest = [np.fmax.reduce(np.abs(ring)) for ring in claims]
     return jumping | np.logical_and.reduce(among[1:]), largest[-1] > STEEPER * largest[0]
 
@@ -141,11 +144,13 @@ def _parts(probes: Sequence[Probe], outputs: Sequence[int]) -> list[Probe]:
     return list(map(part, probes))
 
 
-def _among(claimed: np.ndarray, ring: np.ndarray, distance: float) -> np.ndarray:
+def _among(
+    claimed: np.ndarray, ring: np.ndarray, distance: float, bounds: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
     """Whether claims are like some of those around, where these are not all the same.
 
     At the corner of a few kinks there are a few, and a claim is like one of them; where very many
-    meet, it may be like none, but lies among them.
+    meet, it may be like none, but lies within the bounds that were seen, or a little beyond.
     """
     ring = np.sort(ring, axis=0)  # NaN comes last
     low, high = np.fmin.reduce(ring), np.fmax.reduce(ring)
@@ -153,6 +158,7 @@ def _among(claimed: np.ndarray, ring: np.ndarray, distance: float) -> np.ndarray
     different = spread > ALIKE * np.fmax(np.abs(low), np.abs(high))
     nearest = np.fmin.reduce(np.abs(ring - claimed))
     many = (np.diff(ring, axis=0) > ALIKE * spread).sum(axis=0) >= MANY - 1
-    between = (claimed >= low - spread / 2) & (claimed <= high + spread / 2)
+    low, high = bounds
+    between = (claimed >= low - (high - low) / 2) & (claimed <= high + (high - low) / 2)
     close = nearest <= min(ALIKE, CURVED * distance) * spread
     return np.asarray(different & (close | (many & between)))
