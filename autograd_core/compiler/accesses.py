@@ -130,7 +130,7 @@ class Reader:
             inner = INNER.fullmatch(line)
             if inner is not None:
                 lasts[inner[1]] = int(inner[2] or inner[3] or inner[4]) - 1
-            elif not self._says_all(line) or "i0" in ELEMENT.sub("", line):
+            elif not self._says_all(line) or re.search(r"\bi0\b|return", ELEMENT.sub("", line)):
                 return None
             for name, position, writes in _elements(line):
                 access = self._element(name, position, lasts, writes)

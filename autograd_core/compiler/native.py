@@ -38,7 +38,7 @@ from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, cuts, reroll, text
 from .running import MOVED, Stale
-from .strips import Strips, merged, planned, strips
+from .strips import Strips, merged, planned, shifted, strips
 from .swap import Swap
 
 __all__ = ["Segment", "lowering_of", "lowers", "moves"]
@@ -172,6 +172,7 @@ class Segment:
         blocks = planned(found, second)
         rolled = (row for _, row in _rolled(second, blocks, found))
         offsets, size = arrange(chain(*rolled), blocks)
+        offsets = shifted(found, second, offsets)
         if self._general:  # the text of a position says less where it is 0
             offsets, size = [LINE + offset for offset in offsets], size + LINE
         body = self._written(offsets, sharing=sharing)

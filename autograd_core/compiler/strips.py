@@ -29,17 +29,18 @@ from typing import NamedTuple
 
 from .accesses import ELEMENT, Home, Reader, Touched, itemsize, terms
 from .body import Body, Part
-from .memory import Block, rounded
+from .memory import Block, plan, rounded
 from .reroll import LONG, Chunk, chunks, reroll
 
-__all__ = ["Strips", "merged", "planned", "strips"]
+__all__ = ["Strips", "merged", "planned", "shifted", "strips"]
 
 FEWEST = 3  # loops
 ROWS = 1024  # of the shortest loops
 LARGE = 1 << 19  # bytes that they touch, which hardly stay in a cache
 CACHED = 1 << 18  # bytes that the loops touch in one strip
 SMALLEST, LARGEST = 8, 256  # rows of a strip
-ASIDE = 32  # other lines in between
+ASIDE = 32  # others in between
+LINES = 600  # from which Numba would take long for the text
 LANES = 16  # in which threads go over strips, each with memory of its own
 
 
@@ -53,7 +54,9 @@ class Strips(NamedTuple):
     loops : dict of int to int
         How many rounds each loop has for a row.
     passing : dict of int to int
-        Blocks with room for one strip only, and the bytes of a row there.
+        Blocks with room for one strip only, and where they lie in the room for a strip.
+    room : int
+        The bytes of that.
     homes : list of list of Home
         For each loop, where the elements in its lines are at home.
     touched : set of int
@@ -68,6 +71,7 @@ class Strips(NamedTuple):
     after: list[int]
     loops: dict[int, int]
     passing: dict[int, int]
+    room: int
     homes: list[list[Home]]
     touched: set[int]
     rows: int
@@ -88,10 +92,6 @@ class Strips(NamedTuple):
     def number(self) -> int:
         """How many strips there are."""
         return -(-self.rows // self.step)
-
-    def room(self, number: int) -> int:
-        """Return the bytes of a passing block in one lane."""
-        return rounded(self.step * self.passing[number])
 
 
 # ---------------------------------------------------------------------------------- to find them
@@ -133,18 +133,18 @@ class _Run:
         rows = min(self.rows or touched.rounds, touched.rounds)
         if rows < ROWS or touched.rounds % rows or self.rows % rows:
             return False
-        uses = dict(self.uses) if rows == self.rows else _uses(self.loops, rows)
-        _add(uses, number, touched, rows)
         shared = shared or self.shared
-        news = {a.home for a in touched.accesses} if self._same(rows, shared) else uses
-        if self._meets_later(touched) or not all(uses[home].legal(shared) for home in news):
+        uses = self.uses if rows == self.rows else _uses(self.loops, rows)
+        news = _added(uses, number, touched, rows)
+        known = (rows, shared) == (self.rows, self.shared)
+        doubtful = news if known else uses | news
+        legal = all(use.legal(shared) for use in doubtful.values())
+        if not legal or self._meets_later(touched):
             return False
+        uses.update(news)
         self.rows, self.shared, self.uses = rows, shared, uses
         self.loops[number] = touched
         return True
-
-    def _same(self, rows: int, shared: bool) -> bool:
-        return (rows, shared) == (self.rows, self.shared)
 
     def _takes_aside(self, number: int, touched: Touched) -> bool:
         self.aside[number] = touched
@@ -170,18 +170,20 @@ class _Run:
 def _uses(loops: dict[int, Touched], rows: int) -> dict[Home, _Use]:
     uses: dict[Home, _Use] = {}
     for number, touched in loops.items():
-        _add(uses, number, touched, rows)
+        uses.update(_added(uses, number, touched, rows))
     return uses
 
 
-def _add(uses: dict[Home, _Use], number: int, touched: Touched, rows: int) -> None:
-    """Note what a loop does, if so many rows are all."""
+def _added(uses: dict[Home, _Use], number: int, touched: Touched, rows: int) -> dict[Home, _Use]:
+    """Return the uses of what a loop touches, its own included, if so many rows are all."""
+    found: dict[Home, _Use] = {}
     for access in touched.accesses:
-        pitch = access.pitch_of_rows(touched.rounds // rows)
-        known = uses.get(access.home, _Use(number, False, pitch))
+        home, pitch = access.home, access.pitch_of_rows(touched.rounds // rows)
+        known = found.get(home) or uses.get(home) or _Use(number, False, pitch)
         only = number if known.only == number else -1
         pitch = pitch if pitch == known.pitch else 0
-        uses[access.home] = _Use(only, known.writes or access.writes, pitch)
+        found[home] = _Use(only, known.writes or access.writes, pitch)
+    return found
 
 
 def strips(body: Body, free: Collection[str]) -> list[Strips]:
@@ -200,12 +202,13 @@ def strips(body: Body, free: Collection[str]) -> list[Strips]:
     found: list[Strips] = []
     begin = 0
     while begin < len(row):
-        run = _Run()
-        for i in range(begin, len(row)):
+        run, lines, i = _Run(), 0, begin
+        while i < len(row) and lines < LINES:
             if i not in known:
                 known[i] = reader.read(row[i].lines, extents[i])
             if not run.takes(i, known[i], extents[i] > 0):
                 break
+            lines, i = lines + len(row[i].lines), i + 1
         worth = _worth(run, row, body.blocks) if len(run.loops) >= FEWEST else None
         found += [] if worth is None else [worth]
         begin = begin + 1 if worth is None else worth.end
@@ -232,12 +235,14 @@ def _worth(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> Strips |
     if width * run.rows < LARGE:
         return None
     step = min(max(1 << (CACHED // width).bit_length() - 1, SMALLEST), LARGEST)
+    passing, room = _packed(_passing(run, row, blocks), step, blocks)
     every = [*run.loops.values(), *run.aside.values()]
     return Strips(
         before=[i for i in run.aside if i not in run.after],
         after=run.after,
         loops={i: touched.rounds // run.rows for i, touched in run.loops.items()},
-        passing=_passing(run, row, blocks),
+        passing=passing,
+        room=room,
         homes=[[access.home for access in touched.accesses] for touched in run.loops.values()],
         touched={a.home for touched in every for a in touched.accesses if isinstance(a.home, int)},
         rows=run.rows,
@@ -261,22 +266,42 @@ def _passing(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> dict[i
     return found
 
 
+def _packed(
+    pitches: dict[int, int], step: int, blocks: Sequence[Block]
+) -> tuple[dict[int, int], int]:
+    """Return where blocks lie that have room for so many rows, and the room of all."""
+    ordered = sorted(pitches, key=lambda i: blocks[i].first)
+    small = [Block(rounded(step * pitches[i]), blocks[i].first, blocks[i].last) for i in ordered]
+    offsets, room = plan(small)
+    return dict(zip(ordered, offsets, strict=True)), room
+
+
 # -------------------------------------------------------------------------- memory, and the text
 
 
 def planned(found: Iterable[Strips], body: Body) -> list[Block]:
-    """Return the blocks of a rehearsal as strips need them."""
+    """Return the blocks of a rehearsal as strips need them: the first has room for what passes."""
     blocks = list(map(copy.copy, body.blocks))
     row = [chunk for part in chunks(body) for chunk in part]
     for each in found:
         first, last = row[each.begin].begin, row[each.end - 1].end
-        for number in each.touched:
+        for number in each.touched - each.passing.keys():
             block = blocks[number]
-            if number in each.passing:
-                block.size = each.room(number) * max(each.lanes, 1)
-            else:
-                block.first, block.last = min(block.first, first), max(block.last, last)
+            block.first, block.last = min(block.first, first), max(block.last, last)
+        if each.passing:
+            home = min(each.passing)
+            for number, block in enumerate(blocks):
+                if number in each.passing or block.root in each.passing:
+                    block.root = home
+            blocks[home] = Block(each.room * max(each.lanes, 1), first, last)
     return blocks
+
+
+def shifted(found: Iterable[Strips], body: Body, offsets: Sequence[int]) -> list[int]:
+    """Return offsets of blocks that tell those apart which pass."""
+    places = {number: place for each in found for number, place in each.passing.items()}
+    roots = (i if block.root < 0 else block.root for i, block in enumerate(body.blocks))
+    return [at + places.get(root, 0) for at, root in zip(offsets, roots, strict=True)]
 
 
 def merged(found: Iterable[Strips], body: Body) -> list[tuple[Part, list[Chunk]]]:
@@ -296,24 +321,35 @@ def merged(found: Iterable[Strips], body: Body) -> list[tuple[Part, list[Chunk]]
             elif number >= end:
                 result[-1][1].append(chunk)
             number += 1
-    return result
+    return _joined(result)
+
+
+def _joined(parts: Iterable[tuple[Part, list[Chunk]]]) -> list[tuple[Part, list[Chunk]]]:
+    """Return parts without shared ones that are empty; then those at their sides are one."""
+    found: list[tuple[Part, list[Chunk]]] = []
+    for part, row in parts:
+        if found and not part.extent and not found[-1][0].extent:
+            found[-1][1].extend(row)
+        elif row or not part.extent:
+            found.append((part, row))
+    return found
 
 
 def _enter(each: Strips, row: Sequence[Chunk], result: list[tuple[Part, list[Chunk]]]) -> None:
     """Add strips, with what is before and after them."""
-    before, after = [row[i] for i in each.before], [row[i] for i in each.after]
     inside = row[each.begin : each.end]
+    begin, end = inside[0].begin, inside[-1].end
     found = [chunk.blocks for chunk in inside if chunk.blocks]
     blocks = range(found[0].start, found[-1].stop) if found else range(0)
+    before, after = (_text(row[i] for i in group) for group in (each.before, each.after))
     lines = _lines(each, row)
     if not each.lanes:
-        lines = [*_text(before), *lines, *_text(after)]
-    whole = Chunk(lines, inside[0].begin, inside[-1].end, blocks)
-    if each.lanes:
-        part = Part([], min(each.lanes, each.number), 1)
-        result += [(Part([]), before), (part, [whole]), (Part([]), after)]
-    else:
-        result[-1][1].append(whole)
+        result[-1][1].append(Chunk([*before, *lines, *after], begin, end, blocks))
+        return
+    result.append((Part([]), [Chunk(before, begin, begin, range(0))]))
+    shared = Part([], min(each.lanes, each.number), 1)
+    result.append((shared, [Chunk(lines, begin, end, blocks)]))
+    result.append((Part([]), [Chunk(after, end, end, range(0))]))
 
 
 def _text(found: Iterable[Chunk]) -> list[str]:
@@ -342,7 +378,7 @@ def _element(each: Strips, step: int, homes: Iterator[Home], match: re.Match[str
     name, position = match.groups()
     home, factors = next(homes), terms(position) or {}
     if home in each.passing:
-        further = f"lane * {each.room(home) // itemsize(name)}" if each.lanes else ""
+        further = f"lane * {each.room // itemsize(name)}" if each.lanes else ""
     else:
         further = f"r0 * {factors['i0'] * step}" if "i0" in factors else ""
     if not further:
