@@ -1,5 +1,6 @@
 """Loops over the same rows go over strips of them together, and give what they gave."""
 
+import re
 from collections import OrderedDict
 
 import numpy as np
@@ -271,14 +272,33 @@ def test_threads_share_strips(strip):
     try:
         set_num_threads(1)
         found = alike(gradient, (X, W), strip)
-        assert "for lane in range(begin, end)" in found and "lane * " in found
+        (room,) = set(map(int, re.findall(r"\[(?:\d+ \+ )?lane \* (\d+)", found)))
         one, compiled = run_with(strip, SMALL, gradient, X, W)
+        assert 64 * 8 < room * 8 < compiled.programs[0].segments[0].size / strips.LANES
         set_num_threads(3)
         for _ in range(50):
             for x, y in zip(one, flat(compiled(X, W)), strict=True):
                 np.testing.assert_array_equal(x, y)
     finally:
         set_num_threads(before)
+
+
+def means_of_columns(x, w):
+    y = turned(x, w)
+    return ag.mean(y, axis=0) * turned(w, x), columns(y, x[:, :2])
+
+
+@pytest.mark.parametrize("function", [gathered, means_of_columns], ids=lambda f: f.__name__)
+def test_threads_write_to_rows_of_their_own(function, strip):
+    strip.setattr(body, "PARALLEL", 1 << 8)
+    arrays = (X[:1024], W[:1024])
+    if function is gathered:
+        points = GENERATOR.normal(size=(40, 3))
+        function, arrays = ag.value_and_grad(gathered, argnums=(0, 1)), (points, X, W)
+    found = alike(function, arrays, strip)
+    shared = "".join(re.findall(r"^    for lane .*\n(?:     .*\n)*", found, re.MULTILINE))
+    written = re.findall(r"^ *\w+\[(.*?)\] \+?= ", shared, re.MULTILINE)
+    assert written and all("i0" in position for position in written)
 
 
 def test_machine_code_for_any_size(strip):

@@ -36,7 +36,7 @@ __all__ = ["Strips", "merged", "planned", "shifted", "strips"]
 
 FEWEST = 3  # loops
 ROWS = 1024  # of the shortest loops
-LARGE = 1 << 19  # bytes that they touch, which hardly stay in a cache
+LARGE = 1 << 19  # bytes that pass from loop to loop, which hardly stay in a cache
 CACHED = 1 << 18  # bytes that the loops touch in one strip
 SMALLEST, LARGEST = 8, 256  # rows of a strip
 ASIDE = 32  # others in between
@@ -229,13 +229,14 @@ def _rolled(parts: Sequence[Sequence[Chunk]], blocks: Sequence[Block]) -> set[Ch
 
 
 def _worth(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> Strips | None:
-    """Return the strips of a run, if it touches much."""
+    """Return the strips of a run, if much passes from loop to loop."""
     run.cut()
-    width = sum(use.pitch for use in run.uses.values())
-    if width * run.rows < LARGE:
+    pitches = _passing(run, row, blocks)
+    if sum(pitches.values()) * run.rows < LARGE:
         return None
+    width = sum(use.pitch for use in run.uses.values())
     step = min(max(1 << (CACHED // width).bit_length() - 1, SMALLEST), LARGEST)
-    passing, room = _packed(_passing(run, row, blocks), step, blocks)
+    passing, room = _packed(pitches, step, blocks)
     every = [*run.loops.values(), *run.aside.values()]
     return Strips(
         before=[i for i in run.aside if i not in run.after],
@@ -288,12 +289,11 @@ def planned(found: Iterable[Strips], body: Body) -> list[Block]:
         for number in each.touched - each.passing.keys():
             block = blocks[number]
             block.first, block.last = min(block.first, first), max(block.last, last)
-        if each.passing:
-            home = min(each.passing)
-            for number, block in enumerate(blocks):
-                if number in each.passing or block.root in each.passing:
-                    block.root = home
-            blocks[home] = Block(each.room * max(each.lanes, 1), first, last)
+        home = min(each.passing)
+        for number, block in enumerate(blocks):
+            if number in each.passing or block.root in each.passing:
+                block.root = home
+        blocks[home] = Block(each.room * max(each.lanes, 1), first, last)
     return blocks
 
 
