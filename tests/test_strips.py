@@ -8,7 +8,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core.compiler import body, native, sharing, strips
-from autograd_core.compiler.accesses import Access, Reader, terms
+from autograd_core.compiler.accesses import Access, Reader, Touched, terms
 from autograd_core.compiler.memory import Block
 from autograd_core.kernels.threads import get_num_threads, set_num_threads
 
@@ -95,6 +95,14 @@ def test_rows_of_several_rounds():
 @pytest.mark.parametrize("changes", [{"pitch": 0}, {"end": 9}, {"first": 8, "end": 16}])
 def test_rows_that_meet_those_of_others(changes):
     assert Access(0, True, 8, 0, 8)._replace(**changes).pitch_of_rows(1) == 0
+
+
+def test_who_writes_anywhere_is_alone_and_no_thread():
+    anywhere = Touched(2000, [Access("y", True), Access("x", False, 8, 0, 8)])
+    for shared in (False, True):
+        run = strips._Run()
+        assert run.takes(0, anywhere, shared) != shared
+        assert not run.takes(1, Touched(2000, [Access("y", False, 8, 0, 8)]), True)
 
 
 def test_no_position():
@@ -199,6 +207,7 @@ def test_small_programs_have_the_text_that_they_had():
     assert "for r0" not in text(compiled)
 
 
+POINTS = GENERATOR.uniform(-1.5, -0.5, (3000, 3))  # large enough to be given away
 INDEX = GENERATOR.integers(0, 40, N)
 
 
@@ -208,7 +217,8 @@ def gathered(points, x, w):
 
 def test_rows_that_are_gathered_and_scattered(strip):
     gradient = ag.value_and_grad(gathered, argnums=(0, 1))
-    assert "for r0" in alike(gradient, (GENERATOR.normal(size=(40, 3)), X, W), strip)
+    found = alike(gradient, (POINTS, X, W), strip)
+    assert re.search(r"for r0.*\n(?: .*\n)* +\w+\[.*k_to\] \+= ", found)
 
 
 def shifted(x, w):
@@ -283,22 +293,11 @@ def test_threads_share_strips(strip):
         set_num_threads(before)
 
 
-def means_of_columns(x, w):
-    y = turned(x, w)
-    return ag.mean(y, axis=0) * turned(w, x), columns(y, x[:, :2])
-
-
-@pytest.mark.parametrize("function", [gathered, means_of_columns], ids=lambda f: f.__name__)
-def test_threads_write_to_rows_of_their_own(function, strip):
+def test_threads_write_to_rows_of_their_own(strip):
     strip.setattr(body, "PARALLEL", 1 << 8)
-    arrays = (X[:1024], W[:1024])
-    if function is gathered:
-        points = GENERATOR.normal(size=(40, 3))
-        function, arrays = ag.value_and_grad(gathered, argnums=(0, 1)), (points, X, W)
-    found = alike(function, arrays, strip)
+    found = alike(ag.value_and_grad(gathered, argnums=(0, 1)), (POINTS, X, W), strip)
     shared = "".join(re.findall(r"^    for lane .*\n(?:     .*\n)*", found, re.MULTILINE))
-    written = re.findall(r"^ *\w+\[(.*?)\] \+?= ", shared, re.MULTILINE)
-    assert written and all("i0" in position for position in written)
+    assert shared and "k_to" in found.replace(shared, "") and "k_to" not in shared
 
 
 def test_machine_code_for_any_size(strip):
