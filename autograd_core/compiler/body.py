@@ -90,7 +90,7 @@ class Body:
         self.plans = {} if plans is None else plans
         self._offsets = offsets
         self._rehearsed = rehearsed
-        self._begins: list[int] = []  # of the blocks
+        self.begins: list[int] = []  # of the blocks, in bytes
         self._offers: dict[Hashable, Place] = {}
         self._given: set[int] = set()  # blocks that have a successor in their place
         self._names: dict[int, str] = {}  # of the arrays
@@ -106,6 +106,11 @@ class Body:
     def lines(self, lines: list[str]) -> None:
         if lines is not self.lines:  # as it is after +=
             self.lines[:] = lines
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the arrays that lines may work on."""
+        return {place.buffer for place in self._places.values()} | self.arrays.keys()
 
     def bound(self, swap: Callable[[Any], Any]) -> Body:
         """Return what is finished for other arrays, which have the same layout."""
@@ -170,9 +175,9 @@ class Body:
         if self._offsets is not None:
             begin = self._offsets[number]
         else:
-            begin = self._total if root < 0 else self._begins[root]
+            begin = self._total if root < 0 else self.begins[root]
         self._total += size if root < 0 else 0
-        self._begins.append(begin)
+        self.begins.append(begin)
         self.blocks.append(Block(size, self.now, self.now, root=root))
         return Place(buffer, begin // dtype.itemsize, strides, number)
 
@@ -183,9 +188,7 @@ class Body:
             alike = place.buffer == target.buffer and place.strides == target.strides
             if not known or not alike or known.size != size:
                 continue
-            begins = (
-                place.offset * np.dtype(place.buffer[5:]).itemsize == self._begins[place.block]
-            )
+            begins = place.offset * np.dtype(place.buffer[5:]).itemsize == self.begins[place.block]
             if begins and self._is_read_last(known, place.block):
                 self._given.add(place.block)
                 root = self.blocks[place.block].root

@@ -22,7 +22,7 @@ from ..declare import OPS
 from ..tape import Leaf
 from .arena import Arena, Room
 from .assembly import Assembly, Function
-from .body import Body
+from .body import Body, Part
 from .compare import content
 from .draws import sources
 from .fuse import is_sum, units
@@ -36,8 +36,9 @@ from .memory import LINE, Block
 from .prepare import is_pointwise, prepared
 from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
-from .reroll import LONG, Chunk, chunks, cuts, reroll, text
+from .reroll import LONG, Chunk, cuts, reroll, text
 from .running import MOVED, Stale
+from .strips import Strips, merged, planned, shifted, strips
 from .swap import Swap
 
 __all__ = ["Segment", "lowering_of", "lowers", "moves"]
@@ -167,12 +168,16 @@ class Segment:
         first = self._written()
         sharing = len(first.parts) <= MOST_PARTS
         second = self._written(rehearsed=first.blocks, sharing=sharing)
-        offsets, size = arrange(chain(*_rolled(second, second.blocks)), second.blocks)
+        found = strips(second, [value.name for value in self.given])
+        blocks = planned(found, second)
+        rolled = (row for _, row in _rolled(second, blocks, found))
+        offsets, size = arrange(chain(*rolled), blocks)
+        offsets = shifted(found, second, offsets)
         if self._general:  # the text of a position says less where it is 0
             offsets, size = [LINE + offset for offset in offsets], size + LINE
         body = self._written(offsets, sharing=sharing)
-        found = zip(body.parts, _rolled(body, second.blocks), strict=True)
-        body.parts = [p._replace(lines=text(c), cuts=cuts(c)) for p, c in found]
+        parts = _rolled(body, blocks, found)
+        body.parts = [p._replace(lines=text(c), cuts=cuts(c)) for p, c in parts]
         return body, size
 
     def _written(
@@ -288,12 +293,14 @@ def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], t
     return array.shape, array.dtype, array.strides
 
 
-def _rolled(body: Body, blocks: Sequence[Block]) -> list[list[Chunk]]:
-    """Return the chunks of each part, those that repeat as loops if the text is long."""
-    found = chunks(body)
+def _rolled(
+    body: Body, blocks: Sequence[Block], found: Sequence[Strips]
+) -> list[tuple[Part, list[Chunk]]]:
+    """Return the parts with their chunks, those that repeat as loops if the text is long."""
+    parts = merged(found, body)
     if sum(len(part.lines) for part in body.parts) < LONG:
-        return found
-    return [reroll(part, blocks) for part in found]
+        return parts
+    return [(part, reroll(row, blocks)) for part, row in parts]
 
 
 def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:
