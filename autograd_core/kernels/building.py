@@ -8,6 +8,7 @@ place, without an index (`docs/decisions/0005-kernels.md`).
 from __future__ import annotations
 
 import ctypes
+import builtins
 import functools
 import hashlib
 import linecache
@@ -182,7 +183,8 @@ def _ingredient(kind: str, function: Any, **flags: Any) -> Kernel:
     stem = f"i_{hashlib.sha256(repr(content).encode()).hexdigest()[:32]}"
     if stem not in sys.modules:
         module = types.ModuleType(stem, f"Generated function {name}, which kernels share.")
-        module.__dict__.update(used)
+        # NumPy imports by itself as plain Python runs it, and looks for the builtins here.
+        module.__dict__.update(used, __builtins__=builtins)
         own = types.FunctionType(code, module.__dict__, name)
         module.__dict__[name] = numba.njit(**NO_WRAPPERS, **flags)(own)
         sys.modules[stem] = module
