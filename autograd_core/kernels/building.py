@@ -7,8 +7,8 @@ place, without an index (`docs/decisions/0005-kernels.md`).
 
 from __future__ import annotations
 
-import ctypes
 import builtins
+import ctypes
 import functools
 import hashlib
 import linecache
