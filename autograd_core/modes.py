@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from .tape import Node
 
-__all__ = ["Tape", "current", "no_grad", "recorded", "ruled", "strong_zeros", "tape", "traced"]
+__all__ = [
+    "Tape",
+    "current",
+    "known",
+    "no_grad",
+    "recorded",
+    "ruled",
+    "strong_zeros",
+    "tape",
+    "traced",
+]
 
 
 class Tape:
@@ -69,6 +79,7 @@ class Tape:
 
 
 _current: ContextVar[Tape] = ContextVar("tape")
+known = _current.get  # the tape, or what it is given if there is none yet
 
 
 def current() -> Tape:

@@ -496,8 +496,27 @@ assert compiled.programs, compiled.explain()
 """
 
 
-def test_without_machine_code():
-    done = run_script(CALLS, NUMBA_DISABLE_JIT="1")
+STEPS = """
+import numpy as np, autograd_core as ag, nn, optim
+model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+optimizer = optim.Adam(model.parameters())
+@ag.compile
+def step(x, y):
+    loss = ag.mean((model(x) - y) ** 2)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+rng = np.random.default_rng(0)
+for _ in range(6):
+    step(rng.normal(size=(16, 4)).astype("f"), rng.normal(size=(16, 1)).astype("f"))
+assert "steps, run 3 times\\n" in step.explain(), step.explain()
+"""
+
+
+@pytest.mark.parametrize("script", [CALLS, STEPS], ids=["function", "model"])
+def test_without_machine_code(script):
+    done = run_script(script, NUMBA_DISABLE_JIT="1")
     assert done.returncode == 0, done.stderr
 
 

@@ -26,11 +26,37 @@ def eigenvalues_vjp(a, ct):
     return (vectors * ct) @ vectors.T
 
 
+def volume(a):
+    return np.linalg.slogdet(a)[1]
+
+
+def scaled(factor):
+    """Return a rule for the logarithm of a determinant, wrong by a factor."""
+    return lambda a, ct: factor * ct * np.linalg.inv(a).T
+
+
+def deviations(factor):
+    """Return a rule for np.std."""
+    return lambda x, ct: factor * ct * (x - x.mean()) / (len(x) * x.std())
+
+
 def by_rank(x, ct):
     return ct[np.argsort(np.argsort(x, kind="stable"))]
 
 
+FLAT = np.array([[1.0, 1.0, -1.0], [1.0, 2.0, -1.0], [-2.0, -2.0, 2.0]])
+FLAT += np.array([[12, 5, 0], [-8, -6, -15], [-14, -16, -11]]) / 2.0**23
+CLOSE = np.array([1.0, 1.0 + 50 * np.finfo(float).eps])
+
 CASES = {
+    # Of a matrix this close to a singular one, rounding makes what short steps see false.
+    "nearly flat": ("ill-conditioned", FLAT, volume, scaled(1.0)),
+    "nearly flat, wrong": ("wrong", FLAT, volume, scaled(1.01)),
+    # The mean of two such numbers is rounded, and with it the slope: by one per cent.
+    "nearly equal": ("kink", CLOSE, np.std, deviations(1.0)),
+    "nearly equal, wrong": ("wrong", CLOSE, np.std, deviations(1.5)),
+    "tiny numbers, sorted": ("kink", 1e-12 * np.arange(5.0), np.sort, by_rank),
+    "tiny numbers, each": ("wrong", np.full(4, 1e-12), np.max, lambda x, ct: ct * np.ones(4)),
     "a slow power": ("ill-conditioned", ROOTS, lambda x: x**1.1, lambda x, ct: 1.1 * ct * x**0.1),
     "a slow power, wrong": ("wrong", ROOTS, lambda x: x**1.1, lambda x, ct: 1.11 * ct * x**0.1),
     "noise": ("agrees", X, noisy, lambda x, ct: ct * np.cos(x)),
@@ -124,6 +150,21 @@ def test_right_decompositions_at_singular_matrices(name, seed):
     for point in points(name, rng):
         if point.kind in TORN[name] and point.inputs[0].size <= LARGEST:
             assert check(point).verdict in ("agrees", "kink", "ill-conditioned"), point
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[-1.0, 1.0, 2.0], [-1.0, -2.0, -1.0], [0.0, -1.0, -1.0]],
+        [[0.0, 0.0, 0.0], [1.3, 1.2, -0.6], [0.9, 0.0, 0.0]],
+        [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]],
+    ],
+)
+def test_vectors_of_a_singular_matrix_are_rounding(rows):
+    def vectors(a):
+        return ag.linalg.qr(a)[0]
+
+    assert ag.gradcheck(vectors, np.array(rows)).verdict in ("kink", "ill-conditioned")
 
 
 @pytest.mark.parametrize(("factor", "failed"), [(1.0, False), (1.5, True)])

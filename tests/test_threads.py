@@ -444,3 +444,33 @@ except KeyboardInterrupt:
 all_at_once()
 """
     assert run(code) == "3\n"
+
+
+# ---------------------------------------------------------------------------- processors
+
+several = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="a thread cannot be told which of several processors to leave",
+)
+
+
+@several
+def test_helpers_leave_the_callers_processor_to_the_caller():
+    pieces(100, 1)
+    pool = threads._pool
+    assert pool.helpers
+    for helper in pool.helpers:
+        assert pool.avoided[helper] not in os.sched_getaffinity(helper.native_id)
+
+
+@several
+def test_helpers_of_a_caller_with_one_processor_have_that_one(monkeypatch):
+    pieces(100, 1)
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        monkeypatch.setattr(threads._pool, "avoided", {})
+        assert pieces(100, 1)[-1][1] == 100
+        assert not threads._pool.avoided
+    finally:
+        os.sched_setaffinity(0, before)

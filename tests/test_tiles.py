@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 # One tile, several, rests of rows, columns and terms, two depths, rows that crowd a cache.
 SHAPES = [(14, 32, 5), (29, 50, 33), (9, 16, 100), (8, 17, 9), (15, 31, 1), (11, 40, 900)]
+BY_ROWS = [(40, 1024, 12), (33, 77, 16), (6, 2105, 150), (3, 4096, 100)]
 CROWDED = [(12, 256, 40), (20, 512, 20)]
 
 
@@ -48,6 +49,17 @@ def test_rows_that_crowd_the_cache_are_copied(shape):
     assert tiling.room(sizes) and not tiling.room(sizes._replace(ldb=n + 3))
     check("float32", *shape, False, False, accumulate=False)
     check("float32", *shape, True, False, accumulate=True)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("shape", BY_ROWS, ids=str)
+def test_tiles_along_rows(shape, accumulate, transposed):
+    m, n, k = shape
+    row = m if transposed else k
+    sizes = tiling.Sizes("float32", m, n, k, transposed, False, row, n, n, accumulate)
+    assert tiling.Plan(sizes).by_rows and not tiling.room(sizes)
+    check("float32", *shape, transposed, False, accumulate)
 
 
 @pytest.mark.parametrize("accumulate", [False, True])

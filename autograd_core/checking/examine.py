@@ -98,10 +98,12 @@ def _try_together(
     signs = rng.choice([-1.0, 1.0], (JOINT, len(kinks)))
     signs[0] = 1.0
     weights = np.concatenate([question.lines[i].weights for i in kinks])
+    finest = min(question.lines[i].other for i in kinks)
     for sign in signs:
         claims = sign[None] @ question.claims[kinks]
-        joint = Question(question.subject, [Line(kinks, sign * weights)], claims)
-        if not joint.possible(0, rng).all():
+        line = Line(kinks, sign * weights, finest)
+        joint = Question(question.subject, [line], claims, seed=question.seed)
+        if (joint.verdicts(joint.answer(), rng) == WRONG).any():
             names = [_text(label(question.subject.inputs, i)) for i in kinks[:3]]
             more = " and others" if len(kinks) > 3 else ""
             findings.verdict = "wrong"

@@ -121,13 +121,21 @@ class Judgement:
         nothing = [~np.isfinite(side.error) for side in sides]
         return np.asarray(np.logical_and.reduce(nothing) & (self.slopes.variation == 0.0))
 
-    def _between(self) -> np.ndarray:
+    @property
+    def range(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the largest claim that nothing speaks against: several at a kink."""
         sides, centre = self.slopes.sides, self.slopes.centre.value
         low = np.fmin.reduce([centre, *(side.value - side.error for side in sides)])
         high = np.fmax.reduce([centre, *(side.value + side.error for side in sides)])
-        return np.asarray(
-            (self.claims >= low - self.rounding) & (self.claims <= high + self.rounding)
+        kink, allowed = self.slopes.kink, self.allowed
+        return (
+            np.where(kink, low - self.rounding, centre - allowed),
+            np.where(kink, high + self.rounding, centre + allowed),
         )
+
+    def _between(self) -> np.ndarray:
+        low, high = self.range
+        return np.asarray((self.claims >= low) & (self.claims <= high))
 
     def _unbounded(self, result: np.ndarray) -> np.ndarray:
         there = self.slopes.unbounded

@@ -283,7 +283,7 @@ def _tail(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarra
     That of x**1.1 at 0 has a power of 0.1; that of x log x one of 0, and never ends.
     """
     low, high = _bends(slopes, steps, noise)
-    slow = (high < SLOW) & (high - low < UNEVEN)
+    slow = (np.abs(high) < SLOW) & (high - low < UNEVEN)
     change = np.abs(np.diff(slopes, axis=0))
     audible = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
     left = _at_finest(audible) / np.fmax(high, TINY)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .case import Case, Seed
 from .climb import STAGES, Line, Probe, Stage, climb
-from .doubt import claims_at, doubts
+from .doubt import doubts
 from .judge import KINK, SHARP, WRONG, Judgement
 from .kinks import excused, possible
 from .ladder import Slopes
-from .neighbours import Neighbours, Seed
 from .subject import Subject
 
 __all__ = ["Question", "entry_scales", "everything", "leaf_scales", "projection"]
@@ -121,21 +121,17 @@ class Question:
             verdicts[i] = np.where(doubtful[i], legal, verdicts[i])
         self._excuse(verdicts, judgement, rng)
         if self.seed is not None:
-            doubts(self.subject, self.lines, judgement, verdicts, self.seed,
-                   self._neighbours(self.seed), rng)  # fmt: skip
+            doubts(self._case(judgement, self.seed, rng), verdicts)
         return verdicts
 
-    def _neighbours(self, seed: Seed) -> Neighbours:
-        def pulls(flat: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-            return claims_at(self.subject, flat, self.lines, pairs, seed)
-
+    def _case(self, judgement: Judgement, seed: Seed, rng: np.random.Generator) -> Case:
         def ask(
             there: Subject, lines: list[Line], claims: np.ndarray, probes: list[Probe]
         ) -> Judgement:
             return Question(there, lines, claims, probes, self.rtol, sharp=self.sharp).answer()
 
         scales = leaf_scales(self.subject)
-        return Neighbours(self.subject, self.lines, self.probes, pulls, ask, seed, scales)
+        return Case(self.subject, self.lines, self.probes, judgement, seed, ask, scales, rng)
 
     def _excuse(
         self, verdicts: np.ndarray, judgement: Judgement, rng: np.random.Generator

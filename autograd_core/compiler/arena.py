@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..guard import Lent, Stamp
+from .gate import CLOSED
 from .layout import address
 from .memory import LINE
 
@@ -52,11 +53,15 @@ class Arena:
         What depends on sizes in machine code for any; their addresses come last in the table.
     replaced : sequence of (int, Tensor)
         Which of the arrays outside are those of constant tensors that a run assigns to.
+    words : ndarray of int64
+        Of the `gate` of a run that is like the last one.
+    watch : Watch or None
+        What keeps alive all that these are about.
     """
 
     __slots__ = (
         *("given", "held", "lent", "memory", "numbers", "replaced"),
-        *("stamp", "table", "views", "written"),
+        *("stamp", "table", "views", "watch", "words", "written"),
     )
 
     def __init__(
@@ -90,6 +95,8 @@ class Arena:
         self.written = written
         self.replaced = replaced
         self.stamp = Stamp([held[i] for i in written])
+        self.words = CLOSED
+        self.watch: Any = None
 
     def renew(self) -> None:
         """Take new arrays in the place of those given away that somebody still has."""
@@ -102,13 +109,22 @@ class Arena:
     def part(self) -> None:
         """Give tensors that are assigned to new arrays, where anybody else has theirs."""
         for i, tensor in self.replaced:
-            own = self.held[i].base is None and self.held[i].flags.writeable
-            if not own or getrefcount(self.held[i]) > UNSHARED + 1:  # the tensor's is one
+            if self._is_shared(i):
+                self.words = CLOSED
                 tensor._value = self.held[i] = self.held[i].copy()
                 self.table[i + 1] = address(self.held[i])
 
+    def shares(self) -> bool:
+        """Whether anybody else has an array of theirs."""
+        return any(self._is_shared(i) for i, _ in self.replaced)
+
+    def _is_shared(self, i: int) -> bool:
+        own = self.held[i].base is None and self.held[i].flags.writeable
+        return not own or getrefcount(self.held[i]) > UNSHARED + 1  # the tensor's is one
+
     def rebind(self, arrays: Sequence[np.ndarray]) -> bool:
         """Take other arrays for the first of those outside; False if they do not fit."""
+        self.words = CLOSED  # they are about what was held
         for i, (new, old) in enumerate(zip(arrays, self.held, strict=False)):
             if new is old:
                 continue

@@ -4,14 +4,11 @@
         ...
         return int(0)
 
-    def enter0(x0, table):                   # what is called
-        if x0.shape[0] != 32 or ...:
-            return -1
-        table[2] = x0.ctypes.data
+    def enter0(table):
         return part0(view(table[0], ...), view(table[1], ...), view(table[2], ...))
 
-The functions after the first find everything by the table, and if threads share their loop, take
-the rounds from `begin` to `end`.
+They find everything by the table: what comes with a call is entered there by the `gate`. Where
+threads share the loop of a function, it takes the rounds from `begin` to `end`.
 
 Where there is one function, it can do many steps in a call (`batches`): the table then says how
 many, and for each the rows to gather from larger arrays, the settings of its optimizers, and
@@ -29,13 +26,13 @@ import numpy as np
 
 from ..kernels.jit import compile_source, loop_text
 from .body import Body, Part
+from .gate import Entry
 from .generic import announce, filled
-from .layout import Place, contiguous
+from .layout import Place
 from .record import Value
 
 __all__ = ["CONTROL", "Assembly", "Function"]
 
-BADLY_SHAPED = -1
 PIECE = 150  # lines of a function that is cut from longer text
 ALL = 1 << 40  # elements of an array that is as long as its owner knows
 # What the table says of many steps: how many (0 for one), the rows of each, the settings of each
@@ -116,6 +113,8 @@ class Assembly:
         self.control = self.slots
         self.repeats = repeats and len(self.parts) == 1 and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
+        self.owners = self.slots  # the arrays of the call, as objects
+        self.slots += len(arrays)
         self.slots += 2 * body.general  # where the numbers are that depend on sizes
         self.numbers: tuple[np.ndarray, ...] = ()
 
@@ -138,9 +137,13 @@ class Assembly:
             self.numbers = tuple(numbers)
         found = []
         for i, part in enumerate(self.parts):
-            types = [*map(_type, self.arrays)] if i == 0 else []
-            types += ["int64[::1]", *["intp"] * 2 * bool(part.extent)]
-            call = compile_source(f"enter{i}", source, f"({', '.join(types)},)")
+            if i == 0:
+                run = compile_source("run", source, "(intp,)")
+                first = self.control - len(self.arrays)
+                call: Callable[..., int] = Entry(run, self.arrays, first, self.owners)
+            else:
+                types = ["int64[::1]", *["intp"] * 2 * bool(part.extent)]
+                call = compile_source(f"enter{i}", source, f"({', '.join(types)},)")
             found.append(Function(call, part.extent, part.grain))
         return found
 
@@ -152,7 +155,7 @@ class Assembly:
         text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
         entries = map(self._entry, range(len(self.parts)))
         definitions = "\n".join([*self.body.definitions, *[GATHER] * self.repeats])
-        return "\n".join(["import numpy as np", definitions, text, *entries])
+        return "\n".join(["import numpy as np", definitions, text, *entries, self._run()])
 
     def _used(self, lines: Sequence[str]) -> list[str]:
         """Return the names of the buffers that lines work on."""
@@ -185,19 +188,17 @@ class Assembly:
     def _entry(self, i: int) -> str:
         """Return the text that unpacks the arguments; it is not in the body's types."""
         part = self.parts[i]
-        arrays = self.arrays if i == 0 else []
-        names = ", ".join([*(v.name for v in arrays), "table", *self._rounds(part)])
-        lines = []
-        checks = [check for v in arrays for check in _lies_in_rows(v)]
-        if checks:
-            lines += [f"if {' or '.join(checks)}:", f"    return {BADLY_SHAPED}"]
-        for slot, value in enumerate(arrays, self.control - len(self.arrays)):
-            lines.append(f"table[{slot}] = {value.name}.ctypes.data")
+        names = ", ".join(["table", *self._rounds(part)])
         given = [*(self._buffers[name] for name in self._used(part.lines)), *self._rounds(part)]
         call = f"part{i}({', '.join(given)})"
-        lines += self._repeated(call) if self.repeats else [f"return {call}"]
+        lines = self._repeated(call) if self.repeats else [f"return {call}"]
         body = "\n    ".join(lines)
-        return f"def enter{i}({names}):\n    {body}\n"
+        inline = "" if i else "@inline\n"
+        return f"{inline}def enter{i}({names}):\n    {body}\n"
+
+    def _run(self) -> str:
+        """Return the text of the function that takes the address of the table."""
+        return f"def run(start):\n    return enter0(view(start, {self.slots}, np.int64))\n"
 
     def _repeated(self, call: str) -> list[str]:
         """Return the lines that do one step, or as many as the table says, with their rows."""
@@ -251,18 +252,3 @@ def _extent(array: np.ndarray) -> int:
     """Return how many elements an array's memory spans."""
     pairs = zip(array.shape, array.strides, strict=True)
     return 1 + sum((size - 1) * stride // array.itemsize for size, stride in pairs)
-
-
-def _lies_in_rows(value: Value) -> list[str]:
-    """Return the conditions under which an array does not lie in row order."""
-    checks = []
-    for axis, (size, stride) in enumerate(zip(value.shape, contiguous(value.shape), strict=True)):
-        checks.append(f"{value.name}.shape[{axis}] != {size}")
-        if size > 1:
-            checks.append(f"{value.name}.strides[{axis}] != {stride * value.dtype.itemsize}")
-    return checks
-
-
-def _type(value: Value) -> str:
-    name = "boolean" if value.dtype.kind == "b" else value.dtype.name
-    return f"Array({name}, {len(value.shape)}, {'A' if value.shape else 'C'!r})"

@@ -241,7 +241,7 @@ class Compiled:
             if kind.program is not None:
                 around = self._around(leaves)
                 if around is not None:
-                    self._quick = kind.pave(args, kwargs, around.test)
+                    self._quick = kind.pave(args, kwargs, around)
         return recording.results(results)
 
     @seldom_collected()

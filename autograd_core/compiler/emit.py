@@ -34,10 +34,12 @@ from typing import Any
 from ..tensor import Tensor
 from .arena import Arena
 from .delay import COMMITS
+from .gate import MARKED
 from .native import Segment
 from .record import Apply, Draw, Guard, Host, Step, Value
-from .statements import Text, captured, place_of, statement, valid
+from .statements import Text, as_it_was, captured, place_of, same_node, statement, valid
 from .swap import Swap
+from .words import Check
 
 __all__ = ["Emission"]
 
@@ -90,8 +92,8 @@ class Emission:
         `trusting` that inputs lie in row order, which segments check, and do not copy.
         """
         text = self.text
-        results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
-        native, alone = self.segments, self._alone(results)
+        native, results = self.segments, self._results
+        alone = self._alone(results)
         own = [value for value in self.captured if value in alone]
         lines = [line for value in own for line in captured(value, text)]
         lines += _same_nodes([v.holder for v in own if isinstance(v.holder, Tensor)], text)
@@ -105,11 +107,8 @@ class Emission:
         for part in self.parts[len(pure) :]:
             lines += _part(part, text, trusted)
         leaving = _Results(self.parts, results)
-        lines += self._handed(leaving)
-        self.leaving = [f"y{i}" for i in range(len(self.outputs))]
-        for name, value in zip(self.leaving, self.outputs, strict=True):
-            lines.append(f"{name} = {leaving.own(value)}")
-        lines += [f"{text.named('pool', s.pool)}.append({_arena(s, text)})" for s in native]
+        lines += [*self._handed(leaving), *self._left(leaving)]
+        lines += [_returned(segment, text) for segment in native]
         return _without_unread(lines)
 
     def stages(self) -> tuple[Callable[[], Arena], Callable[[Arena], None]]:
@@ -120,17 +119,78 @@ class Emission:
         (segment,) = self.segments
         text, arena = self.text, _arena(segment, self.text)
         before = [*_validated(segment, text), *_ready(segment, text), f"return {arena}"]
-        results = [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
-        after = _written(segment, text) + self._handed(_Results(self.parts, results))
-        after.append(f"{text.named('pool', segment.pool)}.append({arena})")
+        after = _written(segment, text) + self._handed(_Results(self.parts, self._results))
+        after.append(_returned(segment, text))
         before_text = "\n    ".join(["def before():", *before])
         after_text = "\n    ".join([f"def after({arena}):", *after])
         return text.defined("before", before_text), text.defined("after", after_text)
+
+    def gated(self, given: str, otherwise: str) -> list[str]:
+        """Return the lines of a program that is one segment, behind a gate.
+
+        It is `given` a tuple. `otherwise` is done where the gate is closed. The outputs are left
+        in `leaving`.
+        """
+        (segment,) = self.segments
+        text, arena = self.text, _arena(segment, self.text)
+        leaving = _Results(self.parts, self._results)
+        closed = [f"    {_returned(segment, text)}", f"    {otherwise}"]
+        lines = [
+            *_taken(segment, text),
+            f"    {otherwise}",
+            *([f"if {arena}.shares():", *closed] if segment.replaced else []),
+            *[f"{arena}.renew()"] * bool(segment.given),
+            f"status = gate({given}, {arena}.words, {arena}.table)",
+            f"if status and status != {MARKED}:",
+            *closed,
+            *_written(segment, text),
+            "if status:",
+            *(f"    {line}" for line in self._handed(leaving) or ["pass"]),
+            *self._left(leaving),
+            _returned(segment, text),
+        ]
+        return _without_unread(lines)
+
+    def lent(self) -> dict[Any, int]:
+        """Return which of the results a leaf is lent, of a program that is one segment.
+
+        At -1 it gets an array of its own, or None.
+        """
+        (segment,) = self.segments
+        leaving, places = _Results(self.parts, self._results), segment.results
+        return {
+            leaf: places.index(value) if value and leaving.is_lent(value) else -1
+            for leaf, value in self.gradients.items()
+        }
+
+    def words(self) -> list[Check] | None:
+        """Return the checks of a program that is one segment; None if it needs Python's.
+
+        What arrays it holds, and what gradients leaves have, is not among them.
+        """
+        if len(self.parts) != 1 or len(self.segments) != 1:
+            return None
+        (segment,) = self.segments
+        inside = all(value in segment.results for value in self._results)
+        if len(segment.functions) != 1 or not inside:
+            return None
+        tensors = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
+        found = [same_node(tensor, self.text) for tensor in tensors]
+        for step in segment.steps:
+            known = as_it_was(step.valid, self.text) if isinstance(step, Host) else ()
+            if known is None:
+                return None
+            found += known
+        return found
 
     @property
     def segments(self) -> list[Segment]:
         """The parts that are machine code."""
         return [part for part in self.parts if isinstance(part, Segment)]
+
+    @property
+    def _results(self) -> list[Value]:
+        return [*self.outputs, *(v for v in self.gradients.values() if v is not None)]
 
     def _handed(self, leaving: _Results) -> list[str]:
         """Write how leaves get their gradients."""
@@ -139,6 +199,12 @@ class Emission:
             f"{text.named('leaf', leaf)}._grad = {leaving.gradient(gradient, text)}"
             for leaf, gradient in self.gradients.items()
         ]
+
+    def _left(self, leaving: _Results) -> list[str]:
+        """Write names for the outputs."""
+        self.leaving = [f"y{i}" for i in range(len(self.outputs))]
+        pairs = zip(self.leaving, self.outputs, strict=True)
+        return [f"{name} = {leaving.own(value)}" for name, value in pairs]
 
     def _alone(self, results: Sequence[Value]) -> set[Value]:
         """Return the values that lines, not segments, need."""
@@ -205,14 +271,8 @@ def _segment(segment: Segment, text: Text, trusted: Collection[Value]) -> list[s
 def _ready(segment: Segment, text: Text) -> list[str]:
     """Write how a segment gets an arena that knows where everything is."""
     arena = _arena(segment, text)
-    pool, make = text.named("pool", segment.pool), text.named("arena", segment.arena)
-    # Another thread may take the last one between a look and a pop.
-    lines = [
-        "try:",
-        f"    {arena} = {pool}.pop()",
-        "except IndexError:",
-        f"    {arena} = {make}()",
-    ]
+    lines = _taken(segment, text)
+    lines.append(f"    {arena} = {text.named('arena', segment.arena)}()")
     found = [place_of(value, text) for value in segment.captured]
     moved = [
         f"{array} is not {arena}.held[{i}]"
@@ -227,6 +287,17 @@ def _ready(segment: Segment, text: Text) -> list[str]:
     return [*lines, f"{arena}.renew()"] if segment.given else lines
 
 
+def _taken(segment: Segment, text: Text) -> list[str]:
+    """Write how an arena is taken from the pool; what is done where none is left comes next."""
+    # Another thread may take the last one between a look and a pop.
+    take = f"{_arena(segment, text)} = {text.named('pool', segment.pool)}.pop()"
+    return ["try:", f"    {take}", "except IndexError:"]
+
+
+def _returned(segment: Segment, text: Text) -> str:
+    return f"{text.named('pool', segment.pool)}.append({_arena(segment, text)})"
+
+
 def _written(segment: Segment, text: Text) -> list[str]:
     """Write that parameters were written, and names for the results."""
     arena = _arena(segment, text)
@@ -237,10 +308,7 @@ def _written(segment: Segment, text: Text) -> list[str]:
 
 def _same_nodes(tensors: Sequence[Tensor], text: Text) -> list[str]:
     """Write the check that leaves are the same: that none was frozen or thawed."""
-    tests = []
-    for tensor in tensors:
-        node = "None" if tensor.node is None else text.named("node", tensor.node)
-        tests.append(f"{text.named('holder', tensor)}.node is not {node}")
+    tests = [same_node(tensor, text).text.replace(" is ", " is not ") for tensor in tensors]
     reason = "a captured tensor was converted, frozen or thawed"
     lasting = f"    raise Stale({reason!r}, lasting=True)"
     return [f"if {' or '.join(tests)}:", lasting] if tests else []
@@ -268,11 +336,15 @@ class _Results:
         """Return the text of a leaf's gradient: lent, if it lies in an arena."""
         if value is None:
             return "None"
-        lender = self.segment_of.get(value)
-        # After a guard that fails, the old gradient may still be needed.
-        if lender is None or not self.lends or not self._leaves_once(value):
+        if not self.is_lent(value):
             return self.own(value)
+        lender = self.segment_of[value]
         return f"{_arena(lender, text)}.lent[{lender.results.index(value)}]"
+
+    def is_lent(self, value: Value) -> bool:
+        """Whether a leaf's gradient stays in an arena."""
+        # After a guard that fails, the old gradient may still be needed.
+        return value in self.segment_of and self.lends and self._leaves_once(value)
 
     def _leaves_once(self, value: Value) -> bool:
         return self.results.count(value) == 1

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..op import Op
 from ..tensor import Tensor
+from .words import Check, Word, cell, changes, entries, of_class
 
 __all__ = ["VALUES", "Surroundings", "is_bound", "leads_on"]
 
@@ -26,10 +27,12 @@ VALUES = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtyp
 OPAQUE = (np.ndarray, Tensor, Op, type, ModuleType, BuiltinFunctionType, np.random.Generator)
 LIBRARIES = ("autograd_core", "nn", "optim", "numpy", "builtins")
 DEEPEST = 6  # containers within containers
+FAILING = "(AttributeError, LookupError, ValueError)"  # what a test raises if something is gone
 UNSEEN = object()  # follows a thing that leads further down
 
 Name = Callable[[Any], str]  # the name by which a text knows an object
-Test = Callable[[Name], str]  # an expression that is true as long as a place holds what it does
+Words = Callable[[], Sequence[Word] | None]
+Test = Callable[[Name], Check]  # whether a place holds what it does
 
 
 class Surroundings:
@@ -84,12 +87,16 @@ class Surroundings:
             scope[name] = thing
             return name
 
-        tests = [test(named) for tests in self._tests for test in tests]
-        lines = ["def unchanged():", "    try:", f"        return {' and '.join(tests) or True}"]
-        lines += ["    except (AttributeError, LookupError, ValueError):", "        return False"]
+        tests = " and ".join(check.text for check in self.checks(named))
+        lines = ["def unchanged():", "    try:", f"        return {tests or True}"]
+        lines += [f"    except {FAILING}:", "        return False"]
         exec("\n".join(lines), scope)
         found: Callable[[], bool] = scope["unchanged"]
         return found
+
+    def checks(self, named: Name) -> list[Check]:
+        """Return what `test` asks, one by one."""
+        return [test(named) for tests in self._tests for test in tests]
 
     def _find(self) -> None:
         names: set[str] = set()
@@ -164,9 +171,9 @@ class _Search:
         if isinstance(x, dict):
             return _tests_of_dict(x)
         if isinstance(x, list):
-            return [_has_size(x), *(partial(_is_entry, x, i, part) for i, part in enumerate(x))]
+            return _tests_of_list(x)
         if isinstance(x, set):
-            return [lambda named: f"{named(x)} == {named(set(x))}"]
+            return [lambda named: Check(f"{named(x)} == {named(set(x))}")]
         if not hasattr(x, "__dict__") or type(x).__module__ in ("builtins", "types", "functools"):
             return []  # immutable
         kind = type(x)
@@ -178,7 +185,10 @@ class _Search:
         own = [(n, f) for n, f in methods.items() if isinstance(f, FunctionType)]
         return [
             *_tests_of_dict(vars(x)),
-            *(partial(_is_attribute, kind, name, method) for name, method in own),
+            *(
+                partial(_is_attribute, kind, n, method, partial(of_class, kind))
+                for n, method in own
+            ),
         ]
 
     def of_object(self, x: Any) -> Callable[[], list[Any]]:
@@ -186,13 +196,17 @@ class _Search:
         held, kind = vars(x), type(x)
         if "__wrapped__" in held:
             return lambda: [x.__wrapped__]
-        called = [getattr(kind, name, None) for name in (*sorted(self.names), "__call__")]
-        methods = [method for method in called if isinstance(method, FunctionType)]
-        if any(_is_library(base.__module__) for base in kind.__mro__[:-1]):
-            forward = getattr(kind, "forward", None)
-            return lambda: [*held, *held.values(), *methods, forward]
         names = sorted(self.names)
-        return lambda: [*(held.get(name) for name in names if name in held), *methods]
+        called = (*names, "__call__")
+        own = [name for name in called if isinstance(getattr(kind, name, None), FunctionType)]
+        methods = partial(_attributes, kind, own)
+        if any(_is_library(base.__module__) for base in kind.__mro__[:-1]):
+            return lambda: [*held, *held.values(), *methods(), getattr(kind, "forward", None)]
+        return lambda: [*(held.get(name) for name in names if name in held), *methods()]
+
+
+def _attributes(x: Any, names: Sequence[str]) -> list[Any]:
+    return [getattr(x, name, None) for name in names]
 
 
 def leads_on(x: Any) -> bool:
@@ -228,39 +242,65 @@ def _of_function(function: FunctionType) -> Callable[[], list[Any]]:
     return look
 
 
-def _has_size(x: Any) -> Test:
-    size = len(x)
-    return lambda named: f"len({named(x)}) == {size}"
+def _has_size(x: Any, size: int, words: Words, named: Name) -> Check:
+    return Check(f"len({named(x)}) == {size}", words())
 
 
-def _is_entry(x: Any, place: Any, part: Any, named: Name) -> str:
+def _is_entry(x: Any, place: Any, part: Any, words: Words, named: Name) -> Check:
     where = repr(place) if isinstance(place, int | str) else named(place)
-    return f"{named(x)}[{where}] is {named(part)}"
+    return Check(f"{named(x)}[{where}] is {named(part)}", words())
 
 
-def _is_attribute(x: Any, name: str, part: Any, named: Name) -> str:
-    return f"{named(x)}.{name} is {named(part)}"
+def _is_attribute(x: Any, name: str, part: Any, words: Words, named: Name) -> Check:
+    return Check(f"{named(x)}.{name} is {named(part)}", words())
+
+
+def _tests_of_list(x: list[Any]) -> list[Test]:
+    words = partial(entries, x, tuple(x))
+    rest = _with(words)
+    own = (partial(_is_entry, x, i, part, rest) for i, part in enumerate(x))
+    return [partial(_has_size, x, len(x), words), *own]
 
 
 def _tests_of_dict(x: dict[Any, Any]) -> list[Test]:
-    return [_has_size(x), *(partial(_is_entry, x, key, part) for key, part in x.items())]
+    words = partial(changes, x)
+    rest = _with(words)
+    own = (partial(_is_entry, x, key, part, rest) for key, part in x.items())
+    return [partial(_has_size, x, len(x), words), *own]
+
+
+def _with(words: Words) -> Words:
+    """Return no words for what other words say, too; if there are any."""
+    return lambda: None if words() is None else ()
 
 
 def _tests_of_function(x: FunctionType) -> list[Test]:
-    """Test what cells and global names stand for."""
-    cells = [cell for cell in x.__closure__ or () if is_bound(cell)]
+    """Test what cells and global names stand for.
+
+    Of globals no word is watched: at the top of a script every result of a call changes them.
+    """
+    cells = [c for c in x.__closure__ or () if is_bound(c)]
     space = x.__globals__
     names = sorted(_globals_in(x.__code__))
     known = [name for name in names if name in space]
     return [
-        *(partial(_is_attribute, c, "cell_contents", c.cell_contents) for c in cells),
-        *(partial(_is_entry, space, name, space[name]) for name in known),
+        *map(_holds, cells),
+        *(partial(_is_entry, space, name, space[name], _nothing) for name in known),
         *(partial(_is_absent, space, name) for name in names if name not in space),
     ]
 
 
-def _is_absent(x: dict[str, Any], name: str, named: Name) -> str:
-    return f"{name!r} not in {named(x)}"
+def _holds(x: Any) -> Test:
+    part = x.cell_contents
+    return partial(_is_attribute, x, "cell_contents", part, partial(cell, x, part))
+
+
+def _nothing() -> None:
+    """There are no words."""
+
+
+def _is_absent(x: dict[str, Any], name: str, named: Name) -> Check:
+    return Check(f"{name!r} not in {named(x)}")
 
 
 def _globals_in(code: CodeType) -> set[str]:

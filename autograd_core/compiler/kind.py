@@ -285,14 +285,12 @@ class Kind:
             raise Stale("another thread has given up the program")
         return recording.results(found)
 
-    def pave(
-        self, args: Any, kwargs: Any, unchanged: Callable[[], Callable[[], bool]]
-    ) -> Quick | None:
+    def pave(self, args: Any, kwargs: Any, around: Surroundings) -> Quick | None:
         """Make the quick way for calls like this one, but not again and again; return it."""
         assert self.program is not None and self.recording is not None
         if self.quick_ways < MOST_QUICK_WAYS and self.program.is_native:
             self.quick_ways += 1
-            self.quick = quick(self, args, kwargs, unchanged())
+            self.quick = quick(self, args, kwargs, around)
         return self.quick
 
 

@@ -21,7 +21,7 @@ from ..declare import OPS
 from ..tape import Leaf
 from .arena import Arena, Room
 from .assembly import Assembly, Function
-from .body import Body
+from .body import Body, Part
 from .compare import content
 from .draws import sources
 from .fuse import is_sum, units
@@ -32,13 +32,14 @@ from .loops import loop
 from .lowering import LOWERINGS, Lowering
 from .lowering.commits import lowers_commit, write_commit
 from .lowering.own import OWN
-from .memory import LINE, one_by_one
+from .memory import LINE, Block, one_by_one
 from .positions import Positions
 from .prepare import is_pointwise, prepared
 from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, Row, chunks, cuts, settled, text
 from .running import MOVED, Stale
+from .strips import merged, planned, shifted, strips
 from .swap import Swap
 
 __all__ = ["Segment", "lowering_of", "lowers", "moves"]
@@ -167,19 +168,24 @@ class Segment:
         if len(body.parts) > MOST_PARTS:
             body = self._written(sharing=False)
         body.plan()
-        rolls = _Rolls(body)
         apart = body.positions(one_by_one(body.blocks))
-        offsets, size = arrange(chain(*rolls.found(apart)), body.blocks)
+        rolls = _Rolls(body.parts, chunks(body), body.blocks, apart)
+        found = strips(rolls.chunks, rolls.rolled, body, [value.name for value in self.given])
+        if found:
+            blocks = planned(found, rolls.chunks, body.blocks)
+            rolls = _Rolls(*merged(found, body.parts, rolls.chunks), blocks, apart)
+        offsets, size = arrange(chain(*rolls.rolled), rolls.blocks)
+        offsets = shifted(found, body.blocks, offsets)
         if self._general:  # the text of a position says less where it is 0
             offsets, size = [LINE + offset for offset in offsets], size + LINE
         positions = body.positions(offsets)
-        found = [settled(part, positions) for part in rolls.found(positions)]
+        rows = [settled(row, positions) for row in rolls.at(positions)]
         if not self._general:  # where functions have no numbers of their own
-            found, functions = shortened(found, body.buffers())
+            rows, functions = shortened(rows, body.buffers())
             body.functions |= dict.fromkeys(functions)
         body.parts = [
-            part._replace(lines=text(chunks), cuts=cuts(chunks))
-            for part, chunks in zip(body.parts, found, strict=True)
+            part._replace(lines=text(row), cuts=cuts(row))
+            for part, row in zip(rolls.parts, rows, strict=True)
         ]
         body.settle(positions)
         return body, size
@@ -292,18 +298,28 @@ def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], t
 
 
 class _Rolls:
-    """The parts of a body as chunks, those that repeat as loops if the text is long."""
+    """The chunks of parts, those that repeat as loops if the text is long.
 
-    def __init__(self, body: Body) -> None:
-        self._blocks = body.blocks
-        self._chunks = chunks(body)
-        is_long = sum(len(text(part)) for part in self._chunks) >= LONG
-        self._rows = list(map(Row, self._chunks)) if is_long else []
+    `rolled` has them for a first plan of the memory.
+    """
 
-    def found(self, positions: Positions) -> list[list[Chunk]]:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        chunks: Sequence[list[Chunk]],
+        blocks: Sequence[Block],
+        positions: Positions,
+    ) -> None:
+        self.parts = parts
+        self.chunks = chunks
+        self.blocks = blocks
+        is_long = sum(len(text(row)) for row in chunks) >= LONG
+        self._rows = list(map(Row, chunks)) if is_long else []
+        self.rolled = self.at(positions)
+
+    def at(self, positions: Positions) -> Sequence[list[Chunk]]:
         """Return the chunks of each part for a plan of the memory."""
-        rows = [row.rolled(self._blocks, positions) for row in self._rows]
-        return rows or self._chunks
+        return [row.rolled(self.blocks, positions) for row in self._rows] or self.chunks
 
 
 def _read_from_memory(units: Sequence[Sequence[Step]]) -> set[Value]:

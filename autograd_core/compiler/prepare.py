@@ -2,7 +2,7 @@
 
 * `accumulated`: the sum of an array and a scattered one adds to some elements of the first.
 * `watched`: where a check of the gradients would find a NaN, no strong zero needs to be selected.
-* `checked_in_loops`: a loop that makes a large gradient finds out whether it is finite, too.
+* `checked_where_made` (`finite`): what makes a large gradient tells whether it is finite.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from ..declare import OPS
-from .fuse import LARGE
+from .finite import checked_where_made
 from .record import Apply, Finite, Step, Value
 from .rewriting import Made, changed, meaning, rewritten
 from .simplify import live
@@ -21,7 +21,7 @@ __all__ = ["is_pointwise", "prepared"]
 
 def prepared(steps: Sequence[Step], needed: Collection[Value]) -> list[Step]:
     """Return steps that do the same; `needed` are the values that others read afterwards."""
-    return checked_in_loops(watched(accumulated(steps, needed), needed))
+    return checked_where_made(watched(accumulated(steps, needed), needed))
 
 
 def is_pointwise(step: Step) -> bool:
@@ -68,21 +68,3 @@ def watched(steps: Sequence[Step], needed: Collection[Value]) -> list[Step]:
         if not marked:
             unchecked.update(x for x in step.reads if x not in checked)
     return found[::-1]
-
-
-def checked_in_loops(steps: Sequence[Step]) -> list[Step]:
-    """Let loops that make large gradients take Σ 0 g, too: finite if they all are."""
-    made = {s.result for s in steps if is_pointwise(s)}  # type: ignore[attr-defined]
-    index = max((s.result.index for s in steps if isinstance(s, Apply)), default=0)
-    found: list[Step] = []
-    for step in steps:
-        if isinstance(step, Finite):
-            sums = {}
-            for x in (x for x in step.parts if x in made and x.size >= LARGE):
-                zeros, total = Value(index + 1, x.shape, x.dtype), Value(index + 2, (), x.dtype)
-                found.append(Apply(OPS["multiply"], (x, 0.0), {}, zeros))
-                found.append(Apply(OPS["sum"], (zeros,), dict(OPS["sum"].attributes), total))
-                sums[x], index = total, index + 2
-            step = step.on(tuple(sums.get(x, x) for x in step.parts))
-        found.append(step)
-    return found

@@ -7,6 +7,7 @@ nothing changed: such a call goes the ordinary way, through `Compiled`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from ..modes import current
+from ..modes import current, known
 from ..tensor import Tensor, wrap
 from .draws import put_back, states
 from .emit import Emission
+from .environment import FAILING, Surroundings
+from .gate import gate
 from .native import Segment
 from .record import Value
 from .recorded import is_array
+from .watch import watched
+from .words import Check
 
 __all__ = ["MISS", "Quick", "quick"]
 
@@ -29,7 +34,7 @@ Quick = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 MISS = object()
 
 
-def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Quick | None:
+def quick(kind: Any, args: Any, kwargs: Any, around: Surroundings) -> Quick | None:
     """Return the function of a call's arguments; None if they cannot be told fast.
 
     Parameters
@@ -38,19 +43,23 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
         Its program consists of segments. Its `runs` are counted, up to `limit`.
     args, kwargs
         Arguments as of the calls to come.
-    unchanged : callable
-        Whether the surroundings are what they were.
+    around : Surroundings
+        Which have to be what they are now.
     """
     emission, recording = kind.program.emission, kind.recording
     text = emission.text
     text.scope |= {
         "MISS": MISS,
+        "acquire": kind.lock.acquire,
         "array": np.array,
         "current": current,
+        "gate": gate(),
         "kind": kind,
+        "known": known,
+        "release": kind.lock.release,
         "put_back": put_back,
         "states": states,
-        "unchanged": unchanged,
+        "unchanged": around.test(),
         "wrap": wrap,
     }
     unpacking = _Unpacking(emission, kind.floats)
@@ -59,23 +68,79 @@ def quick(kind: Any, args: Any, kwargs: Any, unchanged: Callable[[], bool]) -> Q
     numbers = [
         f"{v.name} = array({v.formula}, {text.named('dtype', v.dtype)})" for v in recording.numbers
     ]
+    watch, checks = None, emission.words()
+    if checks is not None and not kwargs:
+        checks += around.checks(functools.partial(text.named, "o"))
+        watch = watched(kind, args, checks)
+    text.scope["watch"] = watch
     lines = [*numbers, *emission.lines(trusting=True)]
     result = recording.text(emission.leaving, text.named)
-    body = [
-        *unpacking.lines,
+    checked = _checked(kind, unpacking.lines, lines, watch is not None, result)
+    found: Quick = text.defined("checked", "\n    ".join(["def checked(args, kwargs):", *checked]))
+    if watch is None or checks is None:
+        return found
+    gated = _gated(kind, len(args), numbers, result, checks)
+    found = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *gated]))
+    return found
+
+
+def _checked(
+    kind: Any, unpacking: Sequence[str], lines: Sequence[str], watches: bool, result: str
+) -> list[str]:
+    """Write the way on which Python asks, and certifies for the gate what it has found."""
+    emission, bare = kind.program.emission, kind.recording.trace.bare
+    text = emission.text
+    seen = []
+    if watches:
+        seen = ["seen = watch.seen()"]
+        certify = f"watch.certify({text.named('a', emission.segments[0])}, seen)"
+        lines = [*lines[:-1], certify, lines[-1]]  # before the arena is given back
+    return [
+        *unpacking,
         "tape = current()",
-        *_miss(f"tape.trace is not None or tape.recording is not {current().recording}"),
-        *_miss(f"tape.rules is not {text.named('rules', current().rules)}"),
+        *_miss(f"not ({_usual(text)})"),
+        *seen,
         *_miss("not unchanged()"),
-        *(line for leaf, bare in recording.trace.bare.items() for line in _bare(leaf, bare, text)),
+        *(line for leaf, is_bare in bare.items() for line in _bare(leaf, is_bare, text)),
         "runs = kind.runs + 1",
         *_miss("runs >= kind.limit"),
         *_alone(lines, kind, text),
         "kind.runs = runs",
         f"return {result}",
     ]
-    found: Quick = text.defined("quick", "\n    ".join(["def quick(args, kwargs):", *body]))
-    return found
+
+
+def _gated(
+    kind: Any, count: int, numbers: Sequence[str], result: str, checks: Sequence[Check]
+) -> list[str]:
+    """Write the way of a call that is so much like the last one that words can tell."""
+    text, otherwise = kind.program.emission.text, "return checked(args, kwargs)"
+    given = ", ".join(["*args", *(v.name for v in kind.recording.numbers)])
+    lines = kind.program.emission.gated(f"({given})" if numbers else "args", otherwise)
+    usual = f"tape is {text.named('tape', current())}"
+    asked = " and ".join(check.text for check in checks if check.words is None)
+    asking = ["try:", f"    if not ({asked}):", f"        {otherwise}"]
+    asking += [f"except {FAILING}:", f"    {otherwise}"]
+    return [
+        "tape = known(None)",
+        f"if kwargs or not ({usual} or tape is not None and {_usual(text)}):",
+        f"    {otherwise}",
+        *(asking if asked else []),
+        *(_floats(kind.floats, count, otherwise) if kind.floats else []),
+        *numbers,
+        "runs = kind.runs + 1",
+        *_miss("runs >= kind.limit"),
+        *(lines if kind.program.is_pure else _locked(lines)),
+        "kind.runs = runs",
+        f"return {result}",
+    ]
+
+
+def _floats(places: Sequence[int], count: int, otherwise: str) -> list[str]:
+    """Write names for the arguments that are floats."""
+    others = [f"args[{i}].__class__ is not float" for i in places]
+    lines = [f"if len(args) != {count} or {' or '.join(others)}:", f"    {otherwise}"]
+    return [*lines, *(f"n{i} = args[{i}]" for i in places)]
 
 
 def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:
@@ -86,7 +151,18 @@ def _alone(lines: Sequence[str], kind: Any, text: Any) -> list[str]:
         before, after = [f"before = states({sources})"], [f"    put_back({sources}, before)"]
     run = [*before, "try:", *(f"    {line}" for line in lines)]
     run += ["except Stale:", *after, "    return MISS"]
-    return run if kind.program.is_pure else ["with kind.lock:", *(f"    {x}" for x in run)]
+    return run if kind.program.is_pure else _locked(run)
+
+
+def _locked(lines: Sequence[str]) -> list[str]:
+    """Write lines that one thread does at a time; ``with`` would take twice as long."""
+    return ["acquire()", "try:", *(f"    {line}" for line in lines), "finally:", "    release()"]
+
+
+def _usual(text: Any) -> str:
+    """Write the test that the modes are what they are now."""
+    rules = f"tape.rules is {text.named('rules', current().rules)}"
+    return f"tape.trace is None and tape.recording is {current().recording} and {rules}"
 
 
 def _miss(condition: str) -> list[str]:

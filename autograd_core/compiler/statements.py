@@ -18,8 +18,9 @@ from ..tensor import Tensor
 from .compare import alike
 from .record import Apply, Draw, Finite, Guard, Host, Overwrite, Step, Update, Value
 from .running import Stale, in_rows, own, rebind
+from .words import Check, attribute, entries, slot
 
-__all__ = ["Text", "captured", "place_of", "statement", "valid"]
+__all__ = ["Text", "as_it_was", "captured", "place_of", "same_node", "statement", "valid"]
 
 
 class Text:
@@ -165,21 +166,30 @@ WRITERS: dict[type[Step], Callable[[Any, Text], list[str]]] = {
 def valid(step: Host, text: Text) -> list[str]:
     """Return the check that an update is the one that was recorded."""
     reason = f"the update at {step.line} is another one now"
-    tests = _as_it_was(step.valid, text)
+    tests = " and ".join(check.text for check in as_it_was(step.valid, text) or ())
+    unless = f"not ({tests}) and " if tests else ""
     return [
-        f"if {tests}not {text.named('valid', step.valid)}():",
+        f"if {unless}not {text.named('valid', step.valid)}():",
         f"    raise Stale({reason!r}, lasting=True)",
     ]
 
 
-def _as_it_was(valid: Any, text: Text) -> str:
-    """Return a fast test that lets most runs do without asking a witness; it may be empty."""
+def as_it_was(valid: Any, text: Text) -> list[Check] | None:
+    """Return the tests that let most runs do without asking a witness; None if it has none."""
     if not hasattr(valid, "places"):
-        return ""
-    groups = text.named("groups", valid.groups)
-    tests = [f"len({groups}) == {len(valid.entries)}"]
+        return None
+    groups, of_list = text.named("groups", valid.groups), entries(valid.groups, valid.entries)
+    found = [Check(f"len({groups}) == {len(valid.entries)}", of_list)]
     for i, entry in enumerate(valid.entries):
-        tests.append(f"{groups}[{i}] is {text.named('group', entry)}")
+        found.append(Check(f"{groups}[{i}] is {text.named('group', entry)}", of_list))
     for owner, name, value in valid.places:
-        tests.append(f"{text.named('owner', owner)}.{name} is {text.named('known', value)}")
-    return f"not ({' and '.join(tests)}) and "
+        test = f"{text.named('owner', owner)}.{name} is {text.named('known', value)}"
+        found.append(Check(test, attribute(owner, name, value)))
+    return found
+
+
+def same_node(tensor: Tensor, text: Text) -> Check:
+    """Return the test that a tensor was not frozen or thawed."""
+    node = "None" if tensor.node is None else text.named("node", tensor.node)
+    word = slot(tensor, "node", tensor.node)
+    return Check(f"{text.named('holder', tensor)}.node is {node}", word and (word,))

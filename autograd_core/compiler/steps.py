@@ -105,10 +105,12 @@ class Step:
 class Apply(Step):
     """An op was applied.
 
-    `watched` says that a NaN which it makes matters only if it reaches a gradient that is checked.
+    `watched` says that a NaN which it makes matters only if it reaches a gradient that is checked,
+    `checked` that its result is one.
     """
 
     watched = False
+    checked = False
 
     def __init__(
         self, op: Any, parts: tuple[Any, ...], attributes: dict[str, Any], result: Value
@@ -167,15 +169,25 @@ class Guard(Step):
 
 
 class Finite(Step):
-    """Gradients were finite; where they are not, zeros win over infinities in another sweep."""
+    """Gradients were finite; where they are not, zeros win over infinities in another sweep.
+
+    The `bounds` of some are ‖X‖² and ‖Y‖²: no element is larger than ‖X‖ ‖Y‖.
+    """
 
     def __init__(self, values: tuple[Value, ...]) -> None:
         super().__init__()
         self.parts = values
+        self.bounds: Mapping[Value, tuple[Value, Value]] = {}
 
-    def on(self, values: tuple[Value, ...]) -> Finite:
+    @property
+    def checked(self) -> Sequence[Value]:
+        """The gradients, or what is finite if they are."""
+        return self.parts[: len(self.parts) - 2 * len(self.bounds)]
+
+    def on(self, values: Sequence[Value], bounds: Mapping[Value, tuple[Value, Value]]) -> Finite:
         """Return the same check of other values."""
-        return changed(self, parts=values)
+        parts = (*values, *(x for pair in bounds.values() for x in pair))
+        return changed(self, parts=parts, bounds=bounds)
 
 
 class Host(Step):

@@ -7,6 +7,7 @@ place, without an index (`docs/decisions/0005-kernels.md`).
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import functools
 import hashlib
@@ -27,10 +28,10 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import access, blas, exact, tiles, tiling, wide
+from . import access, blas, exact, objects, tiles, tiling, wide
 from .generate import text
 
-__all__ = ["build", "cache_directory", "count", "survive_forks", "text"]
+__all__ = ["address", "build", "cache_directory", "count", "survive_forks", "text"]
 
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.
@@ -57,6 +58,7 @@ NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 Kernel = Callable[..., Any]
 numba: Any = annotated_numba  # its annotations do not cover what is used here
+_results: dict[Kernel, Any] = {}  # by entry point
 count = {"loaded": 0, "compiled": 0}  # kernels of this process, by where their code came from
 
 
@@ -69,16 +71,32 @@ def build(name: str, source: str, signature: str | None) -> Kernel:
         return cast(Kernel, np.errstate(all="ignore")(getattr(module, name)))
     if signature is None:
         return cast(Kernel, _kernel(name, module, directory))
+    kinds = eval(signature, {"Here": objects.HERE}, vars(numba.types))
     try:  # arrays are the caller's: nobody need count references
-        return cast(Kernel, _kernel(name, module, directory, _nrt=False).compile(signature))
+        return cast(Kernel, _kernel(name, module, directory, kinds, _nrt=False))
     except numba.core.errors.NumbaError:  # unless the text makes arrays
-        return cast(Kernel, _kernel(name, module, directory).compile(signature))
+        return cast(Kernel, _kernel(name, module, directory, kinds))
 
 
-def _kernel(name: str, module: types.ModuleType, directory: Path | None, **flags: Any) -> Any:
-    kernel = numba.njit(no_cfunc_wrapper=True, **FLAGS, **flags)(getattr(module, name))
+def address(kernel: Kernel) -> int:
+    """Return where the machine code is of a kernel that was built for one signature."""
+    found = _results[kernel]
+    return cast(int, found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+
+
+def _kernel(
+    name: str, module: types.ModuleType, directory: Path | None, kinds: Any = None, **flags: Any
+) -> Any:
+    """Return what compiles a kernel, or the entry point of one for these types."""
+    # What looks at Python's objects keeps the interpreter's lock.
+    flags = {**FLAGS, **flags, "nogil": objects.HERE not in (kinds or ())}
+    kernel = numba.njit(no_cfunc_wrapper=True, **flags)(getattr(module, name))
     kernel._cache = _Store(directory, module.__name__)
-    return kernel
+    if kinds is None:
+        return kernel
+    entry = kernel.compile(kinds)
+    _results[entry] = kernel.overloads[kinds]
+    return entry
 
 
 def survive_forks(lock: Any) -> None:
@@ -172,7 +190,8 @@ def _ingredient(kind: str, function: Any, **flags: Any) -> Kernel:
     stem = f"i_{hashlib.sha256(repr(content).encode()).hexdigest()[:32]}"
     if stem not in sys.modules:
         module = types.ModuleType(stem, f"Generated function {name}, which kernels share.")
-        module.__dict__.update(used)
+        # NumPy imports by itself as plain Python runs it, and looks for the builtins here.
+        module.__dict__.update(used, __builtins__=builtins)
         own = types.FunctionType(code, module.__dict__, name)
         own.__dict__.update(function.__dict__)
         module.__dict__[name] = numba.njit(**NO_WRAPPERS, **flags)(own)
@@ -190,7 +209,8 @@ def _identity(value: Any) -> tuple[Any, ...]:
 
 
 def _intrinsics() -> dict[str, Any]:
-    native = {**_arithmetic(), **_addressing()}
+    words = {function.__name__: function for function in objects.INTRINSICS}
+    native = {**_arithmetic(), **_addressing(), **words}
     return {name: numba.extending.intrinsic(function) for name, function in native.items()}
 
 
@@ -240,14 +260,16 @@ def _addressing() -> dict[str, Any]:
 
 def _tiled(*sizes: Any) -> Any:
     """Declare a product in tiles, of the addresses of A, B, C and room to work in."""
-    emit = tiles.product(tiling.Sizes(*sizes))
+    known = tiling.Sizes(*sizes)
+    emit = tiles.product(known)
+    returned = numba.from_dtype(np.dtype(known.dtype)) if known.checked else numba.types.void
 
     def native_product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
         def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            emit(builder, *args)
-            return context.get_dummy_value()
+            found = emit(builder, *args)
+            return found if known.checked else context.get_dummy_value()
 
-        return numba.types.void(*[numba.types.intp] * 4), emit_all
+        return returned(*[numba.types.intp] * 4), emit_all
 
     return numba.extending.intrinsic(native_product)
 
@@ -356,7 +378,7 @@ def _versions() -> str:
     # Their flags and intrinsics go into every kernel: with another text, other kernels.
     files = (
         Path(module.__file__ or "")
-        for module in (sys.modules[__name__], access, wide, tiles, tiling)
+        for module in (sys.modules[__name__], access, objects, wide, tiles, tiling)
     )
     texts = "".join(file.read_text(encoding="utf-8") for file in files)
     own = hashlib.sha256(texts.encode()).hexdigest()[:8]

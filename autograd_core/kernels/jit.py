@@ -32,6 +32,7 @@ Rules for the text:
   ``@inline_exact`` is ``@inline`` for functions that round as Python does, every operation by
   itself. ``@apart`` is for long functions that many lines call: compiled once, and called.
 * ``called(address, pointer, np.uint32)`` is what a C function makes of a pointer (`streams`).
+* ``load``, ``store`` and the rest of `objects` are for kernels that are handed Python objects.
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as
   ``x.ctypes.data``; `products` and `blas` write matrix products, which take addresses, too.
 * It works in one float type, called ``F`` by convention. A bare ``0.5`` is a float64 and drags a
@@ -56,7 +57,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["compile_loop", "compile_source", "count", "loop_text"]
+__all__ = ["address_of", "compile_loop", "compile_source", "count", "is_compiled", "loop_text"]
 
 Kernel = Callable[..., Any]
 
@@ -99,6 +100,21 @@ def compile_source(name: str, source: str, signature: str | None = None) -> Kern
             if key not in _COMPILED:
                 _COMPILED[key] = _building().build(name, source, signature)
     return _COMPILED[key]
+
+
+def is_compiled() -> bool:
+    """Whether kernels are machine code, not plain Python."""
+    return not _building().numba.config.DISABLE_JIT
+
+
+def address_of(kernel: Kernel) -> int:
+    """Return where the machine code is of a kernel that was compiled for a signature.
+
+    Called as ``status = code(pointer to the result, pointer to an error, *arguments)``.
+    """
+    with _LOCK:
+        found: int = _building().address(kernel)
+    return found
 
 
 def compile_loop(loop: str, dtype: str, signature: str) -> Kernel:

@@ -11,6 +11,7 @@ where the processor's vectors are of no use.
     product = product_source("float32", 32, 3, 3, "x", "w", "y", transpose_b=True)
     product.definition        # once in the module: the loop's function, or the BLAS's declaration
     product.call              # the statement; x, w and y are addresses there
+    product.checked           # whether the statement is an expression: Σ 0 c, if asked for
     product.room              # if not 0: the statement needs memory for so many numbers,
                               # and says ROOM where their address belongs
 """
@@ -42,6 +43,7 @@ class Product(NamedTuple):
     definition: str
     call: str
     room: int = 0
+    checked: bool = False
 
 
 def product_source(
@@ -60,6 +62,7 @@ def product_source(
     ldc: int | None = None,
     accumulate: bool = False,
     general: bool = False,
+    checked: bool = False,
 ) -> Product:
     """Return the text of C ← op(A) op(B), or of C ← C + op(A) op(B).
 
@@ -79,6 +82,8 @@ def product_source(
     general : bool
         Whether the text shall differ in the sizes only from that for others: the BLAS's, if
         there is one.
+    checked : bool
+        Whether to return Σ 0 c over the elements of C, where that costs little: 0 or NaN.
 
     Returns
     -------
@@ -106,7 +111,7 @@ def product_source(
     given = blas.available() and shape.work > 0
     if not (general and given):
         if not shape.is_tiny() and worth(shape):
-            return _tiled(shape, a, b, c)
+            return _tiled(shape._replace(checked=checked), a, b, c)
         given = given and not shape.is_tiny()
     if not given:
         return Product(_function(shape), f"{shape.name()}({a}, {b}, {c})")
@@ -118,7 +123,8 @@ def product_source(
 def _tiled(shape: _Shape, a: str, b: str, c: str) -> Product:
     copied = room(shape)
     definition = f"{shape.name()} = tiled{tuple(shape)}\n"
-    return Product(definition, f"{shape.name()}({a}, {b}, {c}, {ROOM if copied else a})", copied)
+    call = f"{shape.name()}({a}, {b}, {c}, {ROOM if copied else a})"
+    return Product(definition, call, copied, shape.checked)
 
 
 class _Shape(Sizes):
@@ -135,6 +141,7 @@ class _Shape(Sizes):
     def name(self) -> str:
         flags = "nt"[self.transpose_a] + "nt"[self.transpose_b]
         rows = f"{self.lda}_{self.ldb}_{self.ldc}" + "_add" * self.accumulate
+        rows += "_checked" * self.checked
         return f"{blas.LETTERS[self.dtype]}product_{self.m}x{self.n}x{self.k}_{flags}_{rows}"
 
     def a(self, i: Index, p: Index) -> str:

@@ -8,10 +8,17 @@ kernels of `jit` and NumPy's functions do on large arrays.
 Helpers are started when they are first needed and then wait, asleep, for the next call: waking
 them takes some ten microseconds. They end before a fork and when the interpreter does. There is
 one pool: who finds it busy, in another thread or within a piece, works alone.
+
+After a product the threads of the BLAS wait for the next one at full speed, for tens of
+milliseconds. So no processor is idle, and a helper that wakes up where the caller runs stays
+there, behind it, until the work is done. Helpers therefore stay away from the caller's processor,
+where the system lets a thread choose; the threads of the BLAS, which wait, make room for them.
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -136,6 +143,20 @@ def _processors() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
+def _processor() -> int:
+    """Return the processor that this thread runs on; -1 where no thread can be told to leave."""
+    return _getcpu()() if hasattr(os, "sched_setaffinity") else -1
+
+
+@functools.cache
+def _getcpu() -> Callable[[], int]:
+    try:
+        found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+    except (AttributeError, OSError):
+        return lambda: -1
+    return found
+
+
 class _Job:
     """A range of which every thread takes the next piece until none is left."""
 
@@ -201,6 +222,7 @@ class _Pool:
         self.busy = Lock()
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self.helpers: list[Thread] = []
+        self.avoided: dict[Thread, int] = {}  # the processor that a helper stays away from
         self.forking: int | None = None  # the thread that ended the helpers
 
     def run(self, job: _Job, threads: int) -> None:
@@ -210,10 +232,20 @@ class _Pool:
                 helper = Thread(target=_help, args=(self.jobs,), daemon=True)
                 helper.start()
                 self.helpers.append(helper)
+        self._stay_away()
         for _ in self.helpers[: threads - 1]:
             self.jobs.put(job)
         job.work()
         job.wait()
+
+    def _stay_away(self) -> None:
+        """Leave the caller's processor to the caller."""
+        here = _processor()
+        for helper in self.helpers if here >= 0 else ():
+            if self.avoided.get(helper) != here and (others := os.sched_getaffinity(0) - {here}):
+                with suppress(OSError):  # a sandbox may forbid it
+                    os.sched_setaffinity(helper.native_id or 0, others)
+                self.avoided[helper] = here
 
     def before_fork(self) -> None:
         """End the helpers: Python warns of a fork in a process with threads, rightly."""
@@ -224,6 +256,7 @@ class _Pool:
             for helper in self.helpers:
                 helper.join()
             self.helpers.clear()
+            self.avoided.clear()
 
     def after_fork(self) -> None:
         """Let helpers be started again."""

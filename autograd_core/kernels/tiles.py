@@ -20,16 +20,20 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from .tiling import Plan, Sizes
+from .tiling import Plan, Sizes, room
 
 __all__ = ["product"]
 
 INDEX = ir.IntType(64)
+CHAINS = 4
 
 
 def product(sizes: Sizes) -> Callable[..., object]:
-    """Return what emits a product, given a builder and the addresses of A, B, C and the panel."""
-    return functools.partial(_Product, sizes)
+    """Return what emits a product, given a builder and the addresses of A, B, C and the panel.
+
+    It returns Σ 0 c, if the product is checked.
+    """
+    return lambda *given: _Product(sizes, *given).returned()
 
 
 class _Product:
@@ -40,7 +44,10 @@ class _Product:
         self.number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
         self.accumulate = sizes.accumulate
         self.a, self.b, self.c, self.panel = a, b, c, panel
+        self.spot = room(sizes._replace(checked=False))  # in the panel: the sums of 0 c
         self.a_strides = (1, sizes.lda) if sizes.transpose_a else (sizes.lda, 1)
+        for i in range(sizes.checked * (2 * self.plan.lanes - 1)):
+            self._store(self.number(0.0), panel, self.spot + i)
         self._all()
 
     # ---------------------------------------------------------------------------- loops
@@ -64,6 +71,9 @@ class _Product:
         wide = self.plan.vectors * self.plan.lanes
         full, rest = divmod(self.sizes.n, wide)
         a = self._beyond(self.a, start, self.a_strides[1])
+        if self.plan.by_rows:
+            self._by_rows(a, start, count)
+            return
         if full:
             with cgutils.for_range(self.builder, INDEX(full)) as loop:
                 column = self.builder.mul(loop.index, INDEX(wide))
@@ -71,6 +81,22 @@ class _Product:
         if rest:
             column = INDEX(full * wide)
             self._panel(a, start, count, column, _parts(rest, self.plan.lanes))
+
+    def _by_rows(self, a: Any, start: Any, count: Any) -> None:
+        """Add the terms to some rows of C, all their columns, then to the next ones."""
+        sizes, (full, rest) = self.sizes, divmod(self.sizes.n, self.plan.vectors * self.plan.lanes)
+        b, wide = self._beyond(self.b, start, sizes.ldb), [self.plan.lanes] * self.plan.vectors
+        for i, rows in self._rows(self.plan.most_rows(self.plan.vectors)):
+            here, there = self._beyond(a, i, self.a_strides[0]), self._beyond(self.c, i, sizes.ldc)
+            runs = [(0, full, wide), (full * sum(wide), 1, _parts(rest, self.plan.lanes))]
+            for first, times, parts in runs:
+                if not times or not parts:
+                    continue
+                with cgutils.for_range(self.builder, INDEX(times)) as loop:
+                    past = self.builder.mul(loop.index, INDEX(sum(parts)))
+                    column = self.builder.add(past, INDEX(first))
+                    places = self._beyond(b, column, 1), self._beyond(there, column, 1)
+                    self._tile(here, *places, count, rows, parts, sizes.ldb)
 
     def _panel(self, a: Any, start: Any, count: Any, column: Any, parts: Sequence[int]) -> None:
         """Add the terms to some columns of C."""
@@ -133,6 +159,28 @@ class _Product:
         for row, ends in zip(places, found, strict=True):
             for (offset, _), end in zip(row, ends, strict=True):
                 self._store(end, c, offset)
+
+        if self.sizes.checked:
+            for part in sorted(set(parts)):
+                self._check([x for ends in found for x in ends if x.type.count == part])
+
+    # ----------------------------------------------------------------------------- checks
+
+    def _check(self, numbers: Sequence[Any]) -> None:
+        """Add 0 times some vectors to the sum, in chains that do not wait for each other."""
+        kind = numbers[0].type
+        offset, zero = kind.count - 1 + self.spot, kind(None)
+        chains = [self._load(self.panel, offset, kind.count), *[zero] * (CHAINS - 1)]
+        for i, x in enumerate(numbers):
+            chains[i % CHAINS] = self._fma(x, zero, chains[i % CHAINS])
+        self._store(functools.reduce(self.builder.fadd, chains), self.panel, offset)
+
+    def returned(self) -> Any:
+        """Return the sum over all vectors, if the product is checked."""
+        found = self.number(0.0)
+        for i in range(self.sizes.checked * (2 * self.plan.lanes - 1)):
+            found = self.builder.fadd(found, self._load(self.panel, self.spot + i, 0))
+        return found
 
     # ----------------------------------------------------------------------------- panels
 

@@ -19,6 +19,8 @@ LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A w
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
 PANEL = 49152  # bytes of B that are worked on at a time, at most: they stay in the near caches
 CROWDED = 1024  # bytes from row to row that fill few sets of a cache, and multiples of them
+NEAR, FAR = 1 << 18, 1 << 20  # bytes of B that a second cache has, and more than it has
+FEW_TERMS = 16
 FEW_ROWS = 8  # too few to make up for the transposition of B
 
 
@@ -30,7 +32,10 @@ class Machine(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """C ← op(A) op(B), or C ← C + op(A) op(B); lda, ldb, ldc are distances between rows."""
+    """C ← op(A) op(B), or C ← C + op(A) op(B); lda, ldb, ldc are distances between rows.
+
+    Of a `checked` product Σ 0 c over all elements is returned: 0 if they are finite, else NaN.
+    """
 
     dtype: str
     m: int
@@ -42,6 +47,7 @@ class Sizes(NamedTuple):
     ldb: int
     ldc: int
     accumulate: bool
+    checked: bool = False
 
     @property
     def itemsize(self) -> int:
@@ -82,12 +88,13 @@ def worth(sizes: Sizes) -> bool:
 
 
 def room(sizes: Sizes) -> int:
-    """Return how many numbers the copy of a panel of B needs."""
+    """Return how many numbers the copy of a panel of B needs, and sums by length of vectors."""
     plan = Plan(sizes)
-    return plan.depth * plan.columns if plan.copies else 0
+    sums = 2 * plan.lanes - 1 if sizes.checked else 0
+    return plan.depth * plan.columns * plan.copies + sums
 
 
-def plain(*sizes: Any) -> Callable[..., None]:
+def plain(*sizes: Any) -> Callable[..., np.floating | None]:
     """Return the product as a function of the addresses of A, B, C and room to work in."""
     known = Sizes(*sizes)
     m, n, k, dtype = known.m, known.n, known.k, np.dtype(known.dtype)
@@ -98,11 +105,12 @@ def plain(*sizes: Any) -> Callable[..., None]:
         strides = (distance * dtype.itemsize, dtype.itemsize)
         return np.lib.stride_tricks.as_strided(numbers, shape, strides)
 
-    def multiply(a: Any, b: Any, c: Any, _: Any) -> None:
+    def multiply(a: Any, b: Any, c: Any, _: Any) -> np.floating | None:
         x = matrix(a, (k, m), known.lda).T if known.transpose_a else matrix(a, (m, k), known.lda)
         y = matrix(b, (n, k), known.ldb).T if known.transpose_b else matrix(b, (k, n), known.ldb)
         z = matrix(c, (m, n), known.ldc)
         z[...] = z + x @ y if known.accumulate else x @ y
+        return (z * dtype.type(0)).sum() if known.checked else None
 
     return multiply
 
@@ -120,7 +128,15 @@ class Plan:
         blocks = -(-sizes.k * self.vectors * known.width // PANEL)
         self.depth = min(sizes.k, -(-sizes.k // blocks // 16) * 16)
         crowded = sizes.ldb * sizes.itemsize % CROWDED == 0 and sizes.k > 16
-        self.copies = sizes.transpose_b or crowded
+        far = sizes.k * sizes.n * sizes.itemsize
+        # Few terms: C, which is most of the memory, is written row by row, and not in stripes.
+        few = sizes.k <= FEW_TERMS and far <= NEAR
+        # All rows in one tile: B is read but once, a few of its rows at a time.
+        once = sizes.m <= self.most_rows(self.vectors) and far > FAR
+        self.by_rows = not sizes.transpose_b and (few or once)
+        if self.by_rows:
+            self.depth = min(sizes.k, FEW_TERMS)
+        self.copies = sizes.transpose_b or (crowded and not self.by_rows)
 
     def most_rows(self, parts: int) -> int:
         """Return how many rows of a tile find room in the registers."""

@@ -21,7 +21,11 @@ def is_finite(x):
     return total == F(0)
 """
 
-
+BOUND = """
+@inline
+def is_bounded(x, y):
+    return np.sqrt(np.float64(x)) * np.sqrt(np.float64(y)) < {limit}
+"""
 AGAIN = """
 @inline
 def {again}(cell, settings, other, numbers):
@@ -66,10 +70,20 @@ def write_commit(body: Body, step: Step) -> None:
 
 
 def _finite(body: Body, step: Finite) -> None:
+    """Write the checks; what has a bound is read only where that proves nothing, as NaN does."""
     body.functions[f"@inline_reordered{CHECK.partition('@inline_reordered')[2]}"] = None
-    for value in dict.fromkeys(step.parts):
-        elements = body.flat(body.rows(value), value.size)
-        body.give_up(f"not is_finite({elements})", f"a gradient at {step.line} is not finite")
+    for value in dict.fromkeys(step.checked):
+        zero = body.offered(("zero", value))  # times all elements, added up
+        if zero is not None:
+            body.give_up(f"{body.at(zero)} != 0.0", f"a gradient at {step.line} is not finite")
+            continue
+        condition = f"not is_finite({body.flat(body.rows(value), value.size)})"
+        if value in step.bounds:
+            limit = float(np.finfo(body.dtype).max) / 2  # room for all that is rounded
+            body.definitions[BOUND.format(limit=limit)] = None
+            first, second = (body.at(body.place(x)) for x in step.bounds[value])
+            condition = f"not is_bounded({first}, {second}) and {condition}"
+        body.give_up(condition, f"a gradient at {step.line} is not finite")
 
 
 def _update(body: Body, step: Update) -> None:

@@ -25,7 +25,15 @@ FIRST_CACHE = 32768  # bytes
 NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
 
 
-def product(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False) -> None:
+def product(
+    body: Body,
+    x: Place,
+    y: Place,
+    sizes: Sizes,
+    out: Place,
+    add: bool = False,
+    checked: Value | None = None,
+) -> None:
     """Write out ← x y, or out ← out + x y, for matrices of sizes m×k and k×n.
 
     Rows by rows, x yᵀ as in a layer, are what a BLAS is slowest at. Where tiles of our own are not
@@ -36,7 +44,7 @@ def product(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool 
     flip_x, flip_y = leading(x.strides, (m, k))[0], leading(y.strides, (k, n))[0]
     known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, k, k, n, add)
     if body.general or flip_x or not flip_y or tiling.worth(known):
-        body.lines.append(_line(body, x, y, sizes, out, add))
+        body.lines.append(_line(body, x, y, sizes, out, add, checked=checked))
     elif _is_worth_a_copy(body.dtype, *sizes):
         columns = body.scratch((k, n))
         body.copy(y, (k, n), columns)
@@ -72,8 +80,12 @@ def products(
     sizes: Sizes,
     out: Place,
     dtype: str | None = None,
+    checked: Value | None = None,
 ) -> None:
-    """Write out ← x y for stacks of matrices, which lie along the last two strides."""
+    """Write out ← x y for stacks of matrices, which lie along the last two strides.
+
+    A gradient that is `checked` is looked at while it is in registers, where it ever is.
+    """
     places = (x, y, out)
     stack, strides = collapse(stack, dict(enumerate(p.strides[:-2] for p in places)))
     matrices = [p.strides[-2:] for p in places]
@@ -85,7 +97,7 @@ def products(
     if stack or dtype:
         body.nest(stack, [_line(body, x, y, sizes, out, dtype=dtype)])
     else:
-        product(body, x, y, sizes, out)
+        product(body, x, y, sizes, out, checked=checked)
 
 
 def _rows(
@@ -111,6 +123,7 @@ def _line(
     out: Place,
     add: bool = False,
     dtype: str | None = None,
+    checked: Value | None = None,
 ) -> str:
     """Return the statement for one matrix of a stack, or for all there is."""
     m, n, k = sizes
@@ -128,11 +141,16 @@ def _line(
         ldb=ldb,
         accumulate=add,
         general=body.general,
+        checked=checked is not None,
     )
     body.definitions[found.definition] = None
     call = NUMBER.sub(r"int(\g<0>)", found.call)
     if found.room:
         call = call.replace(ROOM, _address(body.scratch((found.room,), dtype or body.dtype)))
+    if found.checked:
+        zero = body.scratch(())
+        body.offer(("zero", checked), zero)
+        call = f"{body.at(zero)} = {call}"
     return call
 
 
@@ -161,7 +179,7 @@ def matmul(body: Body, step: Apply) -> None:
     y = y._replace(strides=stretched_stack(y, of_y, stack))
     out = body.allot(step.result)
     out = out._replace(strides=contiguous((*stack, *sizes[:2])))
-    products(body, stack, x, y, sizes, out)
+    products(body, stack, x, y, sizes, out, checked=step.result if step.checked else None)
 
 
 def stretched_stack(place: Place, shape: Sequence[int], stack: Sequence[int]) -> tuple[int, ...]:

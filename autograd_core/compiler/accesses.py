@@ -1,0 +1,189 @@
+"""What lines read and write, as their text says it.
+
+A loop over rows says of each element where it lies:
+
+    for i0 in range(1000):
+        for i1 in range(3):
+            v7_ = work_float64[64 + i0 * 3 + i1]
+
+A round of `i0` reads three elements here, and the next round the three after them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .memory import Block
+from .positions import FAR
+from .reroll import SCALARS
+
+__all__ = ["ELEMENT", "Access", "Home", "Reader", "Touched", "itemsize", "terms"]
+
+ELEMENT = re.compile(r"\b(\w+)\[([^\[\]]*)\]")
+HEAD = re.compile(r"for i0 in range\((\d+)\):")
+INNER = re.compile(
+    r" +for (\w+) in range\((?:(\d+)|0, (\d+), \d+|\w+, min\(\w+ \+ \d+, (\d+)\))\):"
+)
+TERM = re.compile(r"(?P<number>\d+)|(?P<name>[a-z]\w*)(?: \* (?P<factor>\d+))?")
+SLICE = re.compile(r"(\d+)(?::\d+)?")
+ASSIGNED = re.compile(r" [^\w\s]*= ")
+WORK = "work_"
+
+Home = int | str  # a block of the workspace, or the name of another array
+
+
+class Access(NamedTuple):
+    """Elements that each round of a loop reads, or writes.
+
+    Counted in bytes from the beginning of their home they are from `first` to `end` in the first
+    round, and in each other `pitch` further; without a pitch they may be anywhere.
+    """
+
+    home: Home
+    writes: bool
+    pitch: int = 0
+    first: int = 0
+    end: int = 0
+
+    def pitch_of_rows(self, rounds: int) -> int:
+        """Return how far rows of some rounds are apart, or 0 if one meets another's elements."""
+        pitch = self.pitch * rounds
+        inside = self.first >= 0 and self.end + (rounds - 1) * self.pitch <= pitch
+        return pitch if inside else 0
+
+
+class Touched(NamedTuple):
+    """What lines touch, element by element; `rounds` are those of a loop, or 0 if it is none."""
+
+    rounds: int
+    accesses: list[Access]
+
+
+def terms(position: str) -> dict[str, int] | None:
+    """Return the factor of each name in a position, with its offset as that of "".
+
+    >>> terms("5 + i0 * 3 + i1")
+    {'': 5, 'i0': 3, 'i1': 1}
+    """
+    found = {"": 0}
+    for term in position.split(" + "):
+        match = TERM.fullmatch(term)
+        if match is None:
+            return None
+        found[match["name"] or ""] = int(match["number"] or match["factor"] or 1)
+    return found
+
+
+class Reader:
+    """Reads lines before anybody knows where blocks lie; a block is at home where its root is.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+    names : collection of str
+        Of the arrays that lines may work on.
+    free : collection of str
+        Of those among them that nobody sees before the end.
+    """
+
+    def __init__(
+        self, blocks: Sequence[Block], names: Collection[str], free: Collection[str]
+    ) -> None:
+        self._roots = [i if block.root < 0 else block.root for i, block in enumerate(blocks)]
+        self._names = frozenset(names)
+        self._free = free
+
+    def read(self, lines: Sequence[str], extent: int = 0) -> Touched | None:
+        """Return what lines touch; None if their text does not tell, or what others may see.
+
+        The lines of a loop that threads share say nothing of its `extent`.
+        """
+        if not lines:
+            return Touched(0, [])
+        if any(map(SCALARS.search, lines)):
+            return None
+        head = HEAD.fullmatch(lines[0])
+        rounds = int(head[1]) if head else extent
+        alone = rounds and all(line[0] == " " for line in lines[1:])
+        found = self._loop(lines[1:]) if alone else None
+        if found is not None:
+            return Touched(rounds, found)
+        listed = self._statements(lines)
+        return None if listed is None else Touched(0, listed)
+
+    def _loop(self, lines: Sequence[str]) -> list[Access] | None:
+        """Read the lines in a loop."""
+        lasts: dict[str, int] = {}
+        found: list[Access] = []
+        for line in lines:
+            inner = INNER.fullmatch(line)
+            if inner is not None:
+                lasts[inner[1]] = int(inner[2] or inner[3] or inner[4]) - 1
+            elif not self._says_all(line) or re.search(r"\bi0\b|return", ELEMENT.sub("", line)):
+                return None
+            for name, position, writes in _elements(line):
+                access = self._element(name, position, lasts, writes)
+                if access is None:
+                    return None
+                found.append(access)
+        return found
+
+    def _element(
+        self, name: str, position: str, lasts: dict[str, int], writes: bool
+    ) -> Access | None:
+        factors = terms(position)
+        if factors is None or (writes and not self._is_free(name)):
+            return None
+        offset, pitch = factors.pop(""), factors.pop("i0", 0)
+        if not factors.keys() <= lasts.keys():  # from a table
+            return None if name.startswith(WORK) else Access(name, writes)
+        item = itemsize(name)
+        home, number = self._home(name, offset)
+        length = 1 + sum(factor * lasts[x] for x, factor in factors.items())
+        first = number * item
+        return Access(home, writes, pitch * item, first, first + length * item)
+
+    def _statements(self, lines: Sequence[str]) -> list[Access] | None:
+        """Read lines that are no loop: what they name they may write."""
+        found = []
+        for line in lines:
+            if not self._says_all(line):
+                return None
+            for name, position, _ in _elements(line):
+                part = SLICE.fullmatch(position)
+                if part is None or not self._is_free(name):
+                    return None
+                found.append(Access(self._home(name, int(part[1]))[0], True))
+        return found
+
+    def _says_all(self, line: str) -> bool:
+        """Whether a line names arrays only to say which elements."""
+        words = re.findall(r"\w+", ELEMENT.sub("", line))
+        return not any(word in self._names or word.startswith(WORK) for word in words)
+
+    def _home(self, name: str, offset: int) -> tuple[Home, int]:
+        """Return where an element is at home, and which one it is there."""
+        if not name.startswith(WORK):
+            return name, offset
+        block, rest = divmod(offset, FAR)
+        return self._roots[block - 1], rest
+
+    def _is_free(self, name: str) -> bool:
+        return name.startswith(WORK) or name in self._free
+
+
+def _elements(line: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the elements in a line: array, position, and whether it is written."""
+    assigned = ASSIGNED.search(line)
+    end = assigned.start() if assigned else 0
+    for match in ELEMENT.finditer(line):
+        yield match[1], match[2], match.end() <= end
+
+
+def itemsize(name: str) -> int:
+    """Return the bytes of an element; elsewhere than in the workspace one will do as well."""
+    return np.dtype(name.removeprefix(WORK)).itemsize if name.startswith(WORK) else 1

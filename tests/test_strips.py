@@ -1,0 +1,329 @@
+"""Loops over the same rows go over strips of them together, and give what they gave."""
+
+import re
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core.compiler import body, native, sharing, strips
+from autograd_core.compiler.accesses import Access, Reader, Touched, terms
+from autograd_core.compiler.memory import Block
+from autograd_core.compiler.positions import FAR
+from autograd_core.kernels.threads import get_num_threads, set_num_threads
+
+N = 1030  # rows: no multiple of a strip
+SMALL = 1 << 12  # bytes
+GENERATOR = np.random.default_rng(5)
+X, W = GENERATOR.uniform(0.5, 1.5, (2, N, 3))
+
+
+# ---------------------------------------------------------------------------- what is in a text
+
+BLOCKS = [Block(800, 0, 3), Block(2400, 1, 3), Block(800, 2, 2, root=0)]
+
+
+def read(text, extent=0, free=("y",)):
+    return Reader(BLOCKS, {"x", "y", "a0"}, free).read(text.split("\n"), extent)
+
+
+def test_a_loop_over_rows():
+    text = f"""for i0 in range(100):
+    for i1 in range(3):
+        v3_ = work_float64[{2 * FAR + 1} + i0 * 3 + i1]
+        y[i0 * 2] = v3_ + x[i0]"""
+    assert read(text).rounds == 100
+    assert read(text).accesses == [
+        Access(1, False, 24, 8, 32),
+        Access("y", True, 2, 0, 1),
+        Access("x", False, 1, 0, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "last"),
+    [("range(0, 7, 4)", 7), ("range(b, min(b + 4, 9))", 9), ("range(5)", 5)],
+)
+def test_how_far_inner_loops_go(head, last):
+    found = read(f"for i0 in range(10):\n    for i1 in {head}:\n        y[i0 * 9 + i1] = 0.0")
+    assert found.accesses == [Access("y", True, 9, 0, last)]
+
+
+def test_what_is_added_to_is_read_and_written():
+    (y, x) = read("for i0 in range(10):\n    y[i0] += x[i0]").accesses
+    assert y.writes and not x.writes
+
+
+def test_a_table_says_where_in_an_array_outside():
+    text = "for i0 in range(10):\n    k_from = a0[i0]\n    y[i0] = x[2 + k_from]"
+    assert read(text).accesses[2] == Access("x", False)
+    assert read(text.replace("x[", "work_float64[")) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x[i0] = 0.0",  # which others see
+        "y[i0] = f(x, int(3) + i0)",
+        "y[i0] = F(i0)",
+        "y[i0] = x[5 - i0]",
+        "y[i0] = x[a0[i0]]",
+        "s0[0] = y[i0]",
+    ],
+)
+def test_what_a_text_does_not_tell(line):
+    assert read(f"for i0 in range(10):\n    {line}") is None
+
+
+def test_other_lines():
+    text = "if not is_finite(y[0:30]):\n    return int(1)"
+    assert read(text) == (0, [Access("y", True)])
+    assert read(
+        f"work_float64[{3 * FAR + 3}] = F(total_of(work_float64[{2 * FAR}:{2 * FAR + 9}]))"
+    ).accesses == [
+        Access(0, True),
+        Access(1, True),
+    ]
+    assert read("f(x[0:10])") is None and read("f(work_float64, int(3))") is None
+    assert read("for i0 in range(begin, end):\n    y[i0] = 0.0", extent=7).rounds == 7
+
+
+def test_rows_of_several_rounds():
+    pair = Access(0, True, 8, 0, 8)
+    assert [pair.pitch_of_rows(rounds) for rounds in (1, 3)] == [8, 24]
+    assert pair._replace(pitch=16, first=8, end=16).pitch_of_rows(3) == 48
+
+
+@pytest.mark.parametrize("changes", [{"pitch": 0}, {"end": 9}, {"first": 8, "end": 16}])
+def test_rows_that_meet_those_of_others(changes):
+    assert Access(0, True, 8, 0, 8)._replace(**changes).pitch_of_rows(1) == 0
+
+
+def test_who_writes_anywhere_is_alone_and_no_thread():
+    anywhere = Touched(2000, [Access("y", True), Access("x", False, 8, 0, 8)])
+    assert not strips._Run().takes(0, anywhere, shared=True)
+    run = strips._Run()
+    assert run.takes(0, anywhere, shared=False)
+    assert not run.takes(1, Touched(2000, [Access("y", False, 8, 0, 8)]), shared=True)
+
+
+def test_no_position():
+    assert terms("5 - i0") is None and terms("min(i0)") is None
+
+
+# ---------------------------------------------------------------------------------- programs
+
+
+@pytest.fixture
+def strip(monkeypatch):
+    """Let arrays of few kilobytes be worth strips, of 64 rows, and sums part of loops."""
+    monkeypatch.setattr(sharing, "_FAMILIES", OrderedDict())  # programs of their own
+    monkeypatch.setattr(strips, "LARGE", SMALL)
+    monkeypatch.setattr(strips, "LARGEST", 64)
+    return monkeypatch
+
+
+def run(function, *arrays):
+    """Return what a compiled function returns, and its compiled form."""
+    compiled = ag.compile(function, audit=False)
+    for factor in (0.9, 1.1):
+        compiled(*(factor * x for x in arrays))
+    return flat(compiled(*arrays)), compiled
+
+
+def run_with(strip, large, function, *arrays):
+    """Run where so many bytes are worth strips."""
+    strip.setattr(strips, "LARGE", large)
+    strip.setattr(sharing, "_FAMILIES", OrderedDict())
+    return run(function, *arrays)
+
+
+def flat(found):
+    parts = found if isinstance(found, tuple) else (found,)
+    return [leaf for x in parts for leaf in (flat(x) if isinstance(x, tuple) else [value(x)])]
+
+
+def value(x):
+    return np.array(x._value if isinstance(x, ag.Tensor) else x)
+
+
+def text(compiled):
+    (program,) = compiled.programs
+    (segment,) = program.segments
+    return segment.source
+
+
+def alike(function, arrays, strip):
+    """Check a program with strips against one without and the function; return its text."""
+    (got, compiled), (straight, plain) = (
+        run_with(strip, large, function, *arrays) for large in (SMALL, 1 << 40)
+    )
+    assert "for r0" not in text(plain)
+    for one, two, three in zip(got, straight, flat(function(*arrays)), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-13, atol=1e-13)  # vectors end elsewhere
+        np.testing.assert_allclose(one, three, rtol=1e-11, atol=1e-12)
+    return text(compiled)
+
+
+def turned(x, w):
+    size = ag.sqrt(ag.sum(x * x, axis=1, keepdims=True))
+    along = ag.sum(x / size * w, axis=1, keepdims=True)
+    return (ag.cross(x, w) * along + w)[:, :2] / size
+
+
+def columns(x, w):
+    joined = ag.concatenate([x[:, :1], ag.sum(x * w, axis=1, keepdims=True), w], axis=1)
+    return ag.sum(joined * joined, axis=1) * ag.exp(-joined[:, 2])
+
+
+def total(x, w):
+    return ag.sum(turned(x, w) ** 2) + ag.mean(x * w)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [turned, columns, ag.value_and_grad(total, argnums=(0, 1))],
+    ids=["rows", "columns", "gradient"],
+)
+def test_rows_go_over_strips(function, strip):
+    found = alike(function, (X, W), strip)
+    assert "range(17)" in found and "min(64, 1030 - r0 * 64)" in found
+
+
+@pytest.mark.parametrize("rows", [1024, 1025, 1087, 1088])
+def test_whole_strips_and_a_rest(rows, strip):
+    assert "for r0" in alike(
+        turned, (X[:1][np.zeros(rows, int)] * 1.5, W[:1].repeat(rows, 0)), strip
+    )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1023])
+def test_few_rows_are_left_alone(rows, strip):
+    got, compiled = run(turned, X[:rows], W[:rows])
+    np.testing.assert_allclose(got[0], value(turned(X[:rows], W[:rows])), rtol=1e-12)
+    assert all("for r0" not in s.source for p in compiled.programs for s in p.segments)
+
+
+def test_small_programs_have_the_text_that_they_had():
+    _, compiled = run(turned, X, W)
+    assert "for r0" not in text(compiled)
+
+
+POINTS = GENERATOR.uniform(-1.5, -0.5, (3000, 3))  # large enough to be given away
+INDEX = GENERATOR.integers(0, 40, N)
+
+
+def gathered(points, x, w):
+    return ag.sum(turned(x - points[INDEX], w) * w[:, :2])
+
+
+def test_rows_that_are_gathered_and_scattered(strip):
+    gradient = ag.value_and_grad(gathered, argnums=(0, 1))
+    found = alike(gradient, (POINTS, X, W), strip)
+    assert re.search(r"for r0.*\n(?: .*\n)* +\w+\[.*k_to\] \+= ", found)
+
+
+def shifted(x, w):
+    y = turned(x, w)
+    return y[1:] - y[:-1] * ag.sum(y[:-1], axis=1, keepdims=True)
+
+
+def backwards(x, w):
+    y = turned(x, w)
+    return y[::-1] * ag.sum(y, axis=1, keepdims=True) + y
+
+
+def centred(x, w):
+    y = turned(x, w)
+    return columns(y - ag.mean(y, axis=0), w[:, :2])
+
+
+def summed_up(x, w):
+    return ag.cumsum(turned(x, w), axis=0) * turned(w, x)
+
+
+def transposed(x, w):
+    y = turned(x, w)
+    return ag.sum(y.reshape(2, -1).T * y, axis=1) + y[:, 0]
+
+
+def two_runs(x, w):
+    y = turned(x, w)
+    return turned(x @ (x.T @ w) / 1e3, x) * y + turned(y @ ag.ones((2, 3)), w)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [shifted, backwards, centred, summed_up, transposed, two_runs],
+    ids=lambda function: function.__name__,
+)
+def test_rows_that_depend_on_others(function, strip):
+    objective = ag.value_and_grad(lambda x, w: ag.sum(ag.tanh(function(x, w))), argnums=(0, 1))
+    alike(function, (X, W), strip)
+    assert "for r0" in alike(objective, (X, W), strip)
+
+
+def test_what_passes_has_room_for_a_strip(strip):
+    found = (run_with(strip, large, turned, X, W)[1] for large in (SMALL, 1 << 40))
+    passing, straight = (compiled.programs[0].segments[0].size for compiled in found)
+    assert 3 * passing < straight
+
+
+def test_checks_of_gradients_in_between_come_after(strip):
+    def twice(x, w):
+        y, pull = ag.vjp(turned, x, w)
+        return y, pull(np.ones((N, 2))), pull(np.full((N, 2), 0.5))
+
+    found = alike(twice, (X, W), strip)
+    assert found.count("for r0") == 1 and found.index("is_finite(") > found.index("for r0")
+
+
+def test_threads_share_strips(strip):
+    strip.setattr(body, "PARALLEL", 1 << 8)
+    strip.setattr(body, "GRAIN", 1 << 6)
+    gradient = ag.value_and_grad(total, argnums=(0, 1))
+    before = get_num_threads()
+    try:
+        set_num_threads(1)
+        found = alike(gradient, (X, W), strip)
+        (room,) = set(map(int, re.findall(r"\[(?:\d+ \+ )?lane \* (\d+)", found)))
+        one, compiled = run_with(strip, SMALL, gradient, X, W)
+        assert 64 * 8 < room * 8 < compiled.programs[0].segments[0].size / strips.LANES
+        set_num_threads(3)
+        for _ in range(50):
+            for x, y in zip(one, flat(compiled(X, W)), strict=True):
+                np.testing.assert_array_equal(x, y)
+    finally:
+        set_num_threads(before)
+
+
+def test_threads_write_to_rows_of_their_own(strip):
+    strip.setattr(body, "PARALLEL", 1 << 8)
+    found = alike(ag.value_and_grad(gathered, argnums=(0, 1)), (POINTS, X, W), strip)
+    shared = "".join(re.findall(r"^    for lane .*\n(?:     .*\n)*", found, re.MULTILINE))
+    assert shared and "k_to" in found.replace(shared, "") and "k_to" not in shared
+
+
+def test_machine_code_for_any_size(strip):
+    compiled = ag.compile(total, audit=False, dynamic=True)
+    for rows in (1024, 1030, 1100, 1200):
+        x, w = np.resize(X, (rows, 3)), np.resize(W, (rows, 3))
+        for factor in (0.9, 1.1, 1.0):
+            got = compiled(factor * x, factor * w)
+        np.testing.assert_allclose(value(got), value(total(x, w)), rtol=1e-12)
+    sources = [p.segments[0].source for p in compiled.programs]
+    assert len(sources) == 4 and all("for r0" in source for source in sources)
+
+
+def test_what_repeats_is_a_loop_first(strip):
+    for module in (native, strips):
+        strip.setattr(module, "LONG", 100)
+
+    def steps(x, w):
+        for _ in range(12):
+            x = x - 0.1 * ag.sum(x * w, axis=1, keepdims=True) * w
+        return x
+
+    found = alike(steps, (X, W), strip)
+    assert "for r1 in" in found
