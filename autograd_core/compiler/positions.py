@@ -16,7 +16,9 @@ __all__ = ["FAR", "Positions", "is_far"]
 
 DIGITS = 22  # more than integers of 64 bits have
 FAR = 10**DIGITS  # elements between two blocks
-POSITION = re.compile(rf"(?<![\w.])(int\()?(\d+)(\d{{{DIGITS}}})(?(1)\))(?![\w.])( \+ (?=[ir]\d|lane))?")
+POSITION = re.compile(
+    rf"(?<![\w.])(int\()?(\d+)(\d{{{DIGITS}}})(?(1)\))(?![\w.])( \+ (?=[ir]\d|lane))?"
+)
 
 
 def is_far(number: str) -> bool:
