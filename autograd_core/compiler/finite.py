@@ -44,7 +44,7 @@ class _Checks:
         self._indices = itertools.count(1 + max((v.index for v in self.made), default=0))
         taken = (s for s in self.made.values() if meaning(s) in ("sum", "mean"))
         # A loop takes sums over the same axes only.
-        self._taken = {s.reads[0].shape for s in taken if reduced_axes(s)}
+        self._taken = {s.reads[0].shape for s in taken if s.reads[0].shape and reduced_axes(s)}
         self._checked: set[Value] = set()
         found = [x for step in steps for x in self._written(step)]
         self.steps = [x for step in found for x in self._followed(step)]
