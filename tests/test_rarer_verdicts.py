@@ -140,13 +140,12 @@ TORN = {
     "qr": {"constant", "low rank"},
     "svd_packed": {"beside", "holed"},
 }
-LARGEST = 12
+LARGEST, MOST = 12, 20  # entries, and points of an operation
 
 
 @pytest.mark.parametrize("name", TORN)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_right_decompositions_at_singular_matrices(name, seed):
-    rng = np.random.default_rng((seed, 0, NAMES.index(name)))
+def test_right_decompositions_at_singular_matrices(name):
+    rng = np.random.default_rng((1, 0, NAMES.index(name)))
     for point in points(name, rng):
         if point.kind in TORN[name] and point.inputs[0].size <= LARGEST:
             assert check(point).verdict in ("agrees", "kink", "ill-conditioned"), point
@@ -235,11 +234,15 @@ def test_the_slope_of_log_ndtr_far_out(x):
 
 @pytest.mark.parametrize("name", [n for n in (*DEGENERATE, *ORDERED) if n in NAMES])
 def test_right_operations_at_awkward_points(name):
-    for point in points(name, np.random.default_rng(NAMES.index(name))):
-        few = sum(np.size(x) for x in point.inputs) <= LARGEST
-        if few and (name in ORDERED or point.kind in SINGULAR):
-            report = check(point)
-            assert not report.failed or report.verdict == "invalid", report
+    small = [
+        point
+        for point in points(name, np.random.default_rng(NAMES.index(name)))
+        if sum(np.size(x) for x in point.inputs) <= LARGEST
+        and (name in ORDERED or point.kind in SINGULAR)
+    ]
+    for point in small[:: 1 + len(small) // MOST]:
+        report = check(point)
+        assert not report.failed or report.verdict == "invalid", report
 
 
 def test_a_derivative_of_the_dtype_that_was_handed_in_is_no_remark():
