@@ -226,13 +226,15 @@ class Rungs:
         """Return the round-off of the values.
 
         A function that stands still at small steps and jumps by little more than round-off at
-        larger ones was rounded on its way to a coarse grid: the jump is its noise.
+        larger ones was rounded on its way to a coarse grid: the jump is its noise. One that moves
+        on one side only has a kink very close by.
         """
         scale = np.fmax(self.scale, np.abs(centre))
         moved = self._moved(centre)
         jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
         small = np.fmax(GRID * scale.max(axis=0), ROUNDINGS * unit * floor)
-        coarse = np.any(moved == 0.0, axis=0) & (jump <= small)
+        both = np.fmin(np.abs(self.plus - centre), np.abs(self.minus - centre))
+        coarse = np.any(moved == 0.0, axis=0) & (jump <= small) & np.any(both > 0.0, axis=0)
         return np.fmax(ROUNDINGS * unit * scale, np.where(coarse, 2.0 * jump, 0.0))
 
 
