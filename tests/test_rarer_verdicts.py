@@ -57,6 +57,12 @@ CASES = {
     "nearly equal, wrong": ("wrong", CLOSE, np.std, deviations(1.5)),
     "tiny numbers, sorted": ("kink", 1e-12 * np.arange(5.0), np.sort, by_rank),
     "tiny numbers, each": ("wrong", np.full(4, 1e-12), np.max, lambda x, ct: ct * np.ones(4)),
+    "a slope that hardly grows": (
+        "ill-conditioned",
+        np.array([0.0]),
+        lambda x: x**0.986,
+        lambda x, ct: ct * np.inf,
+    ),
     "a slow power": ("ill-conditioned", ROOTS, lambda x: x**1.1, lambda x, ct: 1.1 * ct * x**0.1),
     "a slow power, wrong": ("wrong", ROOTS, lambda x: x**1.1, lambda x, ct: 1.11 * ct * x**0.1),
     "noise": ("agrees", X, noisy, lambda x, ct: ct * np.cos(x)),

@@ -232,9 +232,10 @@ class Rungs:
         scale = np.fmax(self.scale, np.abs(centre))
         moved = self._moved(centre)
         jump = np.where(moved > 0.0, moved, np.inf).min(axis=0)
-        small = np.fmax(GRID * scale.max(axis=0), ROUNDINGS * unit * floor)
         both = np.fmin(np.abs(self.plus - centre), np.abs(self.minus - centre))
-        coarse = np.any(moved == 0.0, axis=0) & (jump <= small) & np.any(both > 0.0, axis=0)
+        small = np.where(np.any(both > 0.0, axis=0), GRID * scale.max(axis=0), 0.0)
+        small = np.fmax(small, ROUNDINGS * unit * floor)
+        coarse = np.any(moved == 0.0, axis=0) & (jump <= small)
         return np.fmax(ROUNDINGS * unit * scale, np.where(coarse, 2.0 * jump, 0.0))
 
 
@@ -288,7 +289,7 @@ def _tail(slopes: np.ndarray, steps: np.ndarray, noise: np.ndarray) -> np.ndarra
     slow = (np.abs(high) < SLOW) & (high - low < UNEVEN)
     change = np.abs(np.diff(slopes, axis=0))
     audible = np.where(change > 10.0 * noise[1:], change / _octaves(steps), np.nan)
-    left = _at_finest(audible) / np.fmax(high, TINY)
+    left = np.where(high > 0.0, _at_finest(audible) / np.where(high > 0.0, high, 1.0), np.inf)
     return np.asarray(np.where(slow, left, 0.0))
 
 

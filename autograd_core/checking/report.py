@@ -70,7 +70,7 @@ class Entry:
 
     def _ratio(self) -> str:
         """Name the factor between the claim and what was measured, if it is one to remember."""
-        if self.verdict != "wrong" or not abs(self.measured) > 1e3 * self.error:
+        if self.verdict != "wrong" or not 1e-3 * abs(self.measured) > self.error:
             return ""
         ratio = self.claimed / self.measured
         named = next((text for value, text in RATIOS.items() if abs(ratio - value) < 1e-3), "")

@@ -25,6 +25,9 @@ Rings = Sequence[np.ndarray]  # of claims, from the nearest
 RINGS = ((35, 16.0), (10, 1024.0), (10, 65536.0))
 NEARER = 5
 FEW = 4  # different claims; a rule with a branch at the point has no more
+# Rounding that is small beside the derivative may come in few steps; but rounding to single
+# precision, a mistake, has two.
+FEWER, SMALL = 2, 1e-6
 SLACK = 1e-2
 FALL = 8.0  # from ring to ring, of what is due to rounding beside a singular point
 SEEN = 1e-3  # of what the claim is off, that others nearest to it are at least
@@ -71,7 +74,8 @@ def _scatter(judgement: Judgement, at: Pair, around: np.ndarray) -> bool:
     """Whether claims are many different ones, and apart by as much as the one is off."""
     gap, off = _beyond(judgement, at, around)
     spread = np.ptp(off)
-    many = _different(off, SLACK * min(spread, gap)) > FEW
+    few = FEW if gap > SMALL * judgement.typical[at] else FEWER
+    many = _different(off, SLACK * min(spread, gap)) > few
     return bool(many and (2.0 * spread >= gap or _explode(judgement, at, spread)))
 
 
