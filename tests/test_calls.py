@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from twins import VECTORS, batches, check, close, small
+from twins import VECTORS, batches, check, close, small, step_of
 
 import autograd_core as ag
 import nn
@@ -374,15 +374,7 @@ def test_a_program_made_in_the_background():
 def test_a_training_compiled_in_the_background():
     def run(wait):
         model = small()
-        optimizer = optim.Adam(model.parameters(), lr=0.01)
-
-        def step(x, y):
-            loss = nn.MSELoss()(model(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = step_of(model, optim.Adam(model.parameters(), lr=0.01), nn.MSELoss())
         compiled = step if wait is None else ag.compile(step, wait=wait)
         losses = []
         for i, (x, y) in enumerate(batches(12)):

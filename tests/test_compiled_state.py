@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twins import step_of
+from twins import step_of, steps_at_once
 
 import autograd_core as ag
 import nn
@@ -168,15 +168,7 @@ def test_a_graph_that_needs_the_old_statistics_can_be_swept():
 
 
 def test_epochs_at_once_keep_statistics(monkeypatch):
-    done = []
-    natively = optim.learner.CompiledSteps._natively
-
-    def watched(self, arrays, order):
-        found = natively(self, arrays, order)
-        done.append(found[0])
-        return found
-
-    monkeypatch.setattr(optim.learner.CompiledSteps, "_natively", watched)
+    done = steps_at_once(monkeypatch)
     models = normed(), normed()
     x, y = batch(200)
     for model, compile in zip(models, (True, False), strict=True):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from twins import step_of
+from twins import step_of, steps_at_once
 
 import autograd_core as ag
 import nn
@@ -150,15 +150,7 @@ def test_a_step_with_dropout_is_one_native_function(kind):
 @pytest.mark.parametrize("kind", ["one", "two", "shared bits"])
 @pytest.mark.parametrize("norm", [False, True])
 def test_many_steps_in_one_call_draw_the_same(kind, norm, monkeypatch):
-    done = []
-    natively = optim.learner.CompiledSteps._natively
-
-    def watched(self, arrays, order):
-        found = natively(self, arrays, order)
-        done.append(found[0])
-        return found
-
-    monkeypatch.setattr(optim.learner.CompiledSteps, "_natively", watched)
+    done = steps_at_once(monkeypatch)
     data = np.random.default_rng(0)
     x = data.normal(size=(300, 3))
     results = []

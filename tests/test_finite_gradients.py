@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pytest
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -158,19 +159,9 @@ def test_a_network_goes_on_as_it_did():
         nn.Sequential(nn.Linear(256, 512, rng=0), nn.ReLU(), nn.Linear(512, 2, rng=1))
         for _ in range(2)
     ]
-    optimizers = [optim.Adam(model.parameters(), lr=1e-3) for model in models]
-
-    def step_of(model, optimizer):
-        def step(x, y):
-            loss = nn.MSELoss()(model(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        return step
-
-    plain, other = map(step_of, models, optimizers)
+    plain, other = (
+        step_of(model, optim.Adam(model.parameters(), lr=1e-3), nn.MSELoss()) for model in models
+    )
     compiled = ag.compile(plain)
     rng = np.random.default_rng(2)
     for i in range(8):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from twins import steps_at_once
 
 import nn
 import optim
@@ -86,15 +87,7 @@ def test_a_compiled_training_is_the_same_training(options):
 
 
 def test_many_steps_run_in_one_call(monkeypatch):
-    seen = []
-    over = optim.learner.CompiledSteps._natively
-
-    def watched(self, arrays, order):
-        done, figures = over(self, arrays, order)
-        seen.append(done)
-        return done, figures
-
-    monkeypatch.setattr(optim.learner.CompiledSteps, "_natively", watched)
+    seen = steps_at_once(monkeypatch)
     train(True, epochs=30)
     assert max(seen) >= 4 and sum(seen) > 60
 

@@ -27,14 +27,15 @@ STEP = 2.0**-14
 
 def doubts(case: Case, verdicts: np.ndarray) -> None:
     """Overwrite the verdicts on claims that seem wrong where there is reason to doubt."""
-    verdicts[(verdicts == WRONG) & _inaudible(case)] = ILL_CONDITIONED
+    torn = _torn(case)
+    verdicts[(verdicts == WRONG) & _inaudible(case, torn)] = ILL_CONDITIONED
     outputs = np.flatnonzero((verdicts == WRONG).any(axis=0))
     for start in range(0, len(outputs), ASKED):
         accused = _accused(verdicts, outputs[start : start + ASKED])
         for pair, around in zip(accused, rings(case, accused), strict=True):
             if rounded_off(case.judgement, pair, around):
                 verdicts[pair] = ILL_CONDITIONED
-            elif _torn(case)[pair[0]]:
+            elif torn[pair[0]]:
                 verdicts[pair] = _beside_a_tear(case, pair, around[0])
         accused = [pair for pair in accused if verdicts[pair] == WRONG]
         left = confirmed(case, accused) if accused else []
@@ -56,14 +57,14 @@ def _torn(case: Case) -> np.ndarray:
     return np.asarray((slopes.ragged | slopes.unbounded).any(axis=1))
 
 
-def _inaudible(case: Case) -> np.ndarray:
+def _inaudible(case: Case, torn: np.ndarray) -> np.ndarray:
     """Return where a claim is missing on a torn line, or off by less than rounding beside it."""
     judgement = case.judgement
     missing, off = ~np.isfinite(judgement.claims), judgement.difference
     sizes = np.where(missing, 0.0, np.abs(judgement.claims))
     beside = np.fmin(sizes.max(axis=0), sizes.max(axis=1, keepdims=True))
     silent = np.where(np.isfinite(off), off, np.abs(judgement.claims)) < judgement.slopes.hush
-    return np.where(missing, _torn(case)[:, None], silent | (off <= FAINT * beside))
+    return np.where(missing, torn[:, None], silent | (off <= FAINT * beside))
 
 
 def _beside_a_tear(case: Case, at: Pair, around: np.ndarray) -> int:
