@@ -95,6 +95,21 @@ def test_what_nobody_has_is_used_again():
     assert len({array.ctypes.data for array in kept}) == 5
 
 
+def test_two_arrays_take_turns_where_the_last_result_lives_until_the_next():
+    compiled = large_results()
+    addresses = []
+    for k in range(7):
+        x = RNG.normal(size=(150, 90))
+        found = compiled(x)
+        np.testing.assert_array_equal(found[0].numpy(), x * 2.0 + 1.0)
+        np.testing.assert_array_equal(found[1].numpy(), (x * x).T)
+        addresses.append((found[0].numpy().ctypes.data, found[1].numpy().ctypes.data))
+        elsewhere = np.full((150, 90), k)  # takes the memory of an array that was let go
+        assert not np.shares_memory(elsewhere, found[0].numpy())
+    assert len(set(addresses)) == 2
+    assert addresses[2:] == addresses[:-2]
+
+
 def test_a_result_given_twice_is_two_arrays():
     compiled = ag.compile(lambda x: ((y := ag.exp(x) + 1.0), y))
     for _ in range(4):

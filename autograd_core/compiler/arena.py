@@ -45,6 +45,8 @@ class Arena:
         The results, where a run leaves them.
     given : list of int
         Which of the results are given away.
+    spare : dict of int to list of ndarray
+        Of each of these an array that was given away before, in case nobody has it any more.
     lent : list of Lent
         The other results, for the leaves whose gradients they are.
     stamp : Stamp
@@ -60,7 +62,7 @@ class Arena:
     """
 
     __slots__ = (
-        *("given", "held", "lent", "memory", "numbers", "replaced"),
+        *("given", "held", "lent", "memory", "numbers", "replaced", "spare"),
         *("stamp", "table", "views", "watch", "words", "written"),
     )
 
@@ -91,6 +93,7 @@ class Arena:
         self.given = [i for i, room in enumerate(rooms) if room.offset < 0]
         for slot, i in enumerate(self.given, 1 + len(held)):
             self.table[slot] = address(self.views[i])
+        self.spare: dict[int, list[np.ndarray]] = {i: [] for i in self.given}
         self.lent = [None if i in self.given else Lent(v) for i, v in enumerate(self.views)]
         self.written = written
         self.replaced = replaced
@@ -99,11 +102,17 @@ class Arena:
         self.watch: Any = None
 
     def renew(self) -> None:
-        """Take new arrays in the place of those given away that somebody still has."""
+        """Take other arrays in the place of those given away that somebody still has.
+
+        Who calls in a loop has the last result until there is the next one, so two take turns:
+        memory that is new to the process costs more, page by page, than many a program.
+        """
         for slot, i in enumerate(self.given, 1 + len(self.held)):
             if getrefcount(self.views[i]) > UNSHARED:
-                old = self.views[i]
-                self.views[i] = np.empty(old.shape, old.dtype)
+                old, spare = self.views[i], self.spare[i]
+                free = bool(spare) and getrefcount(spare[0]) == UNSHARED
+                self.views[i] = spare[0] if free else np.empty(old.shape, old.dtype)
+                spare[:] = [old]
                 self.table[slot] = address(self.views[i])
 
     def part(self) -> None:
