@@ -604,7 +604,7 @@ def test_where_memory_is_not_as_it_should_be_python_asks(monkeypatch):
     monkeypatch.setattr(gate, "gate", lambda: None)
     monkeypatch.setattr(watch, "gate", lambda: None)
     compiled, x, scale = exponential(ag.tensor)
-    (entry,) = (p.segments[0].functions[0].call for p in compiled.programs)
+    (entry,) = (p.segments[0].run for p in compiled.programs)
     assert entry.gate is None
     np.testing.assert_allclose(compiled(x).numpy(), np.exp(x.numpy()) * scale.numpy())
     assert entry(np.zeros(3), np.zeros(9, np.int64)) == gate.BADLY_SHAPED

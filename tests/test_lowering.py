@@ -55,10 +55,7 @@ def run(trace, arrays, results, dtype):
     arena = segment.arena()
     by_value = dict(zip(trace.inputs, arrays, strict=True))
     given = [in_rows(by_value[v]) for v in segment.arrays]
-    for function in segment.functions:
-        rounds = [0, function.extent] * bool(function.extent)
-        assert function.call(*given, arena.table, *rounds) == 0, segment.reasons
-        given = []
+    assert segment.run(*given, arena.table) == 0, segment.reasons
     found = dict(zip(segment.results, arena.views, strict=True))
     return [found.get(value, by_value.get(value)) for value in results]
 

@@ -57,7 +57,7 @@ def given_up(function, good, bad):
     trace, values, _ = recording((function, good))
     segment = Segment(trace.steps, set(values), "float64")
     arena = segment.arena()
-    status = segment.functions[0].call(bad, arena.table)
+    status = segment.run(bad, arena.table)
     return segment.reasons[status - 1] if status else None
 
 

@@ -294,4 +294,4 @@ def test_loops_that_threads_share_are_compiled():
         np.testing.assert_allclose(float(compiled(x, x)), float(step(x, x)), rtol=1e-12)
     np.testing.assert_allclose(weight.numpy(), other.numpy(), rtol=1e-9, atol=1e-12)
     assert compiled.programs[0].is_native, compiled.explain()
-    assert len(compiled.programs[0].segments[0].functions) > 2
+    assert compiled.programs[0].segments[0].shares

@@ -4,35 +4,41 @@
         ...
         return int(0)
 
-    def enter0(table):
+    def enter0(start):
+        table = view(start, ...)
         return part0(view(table[0], ...), view(table[1], ...), view(table[2], ...))
 
-They find everything by the table: what comes with a call is entered there by the `gate`. Where
-threads share the loop of a function, it takes the rounds from `begin` to `end`.
+    def run(start):
+        return enter0(start)
 
-Where there is one function, it can do many steps in a call (`batches`): the table then says how
-many, and for each the rows to gather from larger arrays, the settings of its optimizers, and
-where to leave its results.
+They find everything by the table: what comes with a call is entered there by the `gate`. A part
+that threads share is machine code of its own, for the rounds from `begin` to `end`, which the
+`team` calls; its address is in the table.
+
+One call can do many steps (`batches`): the table then says how many, and for each the rows to
+gather from larger arrays, the settings of its optimizers, and where to leave its results.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..kernels.jit import compile_source, loop_text
+from ..kernels import team
+from ..kernels.jit import address_of, compile_source, loop_text
 from .body import Body, Part
 from .gate import Entry
 from .generic import announce, filled
 from .layout import Place
 from .record import Value
 
-__all__ = ["CONTROL", "Assembly", "Function"]
+__all__ = ["CONTROL", "Assembly"]
 
+PIECES = 4  # of a shared part for each thread: few, since each costs some tens of nanoseconds
 PIECE = 150  # lines of a function that is cut from longer text
 ALL = 1 << 40  # elements of an array that is as long as its owner knows
 # What the table says of many steps: how many (0 for one), the rows of each, the settings of each
@@ -52,14 +58,6 @@ def copy(x, y):  # numba's own compiles a second's worth of error messages
     for i in range(x.size):
         x[i] = y[i]
 """
-
-
-class Function(NamedTuple):
-    """Machine code; `extent` is the number of rounds that threads share, or 0."""
-
-    call: Callable[..., int]
-    extent: int
-    grain: int
 
 
 class Assembly:
@@ -111,10 +109,13 @@ class Assembly:
         self.parts = [first, *(part for part in others if part.lines)]
         self.figures = figures
         self.control = self.slots
-        self.repeats = repeats and len(self.parts) == 1 and any(value.shape for value in arrays)
+        self.repeats = repeats and any(value.shape for value in arrays)
         self.slots += self.repeats * (len(CONTROL) + len(arrays))
         self.owners = self.slots  # the arrays of the call, as objects
         self.slots += len(arrays)
+        self.shared = [i for i, part in enumerate(self.parts) if part.extent]
+        self.team = self.slots  # where its words are, and the parts that it shares
+        self.slots += bool(self.shared) + len(self.shared)
         self.slots += 2 * body.general  # where the numbers are that depend on sizes
         self.numbers: tuple[np.ndarray, ...] = ()
 
@@ -129,23 +130,17 @@ class Assembly:
         """The text of the parts."""
         return "\n".join(map(self._part, range(len(self.parts))))
 
-    def functions(self) -> list[Function]:
-        """Compile the parts."""
+    def compiled(self) -> tuple[Entry, list[int]]:
+        """Return the machine code, and what its table has from `team` on."""
         source = self._text()
         if self.body.general:
             source, *numbers = filled(source, self.slots - 2)
             self.numbers = tuple(numbers)
-        found = []
-        for i, part in enumerate(self.parts):
-            if i == 0:
-                run = compile_source("run", source, "(intp,)")
-                first = self.control - len(self.arrays)
-                call: Callable[..., int] = Entry(run, self.arrays, first, self.owners)
-            else:
-                types = ["int64[::1]", *["intp"] * 2 * bool(part.extent)]
-                call = compile_source(f"enter{i}", source, f"({', '.join(types)},)")
-            found.append(Function(call, part.extent, part.grain))
-        return found
+        run = compile_source("run", source, "(intp,)")
+        pieces = [compile_source(f"enter{i}", source, "(intp, intp, intp)") for i in self.shared]
+        words = [team.address(), *map(address_of, pieces)] if pieces else []
+        first = self.control - len(self.arrays)
+        return Entry(run, self.arrays, first, self.owners, (run, *pieces)), words
 
     def announce(self) -> None:
         """Let the text be known: the next one, for other sizes, will be for these, too."""
@@ -154,8 +149,9 @@ class Assembly:
     def _text(self) -> str:
         text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
         entries = map(self._entry, range(len(self.parts)))
-        definitions = "\n".join([*self.body.definitions, *[GATHER] * self.repeats])
-        return "\n".join(["import numpy as np", definitions, text, *entries, self._run()])
+        provided = [*[GATHER] * self.repeats, *[team.SHARE] * bool(self.shared)]
+        definitions = "\n".join([*self.body.definitions, *provided])
+        return "\n".join(["import numpy as np", definitions, text, *entries, *self._run()])
 
     def _used(self, lines: Sequence[str]) -> list[str]:
         """Return the names of the buffers that lines work on."""
@@ -188,17 +184,34 @@ class Assembly:
     def _entry(self, i: int) -> str:
         """Return the text that unpacks the arguments; it is not in the body's types."""
         part = self.parts[i]
-        names = ", ".join(["table", *self._rounds(part)])
-        given = [*(self._buffers[name] for name in self._used(part.lines)), *self._rounds(part)]
-        call = f"part{i}({', '.join(given)})"
-        lines = self._repeated(call) if self.repeats else [f"return {call}"]
-        body = "\n    ".join(lines)
-        inline = "" if i else "@inline\n"
-        return f"{inline}def enter{i}({names}):\n    {body}\n"
+        rounds = self._rounds(part)
+        given = ", ".join([*(self._buffers[name] for name in self._used(part.lines)), *rounds])
+        head = f"def enter{i}({', '.join(['start', *rounds])}):"
+        lines = [head, self._table(), f"return part{i}({given})"]
+        return "@inline\n" * (not rounds) + "\n    ".join(lines) + "\n"
 
-    def _run(self) -> str:
+    def _table(self) -> str:
+        return f"table = view(start, {self.slots}, np.int64)"
+
+    def _run(self) -> list[str]:
         """Return the text of the function that takes the address of the table."""
-        return f"def run(start):\n    return enter0(view(start, {self.slots}, np.int64))\n"
+        steps = [] if len(self.parts) == 1 else [self._step()]
+        call = "step(start)" if steps else "enter0(start)"
+        lines = [self._table(), *self._repeated(call)] if self.repeats else [f"return {call}"]
+        return [*steps, "\n    ".join(["def run(start):", *lines]) + "\n"]
+
+    def _step(self) -> str:
+        """Return the text of all parts, one after the other."""
+        lines = ["@inline_calls", "def step(start):", f"    {self._table()}"]
+        for i, part in enumerate(self.parts):
+            if part.extent:
+                code = f"table[{self.team + 1 + self.shared.index(i)}]"
+                rounds = f"{part.extent}, {part.grain}, {PIECES}"
+                lines.append(f"    share(table[{self.team}], {code}, start, {rounds})")
+            else:
+                lines += [f"    status = enter{i}(start)"]
+                lines += ["    if status != 0:", "        return status"]
+        return "\n".join([*lines, "    return 0", ""])
 
     def _repeated(self, call: str) -> list[str]:
         """Return the lines that do one step, or as many as the table says, with their rows."""

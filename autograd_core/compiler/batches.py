@@ -101,7 +101,7 @@ class Batches:
         control = [steps, address(order), start, address(figures), *found]
         begin = self.segment.control
         arena.table[begin : begin + len(CONTROL) + len(found)] = control
-        status = self.segment.functions[0].call(*buffers, arena.table)
+        status = self.segment.run(*buffers, arena.table)
         done = int(arena.table[begin]) if status else steps
         arena.table[begin] = 0
         for array, values in zip(known, afterwards, strict=True):

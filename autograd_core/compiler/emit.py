@@ -140,6 +140,7 @@ class Emission:
             f"    {otherwise}",
             *([f"if {arena}.shares():", *closed] if segment.replaced else []),
             *[f"{arena}.renew()"] * bool(segment.given),
+            *["ready()"] * segment.shares,
             f"status = gate({given}, {arena}.words, {arena}.table)",
             f"if status and status != {MARKED}:",
             *closed,
@@ -172,7 +173,7 @@ class Emission:
             return None
         (segment,) = self.segments
         inside = all(value in segment.results for value in self._results)
-        if len(segment.functions) != 1 or not inside:
+        if not inside:
             return None
         tensors = [v.holder for v in segment.captured if isinstance(v.holder, Tensor)]
         found = [same_node(tensor, self.text) for tensor in tensors]
@@ -254,17 +255,10 @@ def _without_unread(lines: Sequence[str]) -> list[str]:
 def _segment(segment: Segment, text: Text, trusted: Collection[Value]) -> list[str]:
     """Write the call of a segment: what others need of it is read in its arena."""
     arena = _arena(segment, text)
-    lines: list[str] = []
     given = [v.name if v in trusted else f"in_rows({v.name})" for v in segment.arrays]
-    for i, function in enumerate(segment.functions):
-        native, table = text.named("native", function.call), f"{arena}.table"
-        if function.extent:
-            rounds = f"lambda begin, end: {native}({table}, begin, end)"
-            lines.append(f"parallel({rounds}, {function.extent}, {function.grain})")
-            continue
-        lines.append(f"status = {native}({', '.join([*(given if i == 0 else ()), table])})")
-        reasons = text.named("reasons", ["", *segment.reasons])
-        lines += ["if status:", f"    raise Stale({reasons}[status])"]
+    call = f"{text.named('native', segment.run)}({', '.join([*given, f'{arena}.table'])})"
+    reasons = text.named("reasons", ["", *segment.reasons])
+    lines = [f"status = {call}", "if status:", f"    raise Stale({reasons}[status])"]
     return lines + _written(segment, text)
 
 
@@ -284,6 +278,7 @@ def _ready(segment: Segment, text: Text) -> list[str]:
     if moved:
         lines += [f"if {' or '.join(moved)}:", f"    rebind({arena}, ({', '.join(found)},))"]
     lines += [f"{arena}.part()"] * bool(segment.replaced)
+    lines += ["ready()"] * segment.shares
     return [*lines, f"{arena}.renew()"] if segment.given else lines
 
 

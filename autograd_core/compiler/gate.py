@@ -150,10 +150,20 @@ class Entry:
         The place in the table where the addresses of these begin.
     owners : int
         The place where the arrays themselves are.
+    alive : sequence
+        What has to stay as long as this does.
     """
 
-    def __init__(self, function: Any, arrays: Sequence[Value], first: int, owners: int) -> None:
+    def __init__(
+        self,
+        function: Any,
+        arrays: Sequence[Value],
+        first: int,
+        owners: int,
+        alive: Sequence[Any] = (),
+    ) -> None:
         self.function = function
+        self.alive = alive
         self.arrays = arrays
         self.first = first
         self.owners = owners

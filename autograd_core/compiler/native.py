@@ -1,4 +1,4 @@
-"""Native segments: runs of steps as machine code, mostly one function.
+"""Native segments: runs of steps as machine code, one function.
 
 A segment works in one float type. Its workspace is one piece of memory, planned beforehand;
 what lies outside, parameters, state and inputs, is known by address. Elementwise steps of one
@@ -18,13 +18,15 @@ from itertools import chain
 import numpy as np
 
 from ..declare import OPS
+from ..kernels import team
 from ..tape import Leaf
 from .arena import Arena, Room
-from .assembly import Assembly, Function
+from .assembly import Assembly
 from .body import Body, Part
 from .compare import content
 from .draws import sources
 from .fuse import is_sum, units
+from .gate import Entry
 from .integers import is_expression
 from .layout import Place, contiguous
 from .leftovers import shortened
@@ -44,7 +46,7 @@ from .swap import Swap
 
 __all__ = ["Segment", "lowering_of", "lowers", "moves"]
 
-MOST_PARTS = 64  # functions; beyond, threads do not share loops
+MOST_PARTS = 64  # beyond, threads do not share loops
 
 
 def lowers(step: Step, dtype: str) -> bool:
@@ -81,7 +83,7 @@ def lies_still(value: Value) -> bool:
 
 
 class Segment:
-    """Steps that run as native functions, mostly one.
+    """Steps that run as one native function.
 
     Parameters
     ----------
@@ -164,7 +166,7 @@ class Segment:
 
     def _planned(self) -> tuple[Body, int]:
         """Return the text, with what repeats as loops, and the bytes of the workspace."""
-        body = self._written()
+        body = self._written(team.available())
         if len(body.parts) > MOST_PARTS:
             body = self._written(sharing=False)
         body.plan()
@@ -190,7 +192,7 @@ class Segment:
         body.settle(positions)
         return body, size
 
-    def _written(self, sharing: bool = True) -> Body:
+    def _written(self, sharing: bool) -> Body:
         """Write the steps, and see how long each block is needed."""
         outside = {v: Place(v.name, 0, contiguous(v.shape)) for v in self.arrays}
         outside |= {v: Place(v.name, 0, contiguous(v.shape)) for v in self.given}
@@ -241,9 +243,19 @@ class Segment:
         return list(self._body.settings.values())
 
     @functools.cached_property
-    def functions(self) -> list[Function]:
-        """The machine code: ``functions[0].call(*arrays, table)``, the others without arrays."""
-        return self._assembly.functions()
+    def compiled(self) -> tuple[Entry, list[int]]:
+        """The machine code, and what it finds in the table at the place of the team."""
+        return self._assembly.compiled()
+
+    @property
+    def run(self) -> Entry:
+        """The machine code: ``run(*arrays, table)``."""
+        return self.compiled[0]
+
+    @property
+    def shares(self) -> bool:
+        """Whether threads share loops of it."""
+        return bool(self._assembly.shared)
 
     def announce(self) -> None:
         """Let it be known that sizes vary: machine code for others will be for these, too."""
@@ -253,9 +265,9 @@ class Segment:
 
     def bound(self, swap: Swap) -> Segment:
         """Return the same machine code on other objects, with memory of its own."""
-        functions = self.functions
+        compiled = self.compiled
         other = copy.copy(self)
-        other.functions = functions
+        other.compiled = compiled
         other.steps = list(map(swap.step, self.steps))
         other.arrays = list(map(swap.value, self.arrays))
         other.captured = list(map(swap.value, self.captured))
@@ -289,8 +301,11 @@ class Segment:
         held += self._body.arrays.values()
         replaced = [(self.captured.index(value), tensor) for value, tensor in self.replaced]
         assembly = self._assembly
+        _, words = self.compiled
         chosen = rooms, written, assembly.numbers, replaced
-        return Arena(self.size, held, assembly.slots, *chosen)
+        arena = Arena(self.size, held, assembly.slots, *chosen)
+        arena.table[assembly.team : assembly.team + len(words)] = words
+        return arena
 
 
 def _layout(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype[np.generic], tuple[int, ...]]:

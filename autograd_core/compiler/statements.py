@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..guard import wrote, wrote_all
-from ..kernels.threads import parallel
+from ..kernels.team import ready
 from ..tape import clock
 from ..tensor import Tensor
 from .compare import alike
@@ -35,7 +35,7 @@ class Text:
             "in_rows": in_rows,
             "isfinite": math.isfinite,
             "own": own,
-            "parallel": parallel,
+            "ready": ready,
             "rebind": rebind,
             "vdot": np.vdot,
             "wrote": wrote,

@@ -112,7 +112,7 @@ def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | 
     (segment,) = emission.segments
     if gate() is None or set(emission.inputs) != set(segment.arrays):
         return None
-    entry = segment.functions[0].call
+    entry = segment.run
     slots = {value: entry.first + i for i, value in enumerate(segment.arrays)}
     arguments, inputs = Arguments(slots), iter(emission.inputs)
     for i, x in enumerate(args):

@@ -28,7 +28,7 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import access, blas, exact, objects, tiles, tiling, wide
+from . import access, atomics, blas, exact, objects, tiles, tiling, wide
 from .generate import text
 
 __all__ = ["address", "build", "cache_directory", "count", "survive_forks", "text"]
@@ -209,7 +209,8 @@ def _identity(value: Any) -> tuple[Any, ...]:
 
 
 def _intrinsics() -> dict[str, Any]:
-    words = {function.__name__: function for function in objects.INTRINSICS}
+    known = (*objects.INTRINSICS, *atomics.INTRINSICS)
+    words = {function.__name__: function for function in known}
     native = {**_arithmetic(), **_addressing(), **words}
     return {name: numba.extending.intrinsic(function) for name, function in native.items()}
 
@@ -378,7 +379,7 @@ def _versions() -> str:
     # Their flags and intrinsics go into every kernel: with another text, other kernels.
     files = (
         Path(module.__file__ or "")
-        for module in (sys.modules[__name__], access, objects, wide, tiles, tiling)
+        for module in (sys.modules[__name__], access, atomics, objects, wide, tiles, tiling)
     )
     texts = "".join(file.read_text(encoding="utf-8") for file in files)
     own = hashlib.sha256(texts.encode()).hexdigest()[:8]

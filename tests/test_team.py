@@ -1,0 +1,240 @@
+"""The team: machine code shares a range with helpers; each piece once, forks, ends, callers."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core.compiler.layout import address
+from autograd_core.kernels import team
+from autograd_core.kernels.jit import address_of, compile_source
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = (
+    team.SHARE
+    + """
+import numpy as np
+
+def count(table, begin, end):  # how often each number was there, which thread, and where it began
+    seen = view(load(table), load(table + 8), np.int64)
+    for i in range(begin, end):
+        added(load(table) + 8 * i, 1)
+    added(load(table + 16), 1)
+    return 0
+
+def met(table, begin, end):  # pieces wait for each other
+    added(load(table), 1)
+    while observed(load(table)) < load(table + 8):
+        rest()
+    return 0
+
+def nested(table, begin, end):
+    inner = load(table + 24)
+    share(load(table + 32), inner, table, load(table + 8), 1, 4)
+    return 0
+
+def shared(team, function, table, n, grain, most, times):
+    for _ in range(times):
+        share(team, function, table, n, grain, most)
+"""
+)
+
+
+def of_words(name, count):
+    return compile_source(name, SOURCE, f"({', '.join(['intp'] * count)},)")
+
+
+def share(name, table, n, grain=1, most=4, times=1):
+    """Share a range by a function of the text above."""
+    team.ready()
+    words = np.array(table, np.int64)
+    code = address_of(of_words(name, 3))
+    of_words("shared", 7)(team.address(), code, address(words), n, grain, most, times)
+
+
+def counted(n, grain=1, most=4, times=1):
+    """Return how often each number was in a piece, and how many pieces there were."""
+    seen, pieces = np.zeros(n, np.int64), np.zeros(1, np.int64)
+    share("count", [address(seen), n, address(pieces)], n, grain, most, times)
+    return seen, int(pieces[0])
+
+
+def all_meet(count):
+    """Let so many pieces run at the same time, or hang."""
+    arrived = np.zeros(1, np.int64)
+    share("met", [address(arrived), count], count, most=1)
+
+
+pytestmark = pytest.mark.skipif(
+    not team.available(), reason="without machine code or POSIX threads there is no team"
+)
+
+
+@pytest.fixture(autouse=True)
+def four():
+    """Four threads, whatever the machine has."""
+    before = ag.get_num_threads()
+    ag.set_num_threads(4)
+    yield
+    ag.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 1000])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_every_number_is_in_one_piece(n, threads):
+    ag.set_num_threads(threads)
+    for grain in (1, 16):
+        seen, pieces = counted(n, grain)
+        assert (seen == 1).all()
+        assert pieces <= max(1, min(-(-n // grain), 4 * threads))
+
+
+def test_of_nothing_nothing():
+    assert counted(0) == (pytest.approx(np.zeros(0)), 1)
+
+
+def test_one_thread_does_it_in_one_piece():
+    ag.set_num_threads(1)
+    assert counted(1000)[1] == 1
+
+
+def test_all_threads_work_at_the_same_time():
+    for _ in range(3):
+        all_meet(4)
+        time.sleep(0.01)  # helpers fall asleep
+
+
+def test_fewer_threads_than_there_are_helpers():
+    all_meet(4)
+    ag.set_num_threads(2)
+    all_meet(2)
+    assert counted(1000)[1] <= 8
+
+
+def test_many_ranges_one_after_the_other():
+    seen, _ = counted(97, times=20_000)
+    assert (seen == 20_000).all()
+
+
+def test_many_callers_at_once():
+    found = []
+
+    def call():
+        found.append((counted(50, times=3000)[0] == 3000).all())
+
+    callers = [threading.Thread(target=call) for _ in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert found == [True] * 6
+
+
+def test_a_range_within_a_piece():
+    n = 40
+    seen, pieces = np.zeros(n, np.int64), np.zeros(1, np.int64)
+    inner = address_of(of_words("count", 3))
+    share("nested", [address(seen), n, address(pieces), inner, team.address()], 8, most=2)
+    assert (seen == 8).all()
+
+
+def test_without_further_threads_the_caller_does_all(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    ag.set_num_threads(64)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert (counted(100)[0] == 1).all()
+
+
+START = """
+import os, sys, threading, time, atexit, warnings
+import numpy as np
+import autograd_core as ag
+sys.path.insert(0, "tests")
+from test_team import all_meet, counted
+ag.set_num_threads(4)
+all_meet(4)
+"""
+
+
+def run(code):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", START + code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+@needs_fork
+def test_forks_happen_without_helpers_and_both_sides_go_on():
+    code = """
+alone = []
+os.register_at_fork(after_in_parent=lambda: alone.append(threading.active_count()))
+for _ in range(3):
+    child = os.fork()
+    if not child:
+        assert threading.active_count() == 1
+        assert (counted(100)[0] == 1).all()
+        all_meet(4)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    all_meet(4)
+print(alone, threading.active_count())
+"""
+    assert run(code) == "[1, 1, 1] 4\n"
+
+
+@needs_fork
+def test_a_fork_while_another_thread_shares():
+    code = """
+warnings.simplefilter("ignore", DeprecationWarning)  # of the other thread: it is the subject
+goes_on, wrong = threading.Event(), []
+def work():
+    while not goes_on.is_set():
+        if not (counted(1000, times=200)[0] == 200).all():
+            wrong.append(1)
+other = threading.Thread(target=work)
+other.start()
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        all_meet(4)
+        os._exit(0 if (counted(100)[0] == 1).all() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+goes_on.set()
+other.join()
+assert not wrong
+all_meet(4)
+"""
+    run(code)
+
+
+def test_at_the_interpreters_end_nothing_hangs():
+    code = """
+class Late:
+    def __del__(self, write=os.write):
+        assert sys.is_finalizing()
+        ag.set_num_threads(8)  # more helpers than there are
+        write(1, repr(sum(counted(100)[0].tolist())).encode())
+
+atexit.register(all_meet, 4)
+counted(1)  # compiled while it can be
+late = Late()  # goes with this module
+"""
+    assert run(code) == "100"
