@@ -12,7 +12,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core.compiler.layout import address
-from autograd_core.kernels import team
+from autograd_core.kernels import blas, team
 from autograd_core.kernels.jit import address_of, compile_source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,3 +238,119 @@ counted(1)  # compiled while it can be
 late = Late()  # goes with this module
 """
     assert run(code) == "100"
+
+
+# --------------------------------------------------------------------------------- products
+
+shared_products = pytest.mark.skipif(
+    not blas.can_be_held(), reason="this BLAS keeps the number of its threads to itself"
+)
+
+
+def large_product(dtype, m, n, k, rows, **options):
+    """Compile tanh(x) y, and return it with its operands; `rows` is what it says of the text."""
+    compiled = ag.compile(lambda x, y: ag.tanh(x) @ y, **options)
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    for scale in (1.0, 2.0, 3.0):
+        compiled(x * dtype(scale), y)
+    (segment,) = compiled.programs[0].segments
+    assert ("rows = " in segment.source) == rows
+    return compiled, x, y
+
+
+@shared_products
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", [(600, 170, 190), (170, 611, 190), (257, 257, 301)])
+def test_a_product_is_right_however_it_is_cut(sizes, dtype):
+    compiled, x, y = large_product(dtype, *sizes, rows=True)
+    for threads in (4, 3, 1):
+        ag.set_num_threads(threads)
+        found = compiled(x, y).numpy()
+        np.testing.assert_allclose(found, np.tanh(x) @ y, rtol=0, atol=300 * np.finfo(dtype).eps)
+        assert blas.get_num_threads() == threads
+
+
+@shared_products
+def test_where_the_blas_has_one_thread_it_is_not_asked_to_have_more():
+    compiled, x, y = large_product(np.float32, 600, 170, 190, rows=True)
+    blas.set_num_threads(1)  # as others may have said, threadpoolctl for one
+    np.testing.assert_allclose(compiled(x, y).numpy(), np.tanh(x) @ y, rtol=0, atol=1e-4)
+    assert blas.get_num_threads() == 1
+    ag.set_num_threads(1)
+    large_product(np.float32, 600, 170, 190, rows=False)
+
+
+@shared_products
+def test_many_threads_share_products_and_the_blas_is_as_it_was():
+    compiled, x, y = large_product(np.float32, 600, 170, 190, rows=True)
+    wanted, wrong = np.tanh(x) @ y, []
+
+    def call():
+        for _ in range(50):
+            if np.abs(compiled(x, y).numpy() - wanted).max() > 1e-4:
+                wrong.append(1)
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not wrong
+    assert blas.get_num_threads() == 4
+
+
+@shared_products
+def test_what_is_said_while_a_product_is_shared_holds_afterwards():
+    words = np.zeros(3, np.int64)
+    hold, let_be = (
+        compile_source(name, f"import numpy as np\n{blas.holding()}{TAKEN}", "(intp,)")
+        for name in ("held", "let")
+    )
+    assert hold(address(words)) == 4
+    assert hold(address(words)) == 4
+    assert blas.get_num_threads() == 1  # other words: this is the library itself
+    let_be(address(words))
+    assert blas.get_num_threads() == 1
+    let_be(address(words))
+    assert blas.get_num_threads() == 4
+    assert hold(blas.held()) == 4
+    assert blas.get_num_threads() == 4
+    ag.set_num_threads(3)
+    let_be(blas.held())
+    assert blas.get_num_threads() == ag.get_num_threads() == 3
+
+
+TAKEN = """
+def held(words):
+    return hold(words)
+
+def let(words):
+    let_be(words)
+"""
+
+
+@needs_fork
+@shared_products
+def test_a_fork_while_another_thread_shares_a_product():
+    code = """
+from autograd_core.kernels import blas
+from test_team import large_product
+warnings.simplefilter("ignore", DeprecationWarning)  # of the other thread: it is the subject
+compiled, x, y = large_product(np.float32, 600, 170, 190, rows=True)
+goes_on = threading.Event()
+def work():
+    while not goes_on.is_set():
+        compiled(x, y)
+other = threading.Thread(target=work)
+other.start()
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        right = blas.get_num_threads() == 4 and np.isfinite(compiled(x, y).numpy()).all()
+        os._exit(0 if right else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+goes_on.set()
+other.join()
+"""
+    run(code)

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import team
+from ..kernels import blas, team
 from ..kernels.jit import address_of, compile_source, loop_text
 from .body import Body, Part
 from .gate import Entry
@@ -114,8 +114,10 @@ class Assembly:
         self.owners = self.slots  # the arrays of the call, as objects
         self.slots += len(arrays)
         self.shared = [i for i, part in enumerate(self.parts) if part.extent]
-        self.team = self.slots  # where its words are, and the parts that it shares
-        self.slots += bool(self.shared) + len(self.shared)
+        self.team = (
+            self.slots
+        )  # where words are of it and of the BLAS, and the parts that it shares
+        self.slots += 2 * bool(self.shared) + len(self.shared)
         self.slots += 2 * body.general  # where the numbers are that depend on sizes
         self.numbers: tuple[np.ndarray, ...] = ()
 
@@ -138,7 +140,7 @@ class Assembly:
             self.numbers = tuple(numbers)
         run = compile_source("run", source, "(intp,)")
         pieces = [compile_source(f"enter{i}", source, "(intp, intp, intp)") for i in self.shared]
-        words = [team.address(), *map(address_of, pieces)] if pieces else []
+        words = [team.address(), blas.held(), *map(address_of, pieces)] if pieces else []
         first = self.control - len(self.arrays)
         return Entry(run, self.arrays, first, self.owners, (run, *pieces)), words
 
@@ -149,7 +151,9 @@ class Assembly:
     def _text(self) -> str:
         text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
         entries = map(self._entry, range(len(self.parts)))
-        provided = [*[GATHER] * self.repeats, *[team.SHARE] * bool(self.shared)]
+        products = any(self.parts[i].product for i in self.shared)
+        share = team.shared_products() if products else team.SHARE
+        provided = [*[GATHER] * self.repeats, *[share] * bool(self.shared)]
         definitions = "\n".join([*self.body.definitions, *provided])
         return "\n".join(["import numpy as np", definitions, text, *entries, *self._run()])
 
@@ -205,13 +209,19 @@ class Assembly:
         lines = ["@inline_calls", "def step(start):", f"    {self._table()}"]
         for i, part in enumerate(self.parts):
             if part.extent:
-                code = f"table[{self.team + 1 + self.shared.index(i)}]"
-                rounds = f"{part.extent}, {part.grain}, {PIECES}"
-                lines.append(f"    share(table[{self.team}], {code}, start, {rounds})")
+                lines.append(f"    {self._shared(i)}")
             else:
                 lines += [f"    status = enter{i}(start)"]
                 lines += ["    if status != 0:", "        return status"]
         return "\n".join([*lines, "    return 0", ""])
+
+    def _shared(self, i: int) -> str:
+        """Return the call of a part that threads share."""
+        part, code = self.parts[i], f"table[{self.team + 2 + self.shared.index(i)}]"
+        given = f"{code}, start, {part.extent}, {part.grain}"
+        if part.product:
+            return f"share_product(table[{self.team}], table[{self.team + 1}], {given})"
+        return f"share(table[{self.team}], {given}, {PIECES})"
 
     def _repeated(self, call: str) -> list[str]:
         """Return the lines that do one step, or as many as the table says, with their rows."""

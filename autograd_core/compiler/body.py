@@ -30,13 +30,15 @@ GRAIN = 1 << 15  # elements that one of them takes at a time
 class Part(NamedTuple):
     """Lines that run at once; those of a loop of `extent` rounds that threads share if not 0.
 
-    Where no name is alive, before the lines `cuts`, they can be cut.
+    Where no name is alive, before the lines `cuts`, they can be cut. A `product` is done by a
+    BLAS that is to use one thread.
     """
 
     lines: list[str]
     extent: int = 0
     grain: int = 0
     cuts: Sequence[int] = ()
+    product: bool = False
 
 
 class Body:
@@ -250,6 +252,12 @@ class Body:
             self.lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
         self.lines += ["    " * (len(sizes) - 1) + line for line in inner]
         self.parts.append(Part([]))
+
+    def shared_product(self, line: str, size: int, grain: int) -> None:
+        """Write a product that threads share: the line is for `i0` and so many `rows`."""
+        rows = f"rows = min(end * int({grain}), int({size})) - begin * int({grain})"
+        part = Part(["i0 = begin", rows, line], -(-size // grain), 1, product=True)
+        self.parts += [part, Part([])]
 
     def copy(self, source: Place, shape: Sequence[int], target: Place) -> None:
         """Write a copy of a value from one place to another."""

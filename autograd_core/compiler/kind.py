@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import GraphError, explain
-from ..kernels import blas
+from ..kernels import blas, team
 from ..tensor import Tensor
 from .background import Job
 from .batches import Batches
@@ -162,7 +162,7 @@ class Kind:
             return None
         if not self.options.wait:
             return None
-        products = blas.available(), blas.available() and blas.get_num_threads() == 1
+        products = blas.available(), blas.is_alone(), team.shares_products()
         code = self.options.native and (products, self.general)  # which machine code it is
         settings = self.settings, code
         return read(self.recording, around.things, leaves, settings)

@@ -19,6 +19,11 @@ is an argument, so that a block of a larger buffer is a matrix, too. Nothing is 
 wrong size reads or overwrites foreign memory, so the text's author must know the sizes, and keep
 the arrays alive.
 
+Where our own threads share a product, each multiplies a part by itself: `HOLD` is the text of
+``hold(words)``, after which the library uses one thread, and says how many it used before, and
+``let_be(words)``, after which it uses those again when nobody holds it any more. Two pools of
+threads would wait for each other: those of a BLAS wait for the next product at full speed.
+
 Calls from several threads at once are safe. So is a fork with OpenBLAS, which ends its own threads
 before it and starts new ones after; Accelerate's and MKL's do not promise that in a child.
 """
@@ -27,6 +32,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -40,12 +46,16 @@ from ..errors import UnknownNameError, explain
 __all__ = [
     "LETTERS",
     "available",
+    "can_be_held",
     "declaration",
     "describe",
     "found",
     "function",
     "get_num_threads",
     "has",
+    "held",
+    "holding",
+    "is_alone",
     "set_num_threads",
 ]
 
@@ -77,6 +87,9 @@ CONFIGURATIONS = (
     "scipy_openblas_get_config",
     "openblas_get_config",
 )
+
+HOLDERS, BEFORE = 1, 2  # after the lock: how many hold it, and what it had before
+_held = np.zeros(3, np.int64)
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # CBLAS's numbers
 
@@ -132,7 +145,7 @@ def describe() -> str:
 
 def get_num_threads() -> int:
     """Return how many threads a product may use."""
-    return int(_thread_functions()[1]())
+    return int(_held[BEFORE] if _held[HOLDERS] else _thread_functions()[1]())
 
 
 def set_num_threads(threads: int) -> None:
@@ -146,7 +159,60 @@ def set_num_threads(threads: int) -> None:
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         what = "set_num_threads: the number of threads must be a positive integer"
         raise ValueError(explain(what, repr(threads), "Pass 1 or more"))
-    _thread_functions()[0](int(threads))
+    if _held[HOLDERS]:
+        _held[BEFORE] = threads
+    else:
+        _thread_functions()[0](int(threads))
+
+
+def is_alone() -> bool:
+    """Whether a product certainly has one thread: there is no BLAS, or it says so."""
+    try:
+        return _blas() is None or get_num_threads() == 1
+    except UnknownNameError:
+        return False
+
+
+def can_be_held() -> bool:
+    """Whether the number of threads can be set and asked for."""
+    return _thread_names() is not None
+
+
+def held() -> int:
+    """Return where the words are that ``hold`` and ``let_be`` take, for good."""
+    return int(_held.ctypes.data)
+
+
+def holding() -> str:
+    """Return the module text that defines ``hold`` and ``let_be``; see above."""
+    setter, getter = _thread_names() or ("", "")
+    return f"""\
+blas_set = external({setter!r}, 'void(int32)')
+blas_get = external({getter!r}, 'int32()')
+
+
+@inline
+def hold(words):
+    while not replaced(words, 0, 1):
+        rest()
+    if load(words + {8 * HOLDERS}) == 0:
+        store(words + {8 * BEFORE}, blas_get())
+        blas_set(np.int32(1))
+    store(words + {8 * HOLDERS}, load(words + {8 * HOLDERS}) + 1)
+    before = load(words + {8 * BEFORE})
+    published(words, 0)
+    return before
+
+
+@inline
+def let_be(words):
+    while not replaced(words, 0, 1):
+        rest()
+    store(words + {8 * HOLDERS}, load(words + {8 * HOLDERS}) - 1)
+    if load(words + {8 * HOLDERS}) == 0:
+        blas_set(np.int32(load(words + {8 * BEFORE})))
+    published(words, 0)
+"""
 
 
 def declaration(dtype: str) -> str:
@@ -192,9 +258,9 @@ def _signature(dtype: str, integer: str) -> str:
 
 
 def _typed(found: Any, signature: str) -> Any:
-    found.restype = None
-    types = signature.removeprefix("void(").removesuffix(")").split(", ")
-    found.argtypes = [C_TYPES[name] for name in types]
+    result, _, types = signature.removesuffix(")").partition("(")
+    found.restype = C_TYPES.get(result)  # none of void
+    found.argtypes = [C_TYPES[name] for name in types.split(", ") if name]
     return found
 
 
@@ -268,13 +334,28 @@ def _configuration(library: ctypes.CDLL) -> str:
     return ""
 
 
+def _thread_names() -> tuple[str, str] | None:
+    """Return the names of the functions that set and get the number of threads, if it has any."""
+    return next((names for names in THREADS if all(map(has, names))), None)
+
+
 def _thread_functions() -> tuple[Any, Any]:
-    blas = _blas()
-    for names in THREADS:
-        setter, getter = (_symbol(blas.library, name) if blas else None for name in names)
-        if setter and getter:
-            setter.restype, setter.argtypes = None, [ctypes.c_int]
-            return setter, getter
+    names = _thread_names()
+    if names is not None:
+        setter, getter = names
+        return function(setter, "void(int32)"), function(getter, "int32()")
     what = "threads: the BLAS must have functions for the number of its threads"
     do = "Set the library's environment variable before Python starts"
     raise UnknownNameError(explain(what, describe(), do))
+
+
+def _free_in_child() -> None:
+    """Let go of what other threads held, which are gone."""
+    holders, before = _held[HOLDERS], int(_held[BEFORE])
+    _held[:] = 0
+    if holders:
+        set_num_threads(before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_in_child)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from . import blas
 from .tiling import Sizes, room, worth
 
-__all__ = ["ROOM", "Product", "product_source"]
+__all__ = ["ROOM", "Product", "of_blas", "product_source"]
 
 ROOM = "ROOM"  # in a call, the address of memory to work in
 
@@ -115,9 +115,14 @@ def product_source(
         given = given and not shape.is_tiny()
     if not given:
         return Product(_function(shape), f"{shape.name()}({a}, {b}, {c})")
-    sizes = f"{transpose_a}, {transpose_b}, {m}, {n}, {k}"
-    operands = f"1, {a}, {lda}, {b}, {ldb}, {int(accumulate)}, {c}, {ldc}"
-    return Product(blas.declaration(dtype), f"{blas.LETTERS[dtype]}gemm({sizes}, {operands})")
+    return Product(blas.declaration(dtype), of_blas(shape, a, b, c))
+
+
+def of_blas(sizes: Sizes, a: str, b: str, c: str, m: Index = 0, n: Index = 0) -> str:
+    """Return the call of the BLAS, for all rows and columns of C or as many as `m`, `n` say."""
+    shape = f"{sizes.transpose_a}, {sizes.transpose_b}, {m or sizes.m}, {n or sizes.n}, {sizes.k}"
+    x, y, z = f"{a}, {sizes.lda}", f"{b}, {sizes.ldb}", f"{c}, {sizes.ldc}"
+    return f"{blas.LETTERS[sizes.dtype]}gemm({shape}, 1, {x}, {y}, {int(sizes.accumulate)}, {z})"
 
 
 def _tiled(shape: _Shape, a: str, b: str, c: str) -> Product:

@@ -13,7 +13,8 @@ calling thread takes pieces, too, so on a busy machine, where a helper may not g
 time, it has merely done more itself. There is one team: who finds it busy, in another thread or
 within a piece, works alone.
 
-`ready` starts the helpers that are missing; whoever runs a program that shares calls it before.
+`ready` starts the helpers that are missing, and has them stay away from the caller's processor
+(see `threads`); whoever runs a program that shares calls it before.
 Helpers end before a fork, and others begin when they are needed.
 """
 
@@ -29,16 +30,18 @@ from typing import Any
 
 import numpy as np
 
+from . import blas
 from .jit import compile_source, is_compiled
-from .threads import get_num_threads
+from .threads import get_num_threads, stay_away
 
-__all__ = ["SHARE", "address", "available", "ready"]
+__all__ = ["SHARE", "address", "available", "ready", "shared_products", "shares_products"]
 
 # Where the words of the team are, in bytes. What is written often has a line of its own.
 LINE = 64
 (JOB, NEXT, INSIDE, ASLEEP, TASK, LOCK, BELL, END) = (i * 2 * LINE for i in range(8))
 THREADS, BUSY, LAST, QUIT = (ASLEEP + 8 * i for i in range(1, 5))
 TABLE, COUNT, GRAIN = (TASK + 8 * i for i in range(1, 4))
+PRODUCTS = 2  # pieces of one for each thread: each prepares the smaller matrix for itself
 LOOKS = 1000  # for a job; with the processor's rests some fifty microseconds
 
 SHARE = f"""
@@ -122,6 +125,33 @@ def wake(team):
 TEXT = SHARE + SERVE
 
 
+def shared_products() -> str:
+    """Return the text of ``share_product(team, words, function, table, n, grain)``.
+
+    Meanwhile the BLAS, which the words are about, works with one thread; if it did before,
+    nothing is shared.
+    """
+    return f"""
+{SHARE}
+{blas.holding()}
+
+@apart
+def share_product(team, words, function, table, n, grain):
+    if hold(words) > 1:
+        share(team, function, table, n, grain, {PRODUCTS})
+    else:
+        ran(function, table, 0, n)
+    let_be(words)
+"""
+
+
+def shares_products() -> bool:
+    """Whether large products are to be shared, and not left to the threads of a BLAS."""
+    if not available() or get_num_threads() == 1:
+        return False
+    return blas.available() and blas.can_be_held() and not blas.is_alone()
+
+
 def available() -> bool:
     """Whether the system has what a team needs, and kernels are machine code."""
     return _system() is not None and is_compiled()
@@ -158,12 +188,16 @@ class _Team:
         self.address = self.words.ctypes.data
         self.lock = Lock()
         self.helpers: list[Thread] = []
+        self.avoided: dict[Thread, int] = {}  # the processor that a helper stays away from
         self.threads = 0  # that there are to be
 
     def ready(self, threads: int) -> None:
         """Start helpers, if there are too few."""
-        if threads == self.threads:
-            return
+        if threads != self.threads:
+            self._start(threads)
+        stay_away(self.helpers, self.avoided)
+
+    def _start(self, threads: int) -> None:
         serve = compile_source("serve", TEXT, "(intp, intp)")
         self.wake = compile_source("wake", TEXT, "(intp,)")
         with self.lock:
@@ -192,6 +226,7 @@ class _Team:
             for helper in self.helpers:
                 helper.join()
             self.helpers.clear()
+            self.avoided.clear()
         self.words[[QUIT // 8, THREADS // 8]] = self.threads = 0
 
     def after_fork(self) -> None:

@@ -21,7 +21,7 @@ import ctypes
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
@@ -30,7 +30,7 @@ from typing import Any
 from ..errors import UnknownNameError
 from . import blas
 
-__all__ = ["LARGE", "get_num_threads", "parallel", "set_num_threads", "spread"]
+__all__ = ["LARGE", "get_num_threads", "parallel", "set_num_threads", "spread", "stay_away"]
 
 Piece = Callable[[int, int], object]
 
@@ -157,6 +157,16 @@ def _getcpu() -> Callable[[], int]:
     return found
 
 
+def stay_away(helpers: Sequence[Thread], avoided: dict[Thread, int]) -> None:
+    """Leave the caller's processor to the caller; `avoided` says what helpers leave already."""
+    here = _processor()
+    for helper in helpers if here >= 0 else ():
+        if avoided.get(helper) != here and (others := os.sched_getaffinity(0) - {here}):
+            with suppress(OSError):  # a sandbox may forbid it
+                os.sched_setaffinity(helper.native_id or 0, others)
+            avoided[helper] = here
+
+
 class _Job:
     """A range of which every thread takes the next piece until none is left."""
 
@@ -232,20 +242,11 @@ class _Pool:
                 helper = Thread(target=_help, args=(self.jobs,), daemon=True)
                 helper.start()
                 self.helpers.append(helper)
-        self._stay_away()
+        stay_away(self.helpers, self.avoided)
         for _ in self.helpers[: threads - 1]:
             self.jobs.put(job)
         job.work()
         job.wait()
-
-    def _stay_away(self) -> None:
-        """Leave the caller's processor to the caller."""
-        here = _processor()
-        for helper in self.helpers if here >= 0 else ():
-            if self.avoided.get(helper) != here and (others := os.sched_getaffinity(0) - {here}):
-                with suppress(OSError):  # a sandbox may forbid it
-                    os.sched_setaffinity(helper.native_id or 0, others)
-                self.avoided[helper] = here
 
     def before_fork(self) -> None:
         """End the helpers: Python warns of a fork in a process with threads, rightly."""

@@ -79,8 +79,7 @@ def worth(sizes: Sizes) -> bool:
     if known is None or not sizes.work or (sizes.transpose_a and sizes.transpose_b):
         return False
     # Of several threads a BLAS makes use, tiles do not.
-    alone = not blas.available() or blas.get_num_threads() == 1
-    if sizes.work > (MOST if alone and not sizes.transpose_a else LARGE):
+    if sizes.work > (MOST if blas.is_alone() and not sizes.transpose_a else LARGE):
         return False
     lanes = known.width // sizes.itemsize
     narrow = sizes.n < lanes and sizes.work > 1 << 15

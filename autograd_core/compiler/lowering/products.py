@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...kernels import tiling
-from ...kernels.products import ROOM, product_source
+from ...kernels import blas, team, tiling
+from ...kernels.products import ROOM, of_blas, product_source
 from ..body import Body
 from ..layout import Place, collapse, contiguous, index, leading, stretched
 from ..record import Apply, Value
@@ -21,6 +21,8 @@ Sizes = tuple[int, int, int]
 
 SMALL_PRODUCT = 1_000_000  # up to here OpenBLAS has kernels of their own
 FIRST_CACHE = 32768  # bytes
+SHARED = 1 << 23  # multiplications from which threads share a product
+UNIT = 16  # rows or columns that stay together: what a BLAS's kernels have in registers
 
 NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
 
@@ -44,17 +46,45 @@ def product(
     flip_x, flip_y = leading(x.strides, (m, k))[0], leading(y.strides, (k, n))[0]
     known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, k, k, n, add)
     if body.general or flip_x or not flip_y or tiling.worth(known):
-        body.lines.append(_line(body, x, y, sizes, out, add, checked=checked))
+        if checked is None:
+            _large(body, x, y, sizes, out, add)
+        else:
+            body.lines.append(_line(body, x, y, sizes, out, add, checked=checked))
     elif _is_worth_a_copy(body.dtype, *sizes):
         columns = body.scratch((k, n))
         body.copy(y, (k, n), columns)
         body.lines.append(_line(body, x, columns, sizes, out, add))
     elif _is_worth_turning(body.dtype, *sizes):
         turned = body.scratch((n, m))
-        body.lines.append(_line(body, _flipped(y), _flipped(x), (n, m, k), turned))
+        _large(body, _flipped(y), _flipped(x), (n, m, k), turned)
         body.nest((m, n), [f"{body.at(out)} {'+' * add}= {body.at(_flipped(turned))}"])
     else:
+        _large(body, x, y, sizes, out, add)
+
+
+def _large(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False) -> None:
+    """Write a product that threads share, if it is large: each does some rows or columns of it."""
+    (m, n, k), by_rows = sizes, sizes[0] >= sizes[1]  # the smaller matrix is what all of them read
+    (flip_x, lda), (flip_y, ldb) = _stored(x, (m, k)), _stored(y, (k, n))
+    _, ldc = _stored(out, (m, n))
+    known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, lda, ldb, ldc, add)
+    shared = body.sharing and not body.general and team.shares_products()
+    if not shared or known.work < SHARED or tiling.worth(known):
         body.lines.append(_line(body, x, y, sizes, out, add))
+        return
+    steps = [x.strides[0], 0, out.strides[0]] if by_rows else [0, y.strides[1], out.strides[1]]
+    places = zip((x, y, out), steps, strict=True)
+    found = [p._replace(strides=(UNIT * step, *p.strides)) for p, step in places]
+    count = {"m": "rows"} if by_rows else {"n": "rows"}
+    call = _in_types(of_blas(known, *map(_address, found), **count))
+    body.definitions[blas.declaration(body.dtype)] = None
+    body.shared_product(call, max(m, n), UNIT)
+
+
+def _stored(place: Place, shape: tuple[int, int]) -> tuple[bool, int]:
+    """Return whether a matrix is stored transposed, and how far its rows are apart."""
+    found: tuple[bool, int] = leading(place.strides[-2:], shape)
+    return found
 
 
 def _is_worth_a_copy(dtype: str, m: int, n: int, k: int) -> bool:
@@ -127,8 +157,8 @@ def _line(
 ) -> str:
     """Return the statement for one matrix of a stack, or for all there is."""
     m, n, k = sizes
-    flip_x, lda = leading(x.strides[-2:], (m, k))
-    flip_y, ldb = leading(y.strides[-2:], (k, n))
+    flip_x, lda = _stored(x, (m, k))
+    flip_y, ldb = _stored(y, (k, n))
     found = product_source(
         dtype or body.dtype,
         m,
@@ -144,7 +174,7 @@ def _line(
         checked=checked is not None,
     )
     body.definitions[found.definition] = None
-    call = NUMBER.sub(r"int(\g<0>)", found.call)
+    call = _in_types(found.call)
     if found.room:
         call = call.replace(ROOM, _address(body.scratch((found.room,), dtype or body.dtype)))
     if found.checked:
@@ -152,6 +182,11 @@ def _line(
         body.offer(("zero", checked), zero)
         call = f"{body.at(zero)} = {call}"
     return call
+
+
+def _in_types(call: str) -> str:
+    """Return a call in which bare numbers are sizes."""
+    return NUMBER.sub(r"int(\g<0>)", call)
 
 
 def _address(place: Place) -> str:
