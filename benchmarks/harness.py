@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
+REST = 0.15  # seconds; OpenBLAS's threads look for work for a tenth after the last product
 
 
 class Workbench(Protocol):
@@ -102,6 +103,7 @@ class Contender:
     def __init__(self, target: str, arguments: Mapping[str, Any], *, threads: int = 1) -> None:
         self.samples = Samples()
         self.block = 1
+        self.threads = threads
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.harness", str(threads)],
             stdin=subprocess.PIPE,
@@ -140,7 +142,9 @@ class Contender:
         self.block = max(1, round(seconds / each))
 
     def sample(self) -> None:
-        """Take one turn."""
+        """Take one turn; of several threads, once those of the last one are asleep."""
+        if self.threads > 1:
+            time.sleep(REST)
         self.samples.seconds.append(self.time_block(self.block))
 
     def close(self) -> None:
