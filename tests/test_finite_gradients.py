@@ -15,7 +15,7 @@ import autograd_core as ag
 import nn
 import optim
 from autograd_core.compiler.running import Stale
-from autograd_core.kernels import tiling
+from autograd_core.kernels import team, tiling
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.products import ROOM, product_source
 
@@ -24,8 +24,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 # By rows of a batch, columns in and out. Beyond 2^24 multiplications the BLAS makes the product.
-BOUNDED, STORED = (136, 256, 512), (40, 96, 64)
-SIZES = {"bounded": BOUNDED, "stored": STORED}
+BOUNDED, STORED, SHARED = (136, 256, 512), (40, 96, 64), (100, 180, 130)
+SIZES = {"bounded": BOUNDED, "stored": STORED, "shared": SHARED}
+
+
+@pytest.fixture(autouse=True)
+def four():
+    """Four threads, whatever the machine has."""
+    before = ag.get_num_threads()
+    ag.set_num_threads(4)
+    yield
+    ag.set_num_threads(before)
 
 
 def training(sizes, dtype=np.float32):
@@ -101,7 +110,8 @@ def test_how_they_are_checked(sizes):
     compiled, *_ = trained(sizes)
     source = "".join(segment.source for segment in compiled.programs[0].segments)
     by_bound = re.search(r"if not is_bounded\(.+\) and not is_finite\(", source)
-    as_stored = re.search(r"= sproduct_\w+_checked\(", source)
+    shared = "_shared" * (sizes is SHARED and team.shares_products())
+    as_stored = re.search(rf"= sproduct_\w+_checked{shared}\(", source)
     if sizes is BOUNDED:
         assert by_bound and not as_stored
     else:

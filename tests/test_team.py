@@ -12,7 +12,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core.compiler.layout import address
-from autograd_core.kernels import blas, team
+from autograd_core.kernels import blas, team, tiling
 from autograd_core.kernels.jit import address_of, compile_source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -247,48 +247,81 @@ shared_products = pytest.mark.skipif(
 )
 
 
-def large_product(dtype, m, n, k, rows, **options):
-    """Compile tanh(x) y, and return it with its operands; `rows` is what it says of the text."""
-    compiled = ag.compile(lambda x, y: ag.tanh(x) @ y, **options)
+def large_product(dtype, m, n, k, way, flips=(False, False)):
+    """Compile tanh(x) y, of which `way` is a part of the text; return operands and result, too."""
+
+    def product(x, y):
+        x, y = (z.T if flip else z for z, flip in zip((ag.tanh(x), y), flips, strict=True))
+        return x @ y
+
+    compiled = ag.compile(product, audit=False)  # which would leave products to NumPy again
     rng = np.random.default_rng(5)
-    x, y = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    shapes = [(k, m) if flips[0] else (m, k), (n, k) if flips[1] else (k, n)]
+    x, y = (rng.normal(size=shape).astype(dtype) for shape in shapes)
     for scale in (1.0, 2.0, 3.0):
         compiled(x * dtype(scale), y)
     (segment,) = compiled.programs[0].segments
-    assert ("rows = " in segment.source) == rows
-    return compiled, x, y
+    assert all((known in segment.source) == (known == way) for known in (BY_BLAS, IN_TILES))
+    left, right = (z.T if flip else z for z, flip in zip((np.tanh(x), y), flips, strict=True))
+    return compiled, (x, y), left.astype(float) @ right.astype(float)
+
+
+BY_BLAS, IN_TILES = "rows = ", "_shared("
+
+
+@pytest.fixture
+def no_tiles(monkeypatch):
+    """Let the BLAS do all products."""
+    monkeypatch.setattr(tiling, "machine", lambda: None)
 
 
 @shared_products
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sizes", [(600, 170, 190), (170, 611, 190), (257, 257, 301)])
-def test_a_product_is_right_however_it_is_cut(sizes, dtype):
-    compiled, x, y = large_product(dtype, *sizes, rows=True)
+def test_a_product_is_right_however_it_is_cut(sizes, dtype, no_tiles):
+    check(large_product(dtype, *sizes, BY_BLAS), dtype)
+
+
+def check(product, dtype):
+    compiled, arrays, wanted = product
     for threads in (4, 3, 1):
         ag.set_num_threads(threads)
-        found = compiled(x, y).numpy()
-        np.testing.assert_allclose(found, np.tanh(x) @ y, rtol=0, atol=300 * np.finfo(dtype).eps)
+        found = compiled(*arrays).numpy()
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1000 * np.finfo(dtype).eps)
         assert blas.get_num_threads() == threads
 
 
+# Panels that are whole and not, one depth and several, rows that crowd a cache.
+TILED = [(60, 150, 130), (33, 207, 200), (20, 135, 1100), (16, 256, 260)]
+
+
 @shared_products
-def test_where_the_blas_has_one_thread_it_is_not_asked_to_have_more():
-    compiled, x, y = large_product(np.float32, 600, 170, 190, rows=True)
+@pytest.mark.skipif(tiling.machine() is None, reason="there are no tiles for this processor")
+@pytest.mark.parametrize("flips", [(False, False), (False, True), (True, False)], ids=str)
+@pytest.mark.parametrize("sizes", TILED, ids=str)
+def test_a_product_in_tiles_is_right_however_it_is_cut(sizes, flips):
+    dtype = np.float64 if sizes is TILED[1] else np.float32
+    check(large_product(dtype, *sizes, IN_TILES, flips), dtype)
+
+
+@shared_products
+def test_where_the_blas_has_one_thread_it_is_not_asked_to_have_more(no_tiles):
+    compiled, arrays, wanted = large_product(np.float32, 600, 170, 190, BY_BLAS)
     blas.set_num_threads(1)  # as others may have said, threadpoolctl for one
-    np.testing.assert_allclose(compiled(x, y).numpy(), np.tanh(x) @ y, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(compiled(*arrays).numpy(), wanted, rtol=0, atol=1e-4)
     assert blas.get_num_threads() == 1
     ag.set_num_threads(1)
-    large_product(np.float32, 600, 170, 190, rows=False)
+    large_product(np.float32, 600, 170, 190, "")
 
 
 @shared_products
-def test_many_threads_share_products_and_the_blas_is_as_it_was():
-    compiled, x, y = large_product(np.float32, 600, 170, 190, rows=True)
-    wanted, wrong = np.tanh(x) @ y, []
+def test_many_threads_share_products_and_the_blas_is_as_it_was(no_tiles):
+    compiled, arrays, wanted = large_product(np.float32, 600, 170, 190, BY_BLAS)
+    wrong = []
 
     def call():
         for _ in range(50):
-            if np.abs(compiled(x, y).numpy() - wanted).max() > 1e-4:
+            if np.abs(compiled(*arrays).numpy() - wanted).max() > 1e-4:
                 wrong.append(1)
 
     callers = [threading.Thread(target=call) for _ in range(4)]
@@ -334,20 +367,21 @@ def let(words):
 @shared_products
 def test_a_fork_while_another_thread_shares_a_product():
     code = """
-from autograd_core.kernels import blas
-from test_team import large_product
+from autograd_core.kernels import blas, tiling
+from test_team import BY_BLAS, large_product
+tiling.machine = lambda: None  # no tiles
 warnings.simplefilter("ignore", DeprecationWarning)  # of the other thread: it is the subject
-compiled, x, y = large_product(np.float32, 600, 170, 190, rows=True)
+compiled, arrays, _ = large_product(np.float32, 600, 170, 190, BY_BLAS)
 goes_on = threading.Event()
 def work():
     while not goes_on.is_set():
-        compiled(x, y)
+        compiled(*arrays)
 other = threading.Thread(target=work)
 other.start()
 for _ in range(20):
     child = os.fork()
     if not child:
-        right = blas.get_num_threads() == 4 and np.isfinite(compiled(x, y).numpy()).all()
+        right = blas.get_num_threads() == 4 and np.isfinite(compiled(*arrays).numpy()).all()
         os._exit(0 if right else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 goes_on.set()

@@ -23,8 +23,8 @@ from .record import Value
 
 __all__ = ["GRAIN", "PARALLEL", "Body", "Part"]
 
-PARALLEL = 1 << 17  # elements from which threads share a loop
-GRAIN = 1 << 15  # elements that one of them takes at a time
+PARALLEL = 1 << 16  # elements from which threads share a loop
+GRAIN = 1 << 14  # elements that one of them takes at a time
 
 
 class Part(NamedTuple):
@@ -256,8 +256,11 @@ class Body:
     def shared_product(self, line: str, size: int, grain: int) -> None:
         """Write a product that threads share: the line is for `i0` and so many `rows`."""
         rows = f"rows = min(end * int({grain}), int({size})) - begin * int({grain})"
-        part = Part(["i0 = begin", rows, line], -(-size // grain), 1, product=True)
-        self.parts += [part, Part([])]
+        self.shared_lines(["i0 = begin", rows, line], -(-size // grain), product=True)
+
+    def shared_lines(self, lines: list[str], extent: int, product: bool = False) -> None:
+        """Write lines from `begin` to `end` of a range that threads share."""
+        self.parts += [Part(lines, extent, 1, product=product), Part([])]
 
     def copy(self, source: Place, shape: Sequence[int], target: Place) -> None:
         """Write a copy of a value from one place to another."""

@@ -23,6 +23,8 @@ Where our own threads share a product, each multiplies a part by itself: `HOLD` 
 ``hold(words)``, after which the library uses one thread, and says how many it used before, and
 ``let_be(words)``, after which it uses those again when nobody holds it any more. Two pools of
 threads would wait for each other: those of a BLAS wait for the next product at full speed.
+Nobody may change the number of threads while the process is copied: OpenBLAS starts new ones then,
+behind a lock that would be closed for ever in the child. So ``seize(words)`` comes before a fork.
 
 Calls from several threads at once are safe. So is a fork with OpenBLAS, which ends its own threads
 before it and starts new ones after; Accelerate's and MKL's do not promise that in a child.
@@ -32,7 +34,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -56,6 +57,7 @@ __all__ = [
     "held",
     "holding",
     "is_alone",
+    "release",
     "set_num_threads",
 ]
 
@@ -184,7 +186,7 @@ def held() -> int:
 
 
 def holding() -> str:
-    """Return the module text that defines ``hold`` and ``let_be``; see above."""
+    """Return the module text that defines ``hold``, ``let_be`` and ``seize``; see above."""
     setter, getter = _thread_names() or ("", "")
     return f"""\
 blas_set = external({setter!r}, 'void(int32)')
@@ -192,9 +194,14 @@ blas_get = external({getter!r}, 'int32()')
 
 
 @inline
-def hold(words):
+def seize(words):
     while not replaced(words, 0, 1):
         rest()
+
+
+@inline
+def hold(words):
+    seize(words)
     if load(words + {8 * HOLDERS}) == 0:
         store(words + {8 * BEFORE}, blas_get())
         blas_set(np.int32(1))
@@ -206,8 +213,7 @@ def hold(words):
 
 @inline
 def let_be(words):
-    while not replaced(words, 0, 1):
-        rest()
+    seize(words)
     store(words + {8 * HOLDERS}, load(words + {8 * HOLDERS}) - 1)
     if load(words + {8 * HOLDERS}) == 0:
         blas_set(np.int32(load(words + {8 * BEFORE})))
@@ -349,13 +355,11 @@ def _thread_functions() -> tuple[Any, Any]:
     raise UnknownNameError(explain(what, describe(), do))
 
 
-def _free_in_child() -> None:
-    """Let go of what other threads held, which are gone."""
+def release(in_child: bool) -> None:
+    """Let others hold it again after a fork; in the child those that did are gone."""
     holders, before = _held[HOLDERS], int(_held[BEFORE])
-    _held[:] = 0
-    if holders:
-        set_num_threads(before)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_free_in_child)
+    if in_child:
+        _held[:] = 0
+        if holders:
+            set_num_threads(before)
+    _held[0] = 0

@@ -260,19 +260,22 @@ def _addressing() -> dict[str, Any]:
 
 
 def _tiled(*sizes: Any) -> Any:
-    """Declare a product in tiles, of the addresses of A, B, C and room to work in."""
+    """Declare a product in tiles, of the addresses of A, B, C and room to work in, or panels."""
     known = tiling.Sizes(*sizes)
     emit = tiles.product(known)
     returned = numba.from_dtype(np.dtype(known.dtype)) if known.checked else numba.types.void
 
-    def native_product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
-        def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            found = emit(builder, *args)
-            return found if known.checked else context.get_dummy_value()
+    def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = emit(builder, *args)
+        return found if known.checked else context.get_dummy_value()
 
+    def product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
         return returned(*[numba.types.intp] * 4), emit_all
 
-    return numba.extending.intrinsic(native_product)
+    def shared(context: Any, a: Any, b: Any, c: Any, first: Any, end: Any) -> Any:
+        return returned(*[numba.types.intp] * 5), emit_all
+
+    return numba.extending.intrinsic(shared if known.shared else product)
 
 
 def _external(name: str, signature: str) -> Any:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from . import blas
 from .tiling import Sizes, room, worth
 
-__all__ = ["ROOM", "Product", "of_blas", "product_source"]
+__all__ = ["ROOM", "Product", "of_blas", "product_source", "shared_tiles"]
 
 ROOM = "ROOM"  # in a call, the address of memory to work in
 
@@ -118,6 +118,13 @@ def product_source(
     return Product(blas.declaration(dtype), of_blas(shape, a, b, c))
 
 
+def shared_tiles(sizes: Sizes, a: str, b: str, c: str) -> Product:
+    """Return a product in tiles, of which the call does the panels from `begin` to `end`."""
+    shape = _Shape(*sizes._replace(shared=True))
+    definition = f"{shape.name()} = tiled{tuple(shape)}\n"
+    return Product(definition, f"{shape.name()}({a}, {b}, {c}, begin, end)", 0, shape.checked)
+
+
 def of_blas(sizes: Sizes, a: str, b: str, c: str, m: Index = 0, n: Index = 0) -> str:
     """Return the call of the BLAS, for all rows and columns of C or as many as `m`, `n` say."""
     shape = f"{sizes.transpose_a}, {sizes.transpose_b}, {m or sizes.m}, {n or sizes.n}, {sizes.k}"
@@ -146,7 +153,7 @@ class _Shape(Sizes):
     def name(self) -> str:
         flags = "nt"[self.transpose_a] + "nt"[self.transpose_b]
         rows = f"{self.lda}_{self.ldb}_{self.ldc}" + "_add" * self.accumulate
-        rows += "_checked" * self.checked
+        rows += "_checked" * self.checked + "_shared" * self.shared
         return f"{blas.LETTERS[self.dtype]}product_{self.m}x{self.n}x{self.k}_{flags}_{rows}"
 
     def a(self, i: Index, p: Index) -> str:

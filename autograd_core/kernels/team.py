@@ -3,8 +3,8 @@
 A helper is a thread that never comes back to Python: it waits in machine code, without the
 interpreter's lock, until a range is offered, and does pieces of it. So a program with a hundred
 shared loops is one call, and each costs a microsecond as long as the next one comes soon: a helper
-that has nothing to do looks again and again for about fifty, and only then falls asleep. To wake
-it takes as long.
+that has nothing to do looks again and again for half a millisecond, and only then falls asleep. To
+wake it takes thirty microseconds.
 
 `SHARE` is the text of ``share(team, function, table, n, grain, most)``, which calls
 ``function(table, begin, end)`` on pieces of ``range(n)``: of at least `grain`, and about `most`
@@ -42,7 +42,7 @@ LINE = 64
 THREADS, BUSY, LAST, QUIT = (ASLEEP + 8 * i for i in range(1, 5))
 TABLE, COUNT, GRAIN = (TASK + 8 * i for i in range(1, 4))
 PRODUCTS = 2  # pieces of one for each thread: each prepares the smaller matrix for itself
-LOOKS = 1000  # for a job; with the processor's rests some fifty microseconds
+LOOKS = 8000  # for a job; with the processor's rests about half a millisecond
 
 SHARE = f"""
 @inline
@@ -152,6 +152,16 @@ def shares_products() -> bool:
     return blas.available() and blas.can_be_held() and not blas.is_alone()
 
 
+SEIZE = """
+import numpy as np
+
+def seize_blas(words):
+    seize(words)
+
+
+"""
+
+
 def available() -> bool:
     """Whether the system has what a team needs, and kernels are machine code."""
     return _system() is not None and is_compiled()
@@ -190,6 +200,8 @@ class _Team:
         self.helpers: list[Thread] = []
         self.avoided: dict[Thread, int] = {}  # the processor that a helper stays away from
         self.threads = 0  # that there are to be
+        self.wake: Any = None
+        self.seize: Any = None
 
     def ready(self, threads: int) -> None:
         """Start helpers, if there are too few."""
@@ -200,6 +212,7 @@ class _Team:
     def _start(self, threads: int) -> None:
         serve = compile_source("serve", TEXT, "(intp, intp)")
         self.wake = compile_source("wake", TEXT, "(intp,)")
+        self.seize = compile_source("seize_blas", SEIZE + blas.holding(), "(intp,)")
         with self.lock:
             if not self.words[LAST // 8]:
                 self._begin()
@@ -228,14 +241,18 @@ class _Team:
             self.helpers.clear()
             self.avoided.clear()
         self.words[[QUIT // 8, THREADS // 8]] = self.threads = 0
+        if self.seize is not None:
+            self.seize(blas.held())
 
     def after_fork(self) -> None:
         """Let helpers be started again."""
+        blas.release(in_child=False)
         self.lock.release()
 
     def in_child(self) -> None:
         """Begin anew: what other threads did here, they do no longer."""
         self.words[:] = 0
+        blas.release(in_child=True)
         self.lock.release()
 
 

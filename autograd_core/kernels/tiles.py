@@ -26,11 +26,13 @@ __all__ = ["product"]
 
 INDEX = ir.IntType(64)
 CHAINS = 4
+ALIGNED = 64  # bytes of a cache line
 
 
 def product(sizes: Sizes) -> Callable[..., object]:
     """Return what emits a product, given a builder and the addresses of A, B, C and the panel.
 
+    Of a shared product, instead of the panel's address, its first panel and where it ends.
     It returns Σ 0 c, if the product is checked.
     """
     return lambda *given: _Product(sizes, *given).returned()
@@ -39,11 +41,20 @@ def product(sizes: Sizes) -> Callable[..., object]:
 class _Product:
     """One product while it is being emitted; addresses are integers."""
 
-    def __init__(self, sizes: Sizes, builder: Any, a: Any, b: Any, c: Any, panel: Any) -> None:
+    def __init__(self, sizes: Sizes, builder: Any, a: Any, b: Any, c: Any, *place: Any) -> None:
         self.sizes, self.builder, self.plan = sizes, builder, Plan(sizes)
         self.number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
         self.accumulate = sizes.accumulate
-        self.a, self.b, self.c, self.panel = a, b, c, panel
+        self.a, self.b, self.c = a, b, c
+        self.full, self.rest = divmod(sizes.n, self.plan.vectors * self.plan.lanes)
+        self.wide = self.plan.vectors * self.plan.lanes
+        if sizes.shared:
+            self.first, self.end = place
+            panel = self._on_stack(room(sizes))
+        else:
+            self.first, self.end = INDEX(0), INDEX(self.full + bool(self.rest))
+            (panel,) = place
+        self.panel = panel
         self.spot = room(sizes._replace(checked=False))  # in the panel: the sums of 0 c
         self.a_strides = (1, sizes.lda) if sizes.transpose_a else (sizes.lda, 1)
         for i in range(sizes.checked * (2 * self.plan.lanes - 1)):
@@ -68,23 +79,28 @@ class _Product:
 
     def _block(self, start: Any, count: Any) -> None:
         """Add the terms from `start` on, so many, to all of C."""
-        wide = self.plan.vectors * self.plan.lanes
-        full, rest = divmod(self.sizes.n, wide)
         a = self._beyond(self.a, start, self.a_strides[1])
         if self.plan.by_rows:
             self._by_rows(a, start, count)
             return
-        if full:
-            with cgutils.for_range(self.builder, INDEX(full)) as loop:
-                column = self.builder.mul(loop.index, INDEX(wide))
-                self._panel(a, start, count, column, [self.plan.lanes] * self.plan.vectors)
-        if rest:
-            column = INDEX(full * wide)
-            self._panel(a, start, count, column, _parts(rest, self.plan.lanes))
+        for column, parts in self._panels():
+            self._panel(a, start, count, column, parts)
+
+    def _panels(self) -> Iterator[tuple[Any, list[int]]]:
+        """Yield the first column and the vectors of a panel, within a loop over panels alike."""
+        builder, lanes = self.builder, self.plan.lanes
+        if self.full:
+            before = builder.icmp_signed("<", self.end, INDEX(self.full))
+            end = builder.select(before, self.end, INDEX(self.full))
+            with cgutils.for_range(builder, end, start=self.first) as loop:
+                yield builder.mul(loop.index, INDEX(self.wide)), [lanes] * self.plan.vectors
+        if self.rest:
+            with builder.if_then(builder.icmp_signed(">", self.end, INDEX(self.full))):
+                yield INDEX(self.full * self.wide), _parts(self.rest, lanes)
 
     def _by_rows(self, a: Any, start: Any, count: Any) -> None:
         """Add the terms to some rows of C, all their columns, then to the next ones."""
-        sizes, (full, rest) = self.sizes, divmod(self.sizes.n, self.plan.vectors * self.plan.lanes)
+        sizes, full, rest = self.sizes, self.full, self.rest
         b, wide = self._beyond(self.b, start, sizes.ldb), [self.plan.lanes] * self.plan.vectors
         for i, rows in self._rows(self.plan.most_rows(self.plan.vectors)):
             here, there = self._beyond(a, i, self.a_strides[0]), self._beyond(self.c, i, sizes.ldc)
@@ -236,17 +252,19 @@ class _Product:
         """Set C to zero."""
         with cgutils.for_range(self.builder, INDEX(self.sizes.m)) as loop:
             row = self._beyond(self.c, loop.index, self.sizes.ldc)
-            lanes = self.plan.lanes
-            full, rest = divmod(self.sizes.n, lanes)
-            if full:
-                with cgutils.for_range(self.builder, INDEX(full)) as inner:
-                    here = self._beyond(row, inner.index, lanes)
-                    self._store(ir.VectorType(self.number, lanes)(None), here, 0)
-            for begin, part in _begins(_parts(rest, lanes)):
-                zero = ir.VectorType(self.number, part)(None)
-                self._store(zero, row, full * lanes + begin)
+            for column, parts in self._panels():
+                here = self._beyond(row, column, 1)
+                for begin, part in _begins(parts):
+                    self._store(ir.VectorType(self.number, part)(None), here, begin)
 
     # ----------------------------------------------------------------------------- memory
+
+    def _on_stack(self, size: int) -> Any:
+        """Return the address of memory that each thread has for itself."""
+        kind = ir.ArrayType(self.number, max(size, 1))
+        memory = cgutils.alloca_once(self.builder, kind)
+        memory.align = ALIGNED
+        return self.builder.ptrtoint(memory, INDEX)
 
     def _beyond(self, address: Any, count: Any, distance: int) -> Any:
         """Return the address `count` times `distance` numbers further."""

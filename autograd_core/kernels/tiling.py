@@ -13,7 +13,7 @@ import numpy as np
 
 from . import blas, exact
 
-__all__ = ["Machine", "Plan", "Sizes", "machine", "plain", "room", "worth"]
+__all__ = ["Machine", "Plan", "Sizes", "machine", "panels", "plain", "room", "worth"]
 
 LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A would
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
@@ -35,6 +35,7 @@ class Sizes(NamedTuple):
     """C ← op(A) op(B), or C ← C + op(A) op(B); lda, ldb, ldc are distances between rows.
 
     Of a `checked` product Σ 0 c over all elements is returned: 0 if they are finite, else NaN.
+    One that is `shared` does some of its `panels`, columns that are worked on together.
     """
 
     dtype: str
@@ -48,6 +49,7 @@ class Sizes(NamedTuple):
     ldc: int
     accumulate: bool
     checked: bool = False
+    shared: bool = False
 
     @property
     def itemsize(self) -> int:
@@ -73,13 +75,17 @@ def machine() -> Machine | None:
     return Machine(16, 32) if features.get("neon") else None
 
 
-def worth(sizes: Sizes) -> bool:
-    """Whether tiles are at least as fast as a BLAS (`python -m benchmarks.products`)."""
+def worth(sizes: Sizes, shared: bool = False) -> bool:
+    """Whether tiles, if threads share them, are at least as fast as a BLAS.
+
+    `python -m benchmarks.products` measures.
+    """
     known = machine()
     if known is None or not sizes.work or (sizes.transpose_a and sizes.transpose_b):
         return False
-    # Of several threads a BLAS makes use, tiles do not.
-    if sizes.work > (MOST if blas.is_alone() and not sizes.transpose_a else LARGE):
+    # Of several threads a BLAS makes use, tiles only if they are shared.
+    alone = shared or blas.is_alone()
+    if sizes.work > (MOST if alone and not sizes.transpose_a else LARGE):
         return False
     lanes = known.width // sizes.itemsize
     narrow = sizes.n < lanes and sizes.work > 1 << 15
@@ -91,6 +97,12 @@ def room(sizes: Sizes) -> int:
     plan = Plan(sizes)
     sums = 2 * plan.lanes - 1 if sizes.checked else 0
     return plan.depth * plan.columns * plan.copies + sums
+
+
+def panels(sizes: Sizes) -> int:
+    """Return in how many panels the columns are worked on; none if all are at the same time."""
+    plan = Plan(sizes)
+    return 0 if plan.by_rows else -(-sizes.n // (plan.vectors * plan.lanes))
 
 
 def plain(*sizes: Any) -> Callable[..., np.floating | None]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...kernels import blas, team, tiling
-from ...kernels.products import ROOM, of_blas, product_source
+from ...kernels.products import ROOM, of_blas, product_source, shared_tiles
 from ..body import Body
 from ..layout import Place, collapse, contiguous, index, leading, stretched
 from ..record import Apply, Value
@@ -21,7 +21,9 @@ Sizes = tuple[int, int, int]
 
 SMALL_PRODUCT = 1_000_000  # up to here OpenBLAS has kernels of their own
 FIRST_CACHE = 32768  # bytes
-SHARED = 1 << 23  # multiplications from which threads share a product
+SHARED = 1 << 23  # multiplications from which threads share a product of the BLAS
+TILED = 1 << 20  # and one in tiles
+FEWEST = 4  # panels of one that is worth it
 UNIT = 16  # rows or columns that stay together: what a BLAS's kernels have in registers
 
 NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
@@ -43,13 +45,13 @@ def product(
     95 % of the time at the sizes that are chosen here (OpenBLAS on AVX-512, one thread).
     """
     m, n, k = sizes
-    flip_x, flip_y = leading(x.strides, (m, k))[0], leading(y.strides, (k, n))[0]
-    known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, k, k, n, add)
-    if body.general or flip_x or not flip_y or tiling.worth(known):
-        if checked is None:
-            _large(body, x, y, sizes, out, add)
-        else:
-            body.lines.append(_line(body, x, y, sizes, out, add, checked=checked))
+    known = _known(body, x, y, sizes, out, add, checked is not None)
+    if _is_shared(body, known, TILED) and _tiles(body, x, y, known, out, checked):
+        return
+    if body.general or tiling.worth(known):
+        body.lines.append(_line(body, x, y, sizes, out, add, checked=checked))
+    elif known.transpose_a or not known.transpose_b:
+        _large(body, x, y, sizes, out, add)
     elif _is_worth_a_copy(body.dtype, *sizes):
         columns = body.scratch((k, n))
         body.copy(y, (k, n), columns)
@@ -62,14 +64,48 @@ def product(
         _large(body, x, y, sizes, out, add)
 
 
+def _is_shared(body: Body, sizes: tiling.Sizes, least: int) -> bool:
+    """Whether threads share a product."""
+    return body.sharing and not body.general and sizes.work >= least and team.shares_products()
+
+
+def _tiles(
+    body: Body, x: Place, y: Place, known: tiling.Sizes, out: Place, checked: Value | None
+) -> bool:
+    """Write a product in tiles that threads share, if it is worth it and has panels enough."""
+    if not tiling.worth(known, shared=True) or (panels := tiling.panels(known)) < FEWEST:
+        return False
+    found = shared_tiles(known, *map(_address, (x, y, out)))
+    body.definitions[found.definition] = None
+    if checked is None:
+        body.shared_lines([_in_types(found.call)], panels)
+        return True
+    zeros, zero = body.scratch((panels,)), body.scratch(())
+    body.nest((panels,), [f"{body.at(zeros)} = 0.0"])
+    first = body.at(zeros).replace("i0", "begin")
+    body.shared_lines([f"{first} = {_in_types(found.call)}"], panels)
+    body.lines.append(f"{body.at(zero)} = 0.0")
+    body.nest((panels,), [f"{body.at(zero)} = {body.at(zero)} + {body.at(zeros)}"])
+    body.offer(("zero", checked), zero)
+    return True
+
+
+def _known(
+    body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool, checked: bool = False
+) -> tiling.Sizes:
+    """Return what is known of a product."""
+    m, n, k = sizes
+    (flip_x, lda), (flip_y, ldb) = _stored(x, (m, k)), _stored(y, (k, n))
+    rows = lda, ldb, _stored(out, (m, n))[1]
+    return tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, *rows, add, checked)
+
+
 def _large(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool = False) -> None:
     """Write a product that threads share, if it is large: each does some rows or columns of it."""
-    (m, n, k), by_rows = sizes, sizes[0] >= sizes[1]  # the smaller matrix is what all of them read
-    (flip_x, lda), (flip_y, ldb) = _stored(x, (m, k)), _stored(y, (k, n))
-    _, ldc = _stored(out, (m, n))
-    known = tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, lda, ldb, ldc, add)
-    shared = body.sharing and not body.general and team.shares_products()
-    if not shared or known.work < SHARED or tiling.worth(known):
+    m, n, _ = sizes
+    by_rows = m >= n  # the smaller matrix is what all of them read
+    known = _known(body, x, y, sizes, out, add)
+    if not _is_shared(body, known, SHARED):
         body.lines.append(_line(body, x, y, sizes, out, add))
         return
     steps = [x.strides[0], 0, out.strides[0]] if by_rows else [0, y.strides[1], out.strides[1]]
@@ -249,7 +285,7 @@ def linear(body: Body, step: Apply) -> None:
     rows, flipped = _rows_of(body, x), _flipped(matrix(body, weight))
     out = body.allot(step.result)._replace(strides=contiguous((m, n)))
     start, strides = body.read(bias, (m, n))
-    body.nest((m, n), [f"{body.at(out)} = {body.at(start, strides)}"])
+    body.shared((m, n), [f"{body.at(out)} = {body.at(start, strides)}"], m * n)
     product(body, rows, flipped, (m, n, k), out, add=True)
 
 
