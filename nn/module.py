@@ -87,6 +87,8 @@ def refuse_options(owner: object, base: type, options: Mapping[str, Any]) -> Non
 
 
 CONTAINERS = (dict, list, tuple, set, frozenset)
+PLAIN = frozenset([int, float, bool, str, type(None)])  # what most attributes are
+LEAVES = PLAIN | {Tensor, Parameter}
 
 
 def held(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -108,7 +110,7 @@ def held(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 def parts(module: Module) -> Iterator[tuple[str, Any]]:
     """Yield the parameters, buffers and modules that a module holds itself, by name."""
     for name, value in vars(module).items():
-        for full_name, part in held(name, value):
+        for full_name, part in () if type(value) in PLAIN else held(name, value):
             yield full_name.removeprefix(module.unnamed), part
 
 
@@ -132,6 +134,8 @@ def everywhere(module: Module) -> Collection[Module]:
     left = [module]
     while left:
         for value in vars(left.pop()).values():
+            if type(value) in LEAVES:
+                continue
             if isinstance(value, Module):
                 inside = [value]
             elif isinstance(value, CONTAINERS) and value:

@@ -12,12 +12,14 @@ import numpy as np
 import autograd_core as ag
 from autograd_core import Tensor
 from autograd_core.errors import GraphError, explain
+from autograd_core.kernels.streams import permutation
 
 from .batches import ArrayBatches, Batch
 from .optimizer import Optimizer
 from .schedule import Schedule
 
 __all__ = [
+    "FIGURES",
     "CompiledSteps",
     "DivergedError",
     "Judge",
@@ -26,6 +28,7 @@ __all__ = [
     "refuse_divergence",
 ]
 
+FIGURES = ("loss", "penalty")  # what a step returns
 PATIENCE = 0.05  # seconds of one call, during which Ctrl-C waits
 
 
@@ -146,7 +149,7 @@ class CompiledSteps:
 
     def figures(self, values: Sequence[float]) -> dict[str, float]:
         """Return the names of the numbers that a step returns, with them."""
-        return dict(zip(("loss", "penalty"), values, strict=False))
+        return dict(zip(FIGURES, values, strict=False))
 
     def one(self, batch: Batch) -> tuple[dict[str, float], Any]:
         """Do a step; return its figures, and its prediction if it is measured."""
@@ -163,9 +166,10 @@ class CompiledSteps:
             first = int(np.argmin(np.isfinite(totals)))
             raise DivergedError(float(totals[first]), first)
 
-    def many(self, batches: ArrayBatches) -> Iterator[tuple[int, dict[str, float]]]:
-        """Do the steps of an epoch; yield how many examples were learned, and the mean figures."""
-        order, size = batches.order(), batches.batch_size
+    def many(self, batches: ArrayBatches) -> Iterator[tuple[np.ndarray, int]]:
+        """Do the steps of an epoch; yield the figures of some, and how many examples each had."""
+        rng, size = batches.rng, batches.batch_size
+        order = batches.order() if rng is None else permutation(rng, len(batches.arrays[0]))
         whole = len(order) // size * size
         yield from self._of_one_size(batches.arrays, order[:whole].reshape(-1, size))
         if whole < len(order) and not batches.drop_last:
@@ -173,18 +177,19 @@ class CompiledSteps:
 
     def _of_one_size(
         self, arrays: Sequence[np.ndarray], order: np.ndarray
-    ) -> Iterator[tuple[int, dict[str, float]]]:
+    ) -> Iterator[tuple[np.ndarray, int]]:
         """Do the steps on the rows of `order`."""
         at, size = 0, order.shape[1]
         while at < len(order):
             begin = time.perf_counter()
             done, figures = self._natively(arrays, order[at : at + self.chunk])
             if done:
-                self._check(figures)
-                yield done * size, self.figures((figures.sum(axis=0) / done).tolist())
+                if figures.shape[1] > 1 or not math.isfinite(figures.sum()):
+                    self._check(figures)
+                yield figures, size
                 self.chunk = _adapted(done, time.perf_counter() - begin, self.chunk)
             else:
-                yield size, self._singly(arrays, order[at])
+                yield np.array([[*self._singly(arrays, order[at]).values()]]), size
                 self.chunk = max(self.chunk, 2)
             at += max(done, 1)
 

@@ -19,7 +19,7 @@ from .augment import Augmentation
 from .batches import ArrayBatches, Batch, Batches
 from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
 from .history import Progress
-from .learner import CompiledSteps, Judge, Learner, forward, refuse_divergence
+from .learner import FIGURES, CompiledSteps, Judge, Learner, forward, refuse_divergence
 from .optimizer import Optimizer
 from .schedule import Schedule
 
@@ -47,6 +47,16 @@ class Means:
         self.count += count
         for name, value in values.items():
             self.totals[name] = self.totals.get(name, 0.0) + value * count
+
+    def add_steps(self, figures: np.ndarray, count: int) -> None:
+        """Take in the figures of steps of `count` examples each, one after the other.
+
+        How many there are at a time depends on the clock; the result must not, to the last bit.
+        """
+        self.count += len(figures) * count
+        for name, column in zip(FIGURES, figures.T, strict=False):
+            before = [self.totals.get(name, 0.0)]
+            self.totals[name] = float(np.cumsum(np.concatenate((before, column * count)))[-1])
 
     def row(self, prefix: str = "") -> Row:
         """Return the means over all examples."""
@@ -133,9 +143,9 @@ class Trainer:
                 self.step(group)
                 yield len(group)
             return
-        for examples, figures in self.compiled.many(batches):
-            self.means.add(figures, examples)
-            yield self._counted(-(-examples // batches.batch_size))
+        for figures, size in self.compiled.many(batches):
+            self.means.add_steps(figures, size)
+            yield self._counted(len(figures))
 
     def _counted(self, steps: int) -> int:
         """Count steps; at the first look whether it had an effect."""
@@ -211,8 +221,8 @@ class Trainer:
         means = Means()
         with no_grad():
             if self.judged is not None and isinstance(batches, ArrayBatches):
-                for examples, figures in self.judged.many(batches):
-                    means.add(figures, examples)
+                for figures, size in self.judged.many(batches):
+                    means.add_steps(figures, size)
                 return means.row("val_")
             for x, *targets in batches:
                 prediction, loss = forward(self.model, self.loss, x, targets)

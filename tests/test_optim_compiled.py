@@ -6,6 +6,7 @@ from twins import steps_at_once
 
 import nn
 import optim
+from optim import learner
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(150, 6)).astype(np.float32)
@@ -90,6 +91,17 @@ def test_many_steps_run_in_one_call(monkeypatch):
     seen = steps_at_once(monkeypatch)
     train(True, epochs=30)
     assert max(seen) >= 4 and sum(seen) > 60
+
+
+def test_the_history_is_the_same_however_many_steps_run_in_one_call(monkeypatch):
+    def double(rng):  # sums of a few losses in single precision are exact
+        return nn.MLP([6, 8, 3], activation="tanh", rng=rng, dtype=np.float64)
+
+    given = {"batch_size": 8, "model": double, "regularizer": nn.L2(1e-3)}
+    whole, *_ = train(True, **given)
+    monkeypatch.setattr(learner, "_adapted", lambda steps, seconds, tried: 1 + steps % 3)
+    parts, *_ = train(True, **given)
+    assert dict(whole) == dict(parts)
 
 
 def training(seed, **options):

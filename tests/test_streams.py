@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autograd_core.kernels import streams
-from autograd_core.kernels.jit import compile_source
+from autograd_core.kernels.jit import compile_source, is_compiled
 
 DTYPES = ("float32", "float64")
 BITS = (
@@ -44,3 +44,23 @@ def test_compiled_and_ordinary_draws_alternate(bits):
         np.testing.assert_array_equal(drawn, twin.random(n, dtype))
         assert rng.integers(10) == twin.integers(10)
         assert rng.normal() == twin.normal()
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_permutations_are_the_generators(bits):
+    rng, twin = np.random.Generator(bits(7)), np.random.Generator(bits(7))
+    for count in (0, 1, 2, 31, 32, 33, 1000, streams.SHORT, streams.SHORT + 1):
+        found = streams.permutation(rng, count)
+        np.testing.assert_array_equal(found, twin.permutation(count))
+        assert found.dtype == np.int64
+    np.testing.assert_equal(rng.bit_generator.state, twin.bit_generator.state)
+    assert streams._is_numpys() is is_compiled()
+
+
+def test_other_generators_permute_as_they_do():
+    class Still(np.random.Generator):
+        def permutation(self, x):
+            return np.arange(x)
+
+    found = streams.permutation(Still(np.random.PCG64(0)), 5)
+    np.testing.assert_array_equal(found, np.arange(5))

@@ -59,10 +59,12 @@ class Arena:
         Of the `gate` of a run that is like the last one.
     watch : Watch or None
         What keeps alive all that these are about.
+    rows : (Watch, ndarray of int64) or None
+        The same of calls for many steps.
     """
 
     __slots__ = (
-        *("given", "held", "lent", "memory", "numbers", "replaced", "spare"),
+        *("given", "held", "lent", "memory", "numbers", "replaced", "rows", "spare"),
         *("stamp", "table", "views", "watch", "words", "written"),
     )
 
@@ -98,8 +100,13 @@ class Arena:
         self.written = written
         self.replaced = replaced
         self.stamp = Stamp([held[i] for i in written])
-        self.words = CLOSED
         self.watch: Any = None
+        self.close()
+
+    def close(self) -> None:
+        """Let the next call ask in Python whether all is as it was."""
+        self.words = CLOSED
+        self.rows: tuple[Any, np.ndarray] | None = None
 
     def renew(self) -> None:
         """Take other arrays in the place of those given away that somebody still has.
@@ -119,7 +126,7 @@ class Arena:
         """Give tensors that are assigned to new arrays, where anybody else has theirs."""
         for i, tensor in self.replaced:
             if self._is_shared(i):
-                self.words = CLOSED
+                self.close()
                 tensor._value = self.held[i] = self.held[i].copy()
                 self.table[i + 1] = address(self.held[i])
 
@@ -133,7 +140,7 @@ class Arena:
 
     def rebind(self, arrays: Sequence[np.ndarray]) -> bool:
         """Take other arrays for the first of those outside; False if they do not fit."""
-        self.words = CLOSED  # they are about what was held
+        self.close()  # the words are about what was held
         for i, (new, old) in enumerate(zip(arrays, self.held, strict=False)):
             if new is old:
                 continue

@@ -7,18 +7,25 @@ numbers that the function returns (the *figures*), and goes on, without Python i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels.team import ready
 from .arena import Arena
 from .assembly import CONTROL
 from .draws import Source, most_steps, put_back, states
+from .environment import Surroundings
+from .gate import below, gate
 from .layout import address
 from .program import Program
 from .record import Value
 from .running import in_rows
+from .watch import Watch, watched_rows
 
-__all__ = ["Batches", "fits"]
+__all__ = ["Batches", "Settings", "fits"]
+
+Settings = Callable[[Sequence[np.ndarray], int], np.ndarray]
 
 ROOM = 1 << 24  # bytes of random numbers that are drawn beforehand
 
@@ -35,8 +42,15 @@ def fits(program: Program) -> bool:
     return segment.repeats and numbers and given and alike
 
 
+class Plan(NamedTuple):
+    """The settings of optimizers at each step, if they change, and what they are in the end."""
+
+    rows: np.ndarray | None
+    afterwards: list[tuple[np.ndarray, np.ndarray]]
+
+
 class Batches:
-    """A program, ready to run on batches of rows of arrays.
+    """A program, ready to run on batches of rows of arrays, by one thread at a time.
 
     Parameters
     ----------
@@ -52,12 +66,54 @@ class Batches:
         self._before, self._after = program.emission.stages()
         self._chosen = [self.segment.figures.index(v) for v in program.emission.outputs]
         self._is_all = self._chosen == list(range(len(self.segment.figures)))
+        self._buffers = [np.empty(v.shape, v.dtype) for v in self.segment.arrays]
+        self._gate = gate()
+
+    # ------------------------------------------------------------------- without questions
+
+    def watch(self, kind: Any, arrays: Sequence[np.ndarray], around: Surroundings) -> Watch | None:
+        """Return what must be as it is now for a run without questions, if words can tell."""
+        begin = self.segment.control + len(CONTROL)
+        return watched_rows(kind, arrays, begin, around)
+
+    def again(
+        self,
+        arrays: Sequence[np.ndarray],
+        order: np.ndarray,
+        settings: Settings | None,
+        watch: Watch,
+    ) -> tuple[int, np.ndarray] | None:
+        """Do as `run` does if all is as it was, as far as words tell; otherwise return None."""
+        if watch.asks is not None and not watch.asks():
+            return None
+        try:
+            arena = self.segment.pool.pop()
+        except IndexError:
+            return None
+        if not self._passes(arena, tuple(arrays), watch):
+            self.segment.pool.append(arena)
+            return None
+        if self.segment.shares:
+            ready()
+        order = _checked(order, arrays, self.given)
+        return self._done(arena, order, self._planned(settings, len(order)))
+
+    def _passes(self, arena: Arena, arrays: tuple[np.ndarray, ...], watch: Watch) -> bool:
+        """Whether all is as it was; then the table has the addresses of the arrays."""
+        if arena.rows is None or arena.rows[0] is not watch or arena.shares():
+            return False
+        words = arena.rows[1]
+        return watch.renewed(words) and not self._gate(arrays, words, arena.table)
+
+    # --------------------------------------------------------------------------- with them
 
     def run(
         self,
         arrays: Sequence[np.ndarray],
         order: np.ndarray,
-        settings: Callable[[Sequence[np.ndarray], int], np.ndarray] | None,
+        settings: Settings | None,
+        watch: Watch | None = None,
+        seen: Sequence[int] | None = None,
     ) -> tuple[int, np.ndarray]:
         """Run on the rows of `order`, a line for each step.
 
@@ -68,6 +124,10 @@ class Batches:
         order : ndarray of int64, shape (steps, rows)
         settings : callable, optional
             Returns the settings of the optimizers for so many steps.
+        watch : Watch, optional
+            What is to be certified, because it has been asked whether all is as it was;
+        seen : sequence of int, optional
+            and what it had seen before.
 
         Returns
         -------
@@ -82,33 +142,41 @@ class Batches:
         Stale
             If the program does not hold any more; nothing was done.
         """
-        arrays = [in_rows(arrays[value.place]) for value in self.given]
-        buffers = [np.empty(v.shape, v.dtype) for v in self.segment.arrays]
-        order = in_rows(order[: most_steps(self.random, ROOM)])
-        if order.view(np.uint64).max() >= min(map(len, arrays)):  # negative ones are large
-            raise IndexError("an order of rows that the arrays do not have")
-        steps = len(order)
-        figures = np.empty((steps, max(len(self.segment.figures), 1)))
-        known = self.segment.settings if settings is not None else []
-        rows = in_rows(settings(known, steps)) if settings is not None and known else None
-        afterwards = [array.copy() for array in known]
+        order = _checked(order[: most_steps(self.random, ROOM)], arrays, self.given)
+        rows = [in_rows(arrays[value.place]) for value in self.given]
+        plan = self._planned(settings, len(order))
         arena: Arena = self._before()
-        start = 0 if rows is None else address(rows)
+        if watch is not None and seen is not None:
+            arena.rows = watch, watch.certificate(arena, seen)
         before = states(self.random)
-        drawn = self._drawn(steps)
-        begins = dict(zip(self.given, map(address, arrays), strict=True)) | _begins(drawn)
+        drawn = self._drawn(len(order))
+        begins = dict(zip(self.given, map(address, rows), strict=True)) | _begins(drawn)
+        begin = self.segment.control + len(CONTROL)
         found = [begins[value] for value in self.segment.arrays]
-        control = [steps, address(order), start, address(figures), *found]
-        begin = self.segment.control
-        arena.table[begin : begin + len(CONTROL) + len(found)] = control
-        status = self.segment.run(*buffers, arena.table)
-        done = int(arena.table[begin]) if status else steps
-        arena.table[begin] = 0
-        for array, values in zip(known, afterwards, strict=True):
-            array[:] = values
-        if done < steps:  # the ordinary call that follows draws what it would have drawn
+        arena.table[begin : begin + len(found)] = found
+        done, figures = self._done(arena, order, plan)
+        if done < len(order):  # the ordinary call that follows draws what it would have drawn
             put_back(self.random, before)
             self._drawn(done)
+        return done, figures
+
+    def _planned(self, settings: Settings | None, steps: int) -> Plan:
+        known = self.segment.settings if settings is not None else []
+        rows = in_rows(settings(known, steps)) if settings is not None and known else None
+        return Plan(rows, [(array, array.copy()) for array in known])
+
+    def _done(self, arena: Arena, order: np.ndarray, plan: Plan) -> tuple[int, np.ndarray]:
+        """Run, in an arena whose table has the addresses of the arrays."""
+        steps, control = len(order), self.segment.control
+        figures = np.empty((steps, max(len(self.segment.figures), 1)))
+        start = 0 if plan.rows is None else address(plan.rows)
+        table = arena.table
+        table[control : control + len(CONTROL)] = steps, address(order), start, address(figures)
+        status = self.segment.run(*self._buffers, table)
+        done = int(table[control]) if status else steps
+        table[control] = 0
+        for array, values in plan.afterwards:
+            array[:] = values
         if done:
             self._after(arena)
         return done, figures[:done] if self._is_all else figures[:done, self._chosen]
@@ -125,3 +193,13 @@ def _begins(drawn: Sequence[tuple[Source, np.ndarray]]) -> dict[Value, int]:
         for source, rows in drawn
         for value, start in source.starts.items()
     }
+
+
+def _checked(
+    order: np.ndarray, arrays: Sequence[np.ndarray], given: Sequence[Value]
+) -> np.ndarray:
+    """Return an order in memory's own order, of rows that the arrays have."""
+    order = in_rows(order)
+    if not below(order, min([len(arrays[v.place]) for v in given])):
+        raise IndexError("an order of rows that the arrays do not have")
+    return order

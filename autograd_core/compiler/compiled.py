@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import GraphError, explain
 from ..modes import current
 from ..tree import flatten
-from .batches import Batches, fits
+from .batches import Batches, Settings, fits
 from .compare import close
 from .environment import Surroundings, leads_on
 from .garbage import seldom_collected
@@ -30,7 +30,7 @@ from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, Unnoted, array_of, constant, is_array, is_foreign
 from .report import report
-from .rows import Rows
+from .rows import Rows, run
 from .running import Stale
 
 __all__ = ["Compiled", "compile"]
@@ -277,7 +277,7 @@ class Compiled:
         self,
         arrays: Sequence[np.ndarray],
         order: np.ndarray,
-        settings: Callable[[Sequence[np.ndarray], int], np.ndarray] | None = None,
+        settings: Settings | None = None,
     ) -> tuple[int, np.ndarray]:
         """Call the function on many batches of rows, natively, as far as that goes.
 
@@ -299,18 +299,12 @@ class Compiled:
         ndarray of float64, shape (calls, outputs)
             The numbers that the function returned.
         """
+        done = self._rows.again(arrays, order, settings)
+        if done is not None:
+            return done
+        seen = self._rows.seen(order.shape[1])
         kind = self._kind_of_rows(arrays, order)
-        steps = 0 if kind is None else int(min(len(order), kind.limit - kind.runs - 1))
-        if kind is None or steps <= 0 or kind.batches is None:
-            return 0, np.empty((0, 0))
-        try:
-            with kind.lock:
-                done, figures = kind.batches.run(arrays, order[:steps], settings)
-        except Stale as stale:
-            kind.leave(stale)
-            return 0, np.empty((0, 0))
-        kind.runs += done
-        return done, figures
+        return run(kind, arrays, order, settings, seen)
 
     def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
         """Return the kind of calls on rows of arrays, if its program can do many of them."""

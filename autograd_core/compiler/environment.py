@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
+from functools import cache, partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -75,6 +75,10 @@ class Surroundings:
         self._find()
         return self._key
 
+    def knows(self, key: Hashable) -> bool:
+        """Whether this is the key that was found last."""
+        return key is self._key
+
     def test(self) -> Callable[[], bool]:
         """Return a function that says, fast, whether all is as it was at the last `key`.
 
@@ -97,6 +101,11 @@ class Surroundings:
     def checks(self, named: Name) -> list[Check]:
         """Return what `test` asks, one by one."""
         return [test(named) for tests in self._tests for test in tests]
+
+    def words(self, named: Name) -> list[Check]:
+        """Return the same; those that have words are without a text, which takes its time."""
+        found = [(test, test(_unnamed)) for tests in self._tests for test in tests]
+        return [test(named) if check.words is None else check for test, check in found]
 
     def _find(self) -> None:
         names: set[str] = set()
@@ -183,12 +192,10 @@ class _Search:
         names = ["forward"] if _is_library(kind.__module__) else sorted(self.names)
         methods = {n: getattr(kind, n, None) for n in (*names, "__call__")}
         own = [(n, f) for n, f in methods.items() if isinstance(f, FunctionType)]
+        words = cache(partial(of_class, kind))
         return [
             *_tests_of_dict(vars(x)),
-            *(
-                partial(_is_attribute, kind, n, method, partial(of_class, kind))
-                for n, method in own
-            ),
+            *(partial(_is_attribute, kind, n, method, words) for n, method in own),
         ]
 
     def of_object(self, x: Any) -> Callable[[], list[Any]]:
@@ -263,8 +270,8 @@ def _tests_of_list(x: list[Any]) -> list[Test]:
 
 
 def _tests_of_dict(x: dict[Any, Any]) -> list[Test]:
-    words = partial(changes, x)
-    rest = _with(words)
+    words = partial(changes, x, (*x, *x.values()))
+    rest = cache(_with(words))
     own = (partial(_is_entry, x, key, part, rest) for key, part in x.items())
     return [partial(_has_size, x, len(x), words), *own]
 
@@ -293,6 +300,10 @@ def _tests_of_function(x: FunctionType) -> list[Test]:
 def _holds(x: Any) -> Test:
     part = x.cell_contents
     return partial(_is_attribute, x, "cell_contents", part, partial(cell, x, part))
+
+
+def _unnamed(_: Any) -> str:
+    return ""
 
 
 def _nothing() -> None:

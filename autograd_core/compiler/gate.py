@@ -38,7 +38,7 @@ from .words import (
     readable,
 )
 
-__all__ = ["ALIGNED", "BADLY_SHAPED", "CLOSED", "MARKED", "Entry", "gate", "record"]
+__all__ = ["ALIGNED", "BADLY_SHAPED", "CLOSED", "MARKED", "Entry", "below", "gate", "record"]
 
 BADLY_SHAPED = -1  # or another array, or something else than it was
 MARKED = -2  # the program has run, but a mark is not there
@@ -111,6 +111,33 @@ def gate(args, words, table):
 def gate() -> Any:
     """Return ``gate(args, words, table)``; None where memory cannot be read."""
     return compile_source("gate", SOURCE, "(Here, Here, Here)") if readable() else None
+
+
+BELOW = f"""
+def below(rows, limit):
+    at = load(place(rows) + {DATA})
+    sizes = load(place(rows) + {SIZES})
+    signs = 0
+    for i in range(load(sizes) * load(sizes + 8)):
+        row = load(at + 8 * i)
+        signs |= row | (limit - 1 - row)
+    return signs >= 0
+"""
+
+
+def below(rows: np.ndarray, limit: int) -> bool:
+    """Whether all of a matrix of int64, stored by rows, is from 0 to `limit`, without its end.
+
+    NumPy would let go of the interpreter's lock for so little, and another thread would take it.
+    """
+    if gate() is None:
+        return bool(rows.view(np.uint64).max() < limit)  # negative numbers are large
+    return bool(_below()(rows, limit))
+
+
+@cache
+def _below() -> Any:
+    return compile_source("below", BELOW, "(Here, intp)")
 
 
 def record(

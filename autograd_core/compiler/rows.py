@@ -4,15 +4,72 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..modes import current
+from .batches import Batches, Settings
 from .environment import Surroundings
 from .kind import Kind
+from .running import Stale
+from .watch import Watch
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "run"]
+
+Done = tuple[int, np.ndarray]
+
+
+class Seen(NamedTuple):
+    """What was seen of a kind before its surroundings were asked for."""
+
+    kind: Kind | None
+    watch: Watch | None
+    words: Sequence[int] | None
+
+    def by(self, kind: Kind) -> tuple[Watch | None, Sequence[int] | None]:
+        """Return the watch and what it has seen, if it is of this kind."""
+        return (self.watch, self.words) if kind is self.kind else (None, None)
+
+
+NOTHING = Seen(None, None, None)
+
+
+class Found:
+    """A kind, and what it was found for.
+
+    Parameters
+    ----------
+    kind : Kind
+    arrays : sequence of ndarray
+    key : object
+        Of the surroundings.
+    """
+
+    def __init__(self, kind: Kind, arrays: Sequence[np.ndarray], key: Any) -> None:
+        self.kind = kind
+        self.arrays = [*arrays]
+        self.given = _given(arrays)
+        self.key = key
+        self.recording = current().recording
+        self.batches: Batches | None = None  # of which the watch is, if there can be one
+        self.watch: Watch | None = None
+
+    def takes(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Whether these are the same arrays, in the same mode."""
+        tape = current()
+        if tape.trace is not None or tape.rules or tape.recording is not self.recording:
+            return False
+        same = map(operator.is_, arrays, self.arrays)
+        return len(arrays) == len(self.arrays) and all(same)
+
+    def look_out(self, around: Surroundings) -> Watch | None:
+        """Return the watch for calls that are like the one that it was found for."""
+        batches = self.kind.batches
+        if batches is not None and batches is not self.batches:
+            self.batches = batches
+            self.watch = batches.watch(self.kind, self.arrays, around)
+        return self.watch
 
 
 class Rows:
@@ -26,27 +83,70 @@ class Rows:
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
-        self._known: dict[int, tuple[Any, ...]] = {}  # by how many rows
+        self._known: dict[int, Found] = {}  # by how many rows
+
+    def again(
+        self, arrays: Sequence[np.ndarray], order: np.ndarray, settings: Settings | None
+    ) -> Done | None:
+        """Do calls that are so much like the last ones that words can tell; None otherwise."""
+        found = self._known.get(order.shape[1])
+        if found is None or found.watch is None or not found.takes(arrays):
+            return None
+        kind, batches = found.kind, found.batches
+        steps = int(min(len(order), kind.limit - kind.runs - 1))
+        if batches is None or batches is not kind.batches or steps <= 0:
+            return None
+        with kind.lock:
+            done = batches.again(arrays, order[:steps], settings, found.watch)
+        if done is not None:
+            kind.runs += done[0]
+        return done
+
+    def seen(self, count: int) -> Seen:
+        """Return what words say before it is asked in Python whether all is as it was."""
+        found = self._known.get(count)
+        if found is None or not self.around.knows(found.key):
+            return NOTHING
+        watch = found.look_out(self.around)
+        return NOTHING if watch is None else Seen(found.kind, watch, watch.seen())
 
     def find(self, arrays: Sequence[np.ndarray], count: int) -> Kind | None:
         """Return the kind of calls on so many rows; None if something is not as it was."""
-        found, tape = self._known.get(count), current()
-        if found is None or tape.trace is not None or tape.rules:
+        found = self._known.get(count)
+        if found is None or not found.takes(arrays) or found.given != _given(arrays):
             return None
-        kind, before, given, key, mode = found
-        same = len(arrays) == len(before) and all(map(operator.is_, arrays, before))
-        same = same and given == _given(arrays) and mode is tape.recording
-        return kind if same and self.around.key() is key and kind.fits() else None
+        same = self.around.key() is found.key and found.kind.fits()
+        return found.kind if same else None
 
     def note(self, kind: Kind | None, arrays: Sequence[np.ndarray], count: int) -> None:
         """Remember what was found."""
         if kind is not None and not current().rules:
-            given = [*arrays], _given(arrays), self.around.key(), current().recording
-            self._known[count] = kind, *given
+            self._known[count] = Found(kind, arrays, self.around.key())
 
     def clear(self) -> None:
         """Forget it: there are other kinds now."""
         self._known = {}
+
+
+def run(
+    kind: Kind | None,
+    arrays: Sequence[np.ndarray],
+    order: np.ndarray,
+    settings: Settings | None,
+    seen: Seen,
+) -> Done:
+    """Do as many calls of a kind as its program can take."""
+    steps = 0 if kind is None else int(min(len(order), kind.limit - kind.runs - 1))
+    if kind is None or steps <= 0 or kind.batches is None:
+        return 0, np.empty((0, 0))
+    try:
+        with kind.lock:
+            done, figures = kind.batches.run(arrays, order[:steps], settings, *seen.by(kind))
+    except Stale as stale:
+        kind.leave(stale)
+        return 0, np.empty((0, 0))
+    kind.runs += done
+    return done, figures
 
 
 def _given(arrays: Sequence[np.ndarray]) -> list[Any]:

@@ -8,19 +8,23 @@ the checks begin; a change meanwhile shows at the next call.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor
 from .arena import Arena
+from .environment import FAILING, Surroundings
 from .gate import ALIGNED, Entry, gate, record
 from .record import Value
 from .recorded import is_array
+from .statements import Text
 from .words import ITEMS, SIZE, Check, Entries, Tag, Thing, Word, slot
 
-__all__ = ["Watch", "watched"]
+__all__ = ["Watch", "watched", "watched_rows"]
 
 MOST_IN_VAIN = 16  # certificates, besides one for each so many runs:
 RUNS_FOR_ONE = 64
@@ -42,8 +46,15 @@ class Watch:
     words : sequence of Word
     places : sequence of (Thing, int)
         Words that must be some array that the arena holds.
-    marks : sequence of (Thing, int)
+    marks : sequence of (Thing, int), optional
         Those that should be what the arena lends; at -1 never.
+    runs : bool
+        Whether the gate goes on to the program.
+
+    Attributes
+    ----------
+    asks : callable or None
+        Asks in Python what no words tell.
     """
 
     def __init__(
@@ -53,13 +64,15 @@ class Watch:
         arguments: Arguments,
         words: Sequence[Word],
         places: Sequence[Place],
-        marks: Sequence[Place],
+        marks: Sequence[Place] = (),
+        runs: bool = True,
     ) -> None:
         self.kind = kind
         self.alive = entry, arguments
         self.words = list({(type(w), _place(w)): w for w in words}.values())
         self.places, self.marks = places, marks
         self.certified = 0
+        self.asks: Callable[[], bool] | None = None
         self._changing = [
             ctypes.c_int64.from_address(_place(w)) for w in self.words if not isinstance(w, Thing)
         ]
@@ -68,8 +81,9 @@ class Watch:
             if isinstance(known, Entries):
                 tests += len(known.things) + bool(known.things)
         counts = arguments.arrays, len(arguments.constants) // 2, tests, len(marks)
-        self._begin = [arguments.count, entry.code, 8 * entry.owners, *counts]
+        self._begin = [arguments.count, entry.code * runs, 8 * entry.owners, *counts]
         self._begin += arguments.records + arguments.constants
+        self._dicts: list[tuple[ctypes.c_int64, int, Tag]] = []
 
     def seen(self) -> list[int] | None:
         """Return the words that count changes; None where a certificate is not worth while."""
@@ -79,14 +93,21 @@ class Watch:
 
     def certify(self, arena: Arena, seen: list[int] | None) -> None:
         """Note that all checks have passed since something was seen."""
-        if seen is None:
-            return
+        if seen is not None:
+            arena.watch, arena.words = self, self.certificate(arena, seen)
+
+    def certificate(self, arena: Arena, seen: Sequence[int]) -> np.ndarray:
+        """Return the words of a gate, if all checks have passed since something was seen."""
         self.certified += 1
+        self._dicts = []
         found, left = [*self._begin], iter(seen)
         for known in self.words:
             if isinstance(known, Thing):
                 found += _test(known, id(known.thing))
             elif isinstance(known, Tag):
+                if known.things:
+                    count = ctypes.c_int64.from_address(_place(known))
+                    self._dicts.append((count, len(found) + 1, known))
                 found += [id(known.owner) + known.offset, next(left), 1]
             else:
                 found += _of_list(known, next(left))
@@ -94,7 +115,23 @@ class Watch:
             found += _test(place, id(arena.held[i]))
         for place, i in self.marks:
             found += [id(place.owner) + place.offset, id(arena.lent[i]) if i >= 0 else 0]
-        arena.watch, arena.words = self, np.array(found, np.int64)
+        return np.array(found, np.int64)
+
+    def renewed(self, words: np.ndarray) -> bool:
+        """Certify anew what has changed since and changed back, such as ``model.training``.
+
+        Returns False if something is another thing now.
+        """
+        for count, place, known in self._dicts:
+            now = count.value  # before it is looked at what there is
+            if words[place] != now:
+                things = [*known.owner, *known.owner.values()]
+                if len(things) != len(known.things):
+                    return False
+                if not all(map(operator.is_, things, known.things)):
+                    return False
+                words[place] = now
+        return True
 
 
 def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | None:
@@ -108,7 +145,7 @@ def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | 
     checks : sequence of Check
         Those that have words, and others.
     """
-    recording, emission = kind.recording, kind.program.emission
+    emission = kind.program.emission
     (segment,) = emission.segments
     if gate() is None or set(emission.inputs) != set(segment.arrays):
         return None
@@ -122,12 +159,66 @@ def watched(kind: Any, args: Sequence[Any], checks: Sequence[Check]) -> Watch | 
             return None
     for value in inputs:  # made of floats
         arguments.add(value)
-    found = [word for check in checks for word in check.words or ()]
-    found += [_own(x, "_grad", differs=not bare) for x, bare in recording.trace.bare.items()]
-    held = [(v.holder, i) for i, v in enumerate(segment.captured) if isinstance(v.holder, Tensor)]
-    places = [(_own(tensor, "_value"), i) for tensor, i in held]
     marks = [(_own(leaf, "_grad"), i) for leaf, i in emission.lent().items()]
-    return Watch(kind, entry, arguments, found, places, marks)
+    return Watch(kind, entry, arguments, *_seen_outside(kind, checks), marks)
+
+
+def watched_rows(
+    kind: Any, arrays: Sequence[np.ndarray], begin: int, around: Surroundings
+) -> Watch | None:
+    """Return what a gate looks at before many steps on rows of arrays; None as for `watched`.
+
+    Parameters
+    ----------
+    kind : Kind
+        Its program is one segment.
+    arrays : sequence of ndarray
+    begin : int
+        Where the table has their addresses.
+    around : Surroundings
+        Which have to be what they are now.
+    """
+    emission = kind.program.emission
+    (segment,) = emission.segments
+    values, checks = segment.arrays, emission.words()
+    if gate() is None or checks is None or any(v.place < 0 for v in values):
+        return None
+    if not all(type(x) is np.ndarray and x.flags.c_contiguous for x in arrays):
+        return None
+    checks += around.words(partial(emission.text.named, "o"))
+    arguments = Arguments({})
+    arguments.count = len(arrays)
+    for i, value in enumerate(values):
+        array = arrays[value.place]
+        whole = Value(value.index, array.shape, array.dtype)
+        slot = begin + i
+        arguments.records += record(value.place, whole, slot, flags=ALIGNED)
+        arguments.alive.append(array.dtype)
+        arguments.arrays += 1
+    entry = segment.run
+    watch = Watch(kind, entry, arguments, *_seen_outside(kind, checks), runs=False)
+    watch.asks = _asking(checks, emission.text)
+    return watch
+
+
+def _asking(checks: Sequence[Check], text: Text) -> Callable[[], bool] | None:
+    """Return a function that asks what no words tell, if there is something."""
+    asked = " and ".join(check.text for check in checks if check.words is None)
+    lines = ["try:", f"    return {asked}", f"except {FAILING}:", "    return False"]
+    found: Callable[[], bool] | None = None
+    if asked:
+        found = text.defined("asks", "\n    ".join(["def asks():", *lines]))
+    return found
+
+
+def _seen_outside(kind: Any, checks: Sequence[Check]) -> tuple[list[Word], list[Place]]:
+    """Return words that must be what they were, and others that are of arrays in the arena."""
+    (segment,) = kind.program.segments
+    found = [word for check in checks for word in check.words or ()]
+    bare = kind.recording.trace.bare
+    found += [_own(x, "_grad", differs=not was) for x, was in bare.items()]
+    held = [(v.holder, i) for i, v in enumerate(segment.captured) if isinstance(v.holder, Tensor)]
+    return found, [(_own(tensor, "_value"), i) for tensor, i in held]
 
 
 class Arguments:

@@ -62,10 +62,14 @@ class Thing(NamedTuple):
 
 
 class Tag(NamedTuple):
-    """A word that is another one after every change; what it is has to be seen."""
+    """A word that is another one after every change; what it is has to be seen.
+
+    `things` are what the dict holds, keys and values, where a change may have been taken back.
+    """
 
     owner: Any
     offset: int
+    things: tuple[Any, ...] = ()
 
 
 class Entries(NamedTuple):
@@ -110,9 +114,9 @@ def entries(owner: list[Any], things: Sequence[Any]) -> Sequence[Word] | None:
     return (Entries(owner, tuple(things)),) if type(owner) is list and readable() else None
 
 
-def changes(owner: dict[Any, Any]) -> Sequence[Word] | None:
+def changes(owner: dict[Any, Any], things: tuple[Any, ...] = ()) -> Sequence[Word] | None:
     """Return the word that is another one after any change to a dict."""
-    return (Tag(owner, VERSION),) if type(owner) is dict and counts_changes() else None
+    return (Tag(owner, VERSION, things),) if type(owner) is dict and counts_changes() else None
 
 
 def attribute(owner: Any, name: str, thing: Any) -> Sequence[Word] | None:
