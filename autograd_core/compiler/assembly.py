@@ -80,6 +80,8 @@ class Assembly:
         Whether it shall be able to do many steps; what it cannot do costs nothing to compile.
     drawn : mapping of Value to int
         Which arrays are random numbers, and how far those of one step are from those of the next.
+    brief : int
+        How many steps take less time than to let go of the interpreter's lock.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Assembly:
         figures: Sequence[Place],
         repeats: bool,
         drawn: Mapping[Value, int],
+        brief: int,
     ) -> None:
         self.body = body
+        self.brief = brief
         self.drawn = drawn
         self.arrays = arrays
         self.slots = 1 + len(outside) + len(given) + len(arrays)  # of the table
@@ -142,7 +146,9 @@ class Assembly:
         pieces = [compile_source(f"enter{i}", source, "(intp, intp, intp)") for i in self.shared]
         words = [team.address(), blas.held(), *map(address_of, pieces)] if pieces else []
         first = self.control - len(self.arrays)
-        return Entry(run, self.arrays, first, self.owners, (run, *pieces)), words
+        count = self.control * self.repeats
+        entry = Entry(run, self.arrays, first, self.owners, count, self.brief, (run, *pieces))
+        return entry, words
 
     def announce(self) -> None:
         """Let the text be known: the next one, for other sizes, will be for these, too."""

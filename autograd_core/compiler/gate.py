@@ -4,7 +4,8 @@ A call that is like the last one needs no more than that certain words are what 
 They are in the *words* of a gate, an array that begins with
 
     how many arguments there are, the address of the program or 0, where in its table it keeps
-    the arrays alive, and how many arrays, constants, tests and marks there are;
+    the arrays alive, where that says how many steps to do or 0 for one, how many are brief, and
+    how many arrays, constants, tests and marks there are;
 
 then come for each array where it is in the tuple of arguments, its class, where a tensor has its
 node and its array, its dtype, flags, place in the table, and number of axes, and for each axis
@@ -12,6 +13,9 @@ length and stride; for each constant its position and address; for each test an 
 there, and whether it shall be that or another one; for each mark an address and a word.
 
 A mark that is another word is no reason not to run, but to be told so.
+
+Other threads of Python run while the program does, unless it is brief: who has let go of the
+interpreter's lock may wait for it longer than that took, asleep.
 """
 
 from __future__ import annotations
@@ -54,9 +58,11 @@ def gate(args, words, table):
     if load(given + {SIZE}) != load(at):
         return {BADLY_SHAPED}
     memory = load(memory + {DATA})
-    program, owners, arrays = load(at + 8), memory + load(at + 16), load(at + 24)
-    constants, tests, marks = load(at + 32), load(at + 40), load(at + 48)
-    at += 56
+    program, owners = load(at + 8), memory + load(at + 16)
+    steps = load(memory + load(at + 24)) if load(at + 24) != 0 else 1
+    is_brief, arrays = max(steps, 1) <= load(at + 32), load(at + 40)
+    constants, tests, marks = load(at + 48), load(at + 56), load(at + 64)
+    at += 72
     for i in range(arrays):
         x = load(given + load(at))
         if load(x + {TYPE}) != load(at + 8):
@@ -98,6 +104,9 @@ def gate(args, words, table):
         at += 16
     if program == 0:
         return done
+    if is_brief:
+        status = finished(program, memory)
+        return status if status != 0 else done
     for i in range(arrays):  # another thread may take them from their tensors
         retain(load(owners + 8 * i))
     status = started(program, memory)
@@ -177,6 +186,10 @@ class Entry:
         The place in the table where the addresses of these begin.
     owners : int
         The place where the arrays themselves are.
+    count : int
+        The place that says how many steps to do; 0 if there is none.
+    brief : int
+        How many steps take less time than to let go of the interpreter's lock.
     alive : sequence
         What has to stay as long as this does.
     """
@@ -187,6 +200,8 @@ class Entry:
         arrays: Sequence[Value],
         first: int,
         owners: int,
+        count: int = 0,
+        brief: int = 0,
         alive: Sequence[Any] = (),
     ) -> None:
         self.function = function
@@ -198,7 +213,8 @@ class Entry:
         if self.gate is not None:
             self.code = address_of(function)
             records = (record(i, v, first + i) for i, v in enumerate(arrays))
-            words = [len(arrays), self.code, 8 * owners, len(arrays), 0, 0, 0]
+            self.head = [8 * owners, 8 * count, brief]
+            words = [len(arrays), self.code, *self.head, len(arrays), 0, 0, 0]
             self.words = np.array(sum(records, words), np.int64)
 
     def __call__(self, *given: np.ndarray) -> int:

@@ -24,6 +24,7 @@ from .arena import Arena, Room
 from .assembly import Assembly
 from .body import Body, Part
 from .compare import content
+from .cost import seconds
 from .draws import sources
 from .fuse import is_sum, units
 from .gate import Entry
@@ -46,6 +47,7 @@ from .swap import Swap
 
 __all__ = ["Segment", "lowering_of", "lowers", "moves"]
 
+HANDOVER = 2e-5  # seconds that it may take to get the interpreter's lock back
 MOST_PARTS = 64  # beyond, threads do not share loops
 
 
@@ -153,7 +155,15 @@ class Segment:
         figures = [places[v] for v in self.figures]
         drawn = {v: source.size for source in sources(draws) for v in source.starts}
         self._assembly = Assembly(
-            self._body, self.size, outside, self.given, self.arrays, figures, repeats, drawn
+            self._body,
+            self.size,
+            outside,
+            self.given,
+            self.arrays,
+            figures,
+            repeats,
+            drawn,
+            int(HANDOVER / seconds(self.steps)),
         )
         updates = [step for step in self.steps if isinstance(step, Update)]
         assigned = [step for step in self.steps if isinstance(step, Overwrite)]

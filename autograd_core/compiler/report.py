@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from .cost import flops
 from .fuse import units
 from .kind import Kind
 from .native import Segment, moves
 from .program import Program
 from .reasons import Reason, advice, reason
-from .record import Apply, Draw, Overwrite, Step
+from .record import Apply, Draw, Overwrite
 
 __all__ = ["report"]
 
 MOST_PLACES = 4  # of the user's lines that are named for a reason
-PRODUCTS = ("matmul", "linear")  # of which the floating-point operations are counted
 
 
 def report(kinds: Mapping[tuple[Any, ...], Kind]) -> list[str]:
@@ -96,9 +96,9 @@ def _machine_code(program: Program) -> str:
         plural = "s" * (len(loops) > 1)
         said.append(f"{sum(loops)} of them fused in {len(loops)} loop{plural}")
     said.append(f"memory {_scaled(program.memory, 'B')}")
-    flops = sum(map(_flops, program.steps))
-    if flops:
-        said.append(f"{_scaled(flops, 'flop')} in matrix products")
+    work = sum(map(flops, program.steps))
+    if work:
+        said.append(f"{_scaled(work, 'flop')} in matrix products")
     return ", ".join(said)
 
 
@@ -109,13 +109,6 @@ def _loops(segment: Segment) -> list[int]:
         for unit in units(segment.steps, moves)
     )
     return [count for count in counts if count]
-
-
-def _flops(step: Step) -> int:
-    if not isinstance(step, Apply) or step.name not in PRODUCTS:
-        return 0
-    first = step.parts[0]
-    return 2 * int(step.result.size) * int(first.shape[-1]) if first.shape else 0
 
 
 def _scaled(count: int, unit: str) -> str:

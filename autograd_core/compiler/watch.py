@@ -81,7 +81,7 @@ class Watch:
             if isinstance(known, Entries):
                 tests += len(known.things) + bool(known.things)
         counts = arguments.arrays, len(arguments.constants) // 2, tests, len(marks)
-        self._begin = [arguments.count, entry.code * runs, 8 * entry.owners, *counts]
+        self._begin = [arguments.count, entry.code * runs, *entry.head, *counts]
         self._begin += arguments.records + arguments.constants
         self._dicts: list[tuple[ctypes.c_int64, int, Tag]] = []
 

@@ -86,22 +86,33 @@ def started(context: Any, program: Any, table: Any) -> Any:
     """Return what Numba's function at an address makes of a word, while other threads run."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        result, error = cgutils.alloca_once(builder, WORD), cgutils.alloca_once(builder, POINTER)
-        words = [WORD.as_pointer(), POINTER.as_pointer(), WORD]
-        kind = ir.FunctionType(ir.IntType(32), words).as_pointer()
         state = builder.call(_python(builder, "PyEval_SaveThread", POINTER, []), [])
-        function = builder.inttoptr(args[0], kind)
-        failed = builder.call(function, [result, error, args[1]])
+        found = _result(builder, *args)
         restore = _python(builder, "PyEval_RestoreThread", ir.VoidType(), [POINTER])
         builder.call(restore, [state])
-        right = builder.icmp_signed("==", failed, failed.type(0))
-        return builder.select(right, builder.load(result), WORD(-1))
+        return found
 
     return types.intp(types.intp, types.intp), emit
 
 
+def finished(context: Any, program: Any, table: Any) -> Any:
+    """Return what Numba's function at an address makes of a word, while no other thread runs."""
+    return types.intp(types.intp, types.intp), lambda context, builder, signature, args: _result(
+        builder, *args
+    )
+
+
 POINTER = ir.IntType(8).as_pointer()
-INTRINSICS = (place, load, load_half, store, retain, release, started)
+INTRINSICS = (place, load, load_half, store, retain, release, started, finished)
+
+
+def _result(builder: Any, program: Any, table: Any) -> Any:
+    result, error = cgutils.alloca_once(builder, WORD), cgutils.alloca_once(builder, POINTER)
+    words = [WORD.as_pointer(), POINTER.as_pointer(), WORD]
+    kind = ir.FunctionType(ir.IntType(32), words).as_pointer()
+    failed = builder.call(builder.inttoptr(program, kind), [result, error, table])
+    right = builder.icmp_signed("==", failed, failed.type(0))
+    return builder.select(right, builder.load(result), WORD(-1))
 
 
 def _counting(name: str) -> Any:
