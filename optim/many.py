@@ -11,6 +11,7 @@ from typing import Any
 from autograd_core import get_num_threads
 from autograd_core.errors import DTypeError, GraphError, UnknownNameError, explain
 from autograd_core.kernels import blas
+from autograd_core.kernels.turns import ended, turns
 
 from .history import History, Progress
 from .hyperparameters import whole
@@ -78,7 +79,7 @@ def fit_many(
     count = whole("fit_many", "workers", get_num_threads() if workers is None else workers)
     crew = _Crew(jobs, Progress(len(jobs), 1, progress))
     threads = [Thread(target=crew.work, daemon=True) for _ in range(min(count, len(jobs)))]
-    with _one_thread_each(), crew.bar_closed():
+    with _one_thread_each(), turns(), crew.bar_closed():
         for thread in threads:
             thread.start()
         try:
@@ -107,6 +108,12 @@ class _Crew:
 
     def work(self) -> None:
         """Train one model after the other until none is left, or one has failed."""
+        try:
+            self._train()
+        finally:
+            ended()
+
+    def _train(self) -> None:
         while not self.stop.is_set():
             with self._lock:
                 if not self.left:

@@ -109,7 +109,9 @@ def gate(args, words, table):
         return status if status != 0 else done
     for i in range(arrays):  # another thread may take them from their tensors
         retain(load(owners + 8 * i))
-    status = started(program, memory)
+    state = leave()
+    status = finished(program, memory)
+    enter(state)
     for i in range(arrays):
         release(load(owners + 8 * i))
     return status if status != 0 else done

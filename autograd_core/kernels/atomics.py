@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-__all__ = ["INTRINSICS"]
+__all__ = ["ALIGNED", "INTRINSICS", "ORDER", "pause"]
 
 WORD, STATUS = ir.IntType(64), ir.IntType(32)
 POINTER = ir.IntType(8).as_pointer()
@@ -67,10 +67,7 @@ def rest(context: Any) -> Any:
     """Let the processor know that a thread only waits."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        name, given = PAUSES.get(builder.module.triple.partition("-")[0], ("", []))
-        if name:
-            kind = ir.FunctionType(ir.VoidType(), [x.type for x in given])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), given)
+        pause(builder)
         return context.get_dummy_value()
 
     return types.void(), emit
@@ -124,6 +121,14 @@ def rung(context: Any, bell: Any) -> Any:
 
 
 INTRINSICS = (observed, published, added, replaced, rest, ran, acquire, let_go, slept, rung)
+
+
+def pause(builder: Any) -> None:
+    """Emit the instruction by which a processor knows that a thread only waits, if it has one."""
+    name, given = PAUSES.get(builder.module.triple.partition("-")[0], ("", []))
+    if name:
+        kind = ir.FunctionType(ir.VoidType(), [x.type for x in given])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), given)
 
 
 def _word(builder: Any, address: Any) -> Any:

@@ -1,20 +1,30 @@
 """Words in memory, and functions at addresses, for machine code that Python hands objects to.
 
 A parameter of type ``Here`` is the object itself, of which machine code gets the address. It holds
-the lock of the interpreter, so no object changes meanwhile; `started` lets go of it.
+the lock of the interpreter, so no object changes meanwhile, between `leave` and `enter` excepted.
+
+A thread that waits for the interpreter's lock sleeps, and to wake up takes longer than what most
+others do with it. Where several threads do little in Python and much in machine code (`turns`),
+they take turns: who comes back looks until it is nobody's turn, and then finds the lock free.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import extending
 from numba.core import cgutils, types
 
+from .atomics import ALIGNED, ORDER, pause
+from .turns import address
+
 __all__ = ["HERE", "INTRINSICS"]
 
-WORD = ir.IntType(64)
+WORD, INDEX = ir.IntType(64), ir.IntType(32)
+SYMBOL = "autograd_core_turn"
+llvmlite.binding.add_symbol(SYMBOL, address())
 
 
 class Here(types.Type):
@@ -82,28 +92,54 @@ def release(context: Any, thing: Any) -> Any:
     return types.void(types.intp), _counting("Py_DecRef")
 
 
-def started(context: Any, program: Any, table: Any) -> Any:
-    """Return what Numba's function at an address makes of a word, while other threads run."""
+def leave(context: Any) -> Any:
+    """Let go of the interpreter's lock; return what `enter` needs."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         state = builder.call(_python(builder, "PyEval_SaveThread", POINTER, []), [])
-        found = _result(builder, *args)
-        restore = _python(builder, "PyEval_RestoreThread", ir.VoidType(), [POINTER])
-        builder.call(restore, [state])
-        return found
+        own = builder.ptrtoint(state, WORD)
+        builder.cmpxchg(_word_of_turn(builder, 0), own, WORD(0), ORDER, ORDER)
+        return own
 
-    return types.intp(types.intp, types.intp), emit
+    return types.intp(), emit
+
+
+def enter(context: Any, state: Any) -> Any:
+    """Take the interpreter's lock again, once it is this thread's turn or has long not been."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        turn, words = _word_of_turn(builder, 0), _word_of_turn(builder, 1)
+        looks = builder.load(words)
+        with cgutils.for_range(builder, looks) as loop:
+            taken = builder.cmpxchg(turn, WORD(0), args[0], ORDER, ORDER)
+            with builder.if_then(builder.extract_value(taken, 1)):
+                loop.do_break()
+            pause(builder)
+        restore = _python(builder, "PyEval_RestoreThread", ir.VoidType(), [POINTER])
+        builder.call(restore, [builder.inttoptr(args[0], POINTER)])
+        with builder.if_then(builder.icmp_signed(">", looks, looks.type(0))):
+            builder.store_atomic(args[0], turn, ORDER, ALIGNED)  # who has the lock has the turn
+        return context.get_dummy_value()
+
+    return types.void(types.intp), emit
+
+
+def _word_of_turn(builder: Any, i: int) -> Any:
+    """Return where one of the words of `turns` is."""
+    kind = ir.ArrayType(WORD, 2)
+    words = builder.module.globals.get(SYMBOL) or ir.GlobalVariable(builder.module, kind, SYMBOL)
+    return builder.gep(words, [INDEX(0), INDEX(i)])
 
 
 def finished(context: Any, program: Any, table: Any) -> Any:
-    """Return what Numba's function at an address makes of a word, while no other thread runs."""
+    """Return what Numba's function at an address makes of a word."""
     return types.intp(types.intp, types.intp), lambda context, builder, signature, args: _result(
         builder, *args
     )
 
 
 POINTER = ir.IntType(8).as_pointer()
-INTRINSICS = (place, load, load_half, store, retain, release, started, finished)
+INTRINSICS = (place, load, load_half, store, retain, release, leave, enter, finished)
 
 
 def _result(builder: Any, program: Any, table: Any) -> Any:

@@ -23,6 +23,7 @@ from .jit import compile_source, is_compiled
 
 __all__ = ["SIGNATURE", "addresses", "definition", "permutation", "source"]
 
+LONGEST = 1 << 31  # beyond, NumPy takes other numbers
 SHORT = 4096  # what is longer takes so long that other threads had better run meanwhile
 
 SIGNATURE = "(intp, intp, {}[::1])"
@@ -70,11 +71,20 @@ def source(dtype: str) -> str:
     return f"import numpy as np\n\n{definition(dtype)}\n{call}"
 
 
-# As `Generator.shuffle` does it; `Here` says that the interpreter's lock is kept.
-PERMUTE = """
+# As `Generator.shuffle` does it; `Here` says that the interpreter's lock is kept, if it is short.
+PERMUTE = f"""
 import numpy as np
 
 def permute(rng, function, state, order):
+    if order.size <= {SHORT}:
+        permute_all(function, state, order)
+        return
+    thread = leave()
+    permute_all(function, state, order)
+    enter(thread)
+
+@inline
+def permute_all(function, state, order):
     for i in range(order.size - 1, 0, -1):
         mask = np.uint32(i)
         for width in (1, 2, 4, 8, 16):
@@ -90,13 +100,14 @@ def permutation(rng: np.random.Generator, count: int) -> np.ndarray:
     """Return ``rng.permutation(count)``; a short one without giving way to other threads.
 
     NumPy lets go of the interpreter's lock, and to get it back from a thread that has taken it
-    takes many times as long as to draw some thousand numbers.
+    takes many times as long as to draw some thousand numbers. During a longer one others run, and
+    take turns where they do (`turns`).
 
     >>> a, b = np.random.default_rng(0), np.random.default_rng(0)
     >>> bool((permutation(a, 100) == b.permutation(100)).all())
     True
     """
-    if count > SHORT or type(rng) is not np.random.Generator or not _is_numpys():
+    if count > LONGEST or type(rng) is not np.random.Generator or not _is_numpys():
         return rng.permutation(count)
     return _permuted(rng, count)
 
