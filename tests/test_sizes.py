@@ -106,7 +106,7 @@ def test_training_on_batches_of_any_size():
         optimizer = optim.Adam(model.parameters(), lr=0.01)
         steps.append(step_of(model, optimizer, nn.CrossEntropyLoss()))
     compiled = ag.compile(steps[1])
-    sizes = SIZES[:4]  # of which all but the first two share a text
+    sizes = SIZES[:4]
     for n in (*sizes, *sizes, *sizes):
         x, y = ag.tensor(rng.normal(size=(n, 6)).astype(np.float32)), rng.integers(0, 3, n)
         steps[0](x, ag.tensor(y))
