@@ -418,9 +418,11 @@ def test_models_of_single_precision_are_measured_in_double():
     assert gradcheck(model, x).digits > 7
 
 
-@pytest.mark.parametrize("mode", ["full", "random"])
-@pytest.mark.parametrize("seed", range(10))
-def test_kinks_nearby_raise_no_false_alarm_in_single_precision(seed, mode):
+@pytest.mark.parametrize(
+    ("mode", "seed"),
+    [*(("full", seed) for seed in range(5)), *(("random", seed) for seed in range(10))],
+)
+def test_kinks_nearby_raise_no_false_alarm_in_single_precision(mode, seed):
     rng = np.random.default_rng(seed)
     model = nn.MLP([16, 12, 3], activation="relu", rng=rng)
     loss = Loss(model, nn.CrossEntropyLoss())

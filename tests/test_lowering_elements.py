@@ -1,5 +1,6 @@
 """Indexing, joining and moving natively: what the samples of the operations do not cover."""
 
+import re
 import warnings
 from collections import Counter
 
@@ -114,6 +115,71 @@ def test_what_is_scattered_is_added_where_the_sum_lies(kind):
     counts = Counter(step.name for step in steps)
     # Only what is read twice, and what is not added, is an array of zeros.
     assert counts["scatter"] == 1 and counts["scatter_add"] == len(names) + 1
+
+
+PIECES = {  # indices, whether each is fresh, and whether all is covered
+    "columns": (((..., 0), (..., slice(1, 4)), (..., slice(4, None))), (1, 1, 1), True),
+    "backwards": (((..., slice(None, None, -2)), (..., slice(0, None, 2))), (1, 1), True),
+    "corners": (
+        ((0,), (slice(1, 4), -1), (slice(1, None), slice(-1)), (0, 0)),
+        (1, 1, 1, 0),
+        True,
+    ),
+    "a part": (((..., 2), (..., slice(3, 5))), (1, 1), False),
+    "over another": (((..., slice(0, 4)), (..., slice(3, 6))), (1, 0), False),
+    "over what comes later": (((0,), (slice(0, 2),), (slice(1, 4),)), (1, 0, 0), False),
+    "an array": (((..., slice(0, 4)), (..., [4, 5])), (1,), False),
+    "a new axis": (((None, slice(0, 2)), (slice(2, 4), None)), (1, 1), True),
+}
+
+
+@pytest.mark.parametrize(("indices", "fresh", "covered"), PIECES.values(), ids=PIECES)
+def test_slices_that_are_scattered_to_one_array(indices, fresh, covered):
+    def joined(*parts):
+        total, *others = (
+            ag.scatter(part * 1.5, index=index, shape=X.shape)
+            for index, part in zip(indices, parts, strict=True)
+        )
+        for other in others:
+            total = total + other
+        return total
+
+    parts = [X[index] for index in indices]
+    compiled(joined, *parts, dtype="float64")
+    trace, (wanted,) = traces(joined, *parts)
+    steps = prepared(trace.steps, [trace.value(wanted._value)])
+    found = [s.piece for s in steps if s.name.startswith("scatter") and s.piece is not None]
+    assert [piece.fresh for piece in found] == [*map(bool, fresh)]
+    assert {piece.covered for piece in found} == {covered}
+
+
+def test_slices_so_far_are_an_array_of_their_own_if_somebody_reads_them():
+    def joined(one, two, three):
+        parts = zip((slice(0, 2), slice(2, 4), slice(4, 6)), (one, two, three), strict=True)
+        first, second, third = (
+            ag.scatter(part * 1.5, index=(..., place), shape=X.shape) for place, part in parts
+        )
+        two = first + second
+        return (two + third) * two
+
+    compiled(joined, X[..., :2], X[..., 2:4], X[..., 4:], dtype="float64")
+
+
+def test_slices_are_written_to_what_is_given_away():
+    def joined(x):
+        return ag.grad(lambda x: ag.sum(x[:, :1] * ag.sum(x[:, 1:] ** 2, axis=1, keepdims=True)))(
+            x
+        )
+
+    x = RNG.uniform(0.5, 1.5, (3000, 4))
+    program = ag.compile(joined, audit=False)
+    for factor in (0.9, 1.1, 1.0):
+        got = program(factor * x)
+    np.testing.assert_allclose(got, joined(x), rtol=1e-12)
+    (segment,) = program.programs[0].segments
+    (given,) = segment.given
+    assert len(re.findall(rf"{given.name}\[.* = ", segment.source)) == 2
+    assert "int(0)\n" not in segment.source.replace("return int(0)\n", "")
 
 
 def test_views_of_what_comes_from_outside_do_not_part_loops():

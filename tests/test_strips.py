@@ -11,6 +11,7 @@ from autograd_core.compiler import body, native, sharing, strips
 from autograd_core.compiler.accesses import Access, Reader, Touched, terms
 from autograd_core.compiler.memory import Block
 from autograd_core.compiler.positions import FAR
+from autograd_core.compiler.running import Stale
 from autograd_core.kernels.threads import get_num_threads, set_num_threads
 
 N = 1030  # rows: no multiple of a strip
@@ -76,9 +77,14 @@ def test_what_a_text_does_not_tell(line):
     assert read(f"for i0 in range(10):\n    {line}") is None
 
 
+def test_a_check_reads_one_element_after_the_other():
+    text = "if not is_finite({}):\n    return int(1)"
+    assert read(text.format("y[4:34]")) == (30, [Access("y", False, 1, 4, 5)], True)
+    assert read(text.format("y[2:3] * 2")) == (0, [Access("y", True)], False)
+    assert read(text.format("x[0:30]")) is None
+
+
 def test_other_lines():
-    text = "if not is_finite(y[0:30]):\n    return int(1)"
-    assert read(text) == (0, [Access("y", True)])
     assert read(
         f"work_float64[{3 * FAR + 3}] = F(total_of(work_float64[{2 * FAR}:{2 * FAR + 9}]))"
     ).accesses == [
@@ -155,14 +161,10 @@ def text(compiled):
 
 
 def alike(function, arrays, strip):
-    """Check a program with strips against one without and the function; return its text."""
-    (got, compiled), (straight, plain) = (
-        run_with(strip, large, function, *arrays) for large in (SMALL, 1 << 40)
-    )
-    assert "for r0" not in text(plain)
-    for one, two, three in zip(got, straight, flat(function(*arrays)), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-13, atol=1e-13)  # vectors end elsewhere
-        np.testing.assert_allclose(one, three, rtol=1e-11, atol=1e-12)
+    """Check a program with strips against the function; return its text."""
+    got, compiled = run_with(strip, SMALL, function, *arrays)
+    for one, other in zip(got, flat(function(*arrays)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
     return text(compiled)
 
 
@@ -189,6 +191,11 @@ def total(x, w):
 def test_rows_go_over_strips(function, strip):
     found = alike(function, (X, W), strip)
     assert "range(17)" in found and "min(64, 1030 - r0 * 64)" in found
+    got, _ = run_with(strip, SMALL, function, X, W)
+    straight, plain = run_with(strip, 1 << 40, function, X, W)
+    assert "for r0" not in text(plain)
+    for one, other in zip(got, straight, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-13)  # vectors end elsewhere
 
 
 @pytest.mark.parametrize("rows", [1024, 1025, 1087, 1088])
@@ -281,6 +288,74 @@ def test_checks_of_gradients_in_between_come_after(strip):
 
     found = alike(twice, (X, W), strip)
     assert found.count("for r0") == 1 and found.index("is_finite(") > found.index("for r0")
+
+
+def jacobian(x, w):
+    _, pull = ag.vjp(columns, x, w)
+    return pull(np.ones(len(x))), pull(np.arange(len(x)) % 2.0)
+
+
+CHECKED = [np.resize(array, (3000, 3)) for array in (X, W)]  # large enough to be given away
+
+
+def test_gradients_are_checked_strip_by_strip(strip):
+    found = alike(jacobian, CHECKED, strip)
+    assert found.count("for r0") == 1
+    checks = re.findall(r"\n( +)if not is_finite\(\w+\[r0 \* 192:min\(.*, 9000\)\]", found)
+    assert len(checks) == 2 and set(checks) == {"        "}
+
+
+def test_threads_leave_checks_for_afterwards(strip):
+    strip.setattr(body, "PARALLEL", 1 << 8)
+    found = alike(jacobian, CHECKED, strip)
+    assert "for lane" in found and not re.search(r"is_finite\(.*r0", found)
+
+
+@pytest.mark.parametrize("row", [0, 1500, 2999])
+def test_a_check_in_any_strip_ends_the_run(row, strip):
+    _, compiled = run(jacobian, *CHECKED)
+    bad = CHECKED[1].copy()
+    bad[row, 1] = np.nan  # of which only one gradient knows, at this row
+    with np.errstate(all="ignore"), pytest.raises(Stale, match="finite"):
+        compiled.programs[0].run((CHECKED[0], bad))
+
+
+def test_what_is_checked_and_used_afterwards(strip):
+    def used(x, w):
+        (g, h), _ = jacobian(x, w)
+        return ag.sum(g * h, axis=1)
+
+    found = alike(used, CHECKED, strip)
+    checked, *_ = re.findall(r"is_finite\((work_float64\[\d+ \+ r0 \* 192):", found)
+    assert f"{checked} + i0 * 3 + i1] = " in found  # which has room for all rows
+
+
+# ---------------------------------------------------------------------------- column by column
+
+
+def test_rows_lie_column_by_column(strip):
+    found = alike(turned, (X, W), strip)
+    assert re.search(r"work_float64\[(\d+ \+ )?i0 \+ i1 \* 64\] = ", found)
+    assert not re.search(r"work_float64\[[^\]]*i0 \* 3", found)
+
+
+def test_loops_over_all_elements_go_over_columns(strip):
+    def powers(x, w):
+        y = ag.cross(x, w)
+        z = ag.exp(y) * y  # of these arrays alone, which lie as it likes
+        return ag.sum(ag.cross(z, w) * x[:, :1], axis=1)
+
+    found = alike(powers, (X, W), strip)
+    assert "for j0 in range(3):" in found
+
+
+def test_long_rows_stay_rows(strip):
+    def wide(x, w):
+        y = ag.concatenate([x * w, x] * 10, axis=1)
+        return ag.sum(y / ag.sqrt(ag.sum(y * y, axis=1, keepdims=True)), axis=1)
+
+    found = alike(wide, (X, W), strip)
+    assert "i0 * 60 + i1]" in found
 
 
 def test_threads_share_strips(strip):

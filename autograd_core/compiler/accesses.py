@@ -21,13 +21,24 @@ from .memory import Block
 from .positions import FAR
 from .reroll import SCALARS
 
-__all__ = ["ELEMENT", "Access", "Home", "Reader", "Touched", "itemsize", "terms"]
+__all__ = [
+    "CHECK",
+    "ELEMENT",
+    "INNER",
+    "Access",
+    "Home",
+    "Reader",
+    "Touched",
+    "itemsize",
+    "terms",
+]
 
 ELEMENT = re.compile(r"\b(\w+)\[([^\[\]]*)\]")
 HEAD = re.compile(r"for i0 in range\((\d+)\):")
 INNER = re.compile(
     r" +for (\w+) in range\((?:(\d+)|0, (\d+), \d+|\w+, min\(\w+ \+ \d+, (\d+)\))\):"
 )
+CHECK = re.compile(r"if not is_finite\((\w+)\[(\d+):(\d+)\]\):")
 TERM = re.compile(r"(?P<number>\d+)|(?P<name>[a-z]\w*)(?: \* (?P<factor>\d+))?")
 SLICE = re.compile(r"(\d+)(?::\d+)?")
 ASSIGNED = re.compile(r" [^\w\s]*= ")
@@ -57,10 +68,14 @@ class Access(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """What lines touch, element by element; `rounds` are those of a loop, or 0 if it is none."""
+    """What lines touch, element by element; `rounds` are those of a loop, or 0 if it is none.
+
+    A check that elements are finite is like a loop that reads them.
+    """
 
     rounds: int
     accesses: list[Access]
+    checks: bool = False
 
 
 def terms(position: str) -> dict[str, int] | None:
@@ -106,6 +121,9 @@ class Reader:
             return Touched(0, [])
         if any(map(SCALARS.search, lines)):
             return None
+        check = CHECK.fullmatch(lines[0])
+        if check is not None and len(lines) == 2 and self._is_free(check[1]):
+            return self._check(check[1], int(check[2]), int(check[3]))
         head = HEAD.fullmatch(lines[0])
         rounds = int(head[1]) if head else extent
         alone = rounds and all(line[0] == " " for line in lines[1:])
@@ -114,6 +132,12 @@ class Reader:
             return Touched(rounds, found)
         listed = self._statements(lines)
         return None if listed is None else Touched(0, listed)
+
+    def _check(self, name: str, begin: int, end: int) -> Touched:
+        item = itemsize(name)
+        home, number = self._home(name, begin)
+        access = Access(home, False, item, number * item, (number + 1) * item)
+        return Touched(end - begin, [access], True)
 
     def _loop(self, lines: Sequence[str]) -> list[Access] | None:
         """Read the lines in a loop."""

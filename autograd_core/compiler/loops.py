@@ -22,7 +22,7 @@ __all__ = ["loop", "reduced_axes"]
 
 BLOCK = 512
 TOTAL = """
-@inline
+@inline_reordered
 def total_of(x):
     total = np.float64(0)
     for i in range(x.size):

@@ -1,6 +1,7 @@
-"""What machine code can do otherwise than the host: three changes of a segment's steps.
+"""What machine code can do otherwise than the host: four changes of a segment's steps.
 
 * `accumulated`: the sum of an array and a scattered one adds to some elements of the first.
+* `pieced` (`pieces`): slices that are scattered to one array are written where it lies.
 * `watched`: where a check of the gradients would find a NaN, no strong zero needs to be selected.
 * `checked_where_made` (`finite`): what makes a large gradient tells whether it is finite.
 """
@@ -12,6 +13,7 @@ from collections.abc import Collection, Sequence
 
 from ..declare import OPS
 from .finite import checked_where_made
+from .pieces import pieced
 from .record import Apply, Finite, Step, Value
 from .rewriting import Made, changed, meaning, rewritten
 from .simplify import live
@@ -21,7 +23,8 @@ __all__ = ["is_pointwise", "prepared"]
 
 def prepared(steps: Sequence[Step], needed: Collection[Value]) -> list[Step]:
     """Return steps that do the same; `needed` are the values that others read afterwards."""
-    return checked_where_made(watched(accumulated(steps, needed), needed))
+    scattering = pieced(accumulated(steps, needed), needed)
+    return checked_where_made(watched(scattering, needed))
 
 
 def is_pointwise(step: Step) -> bool:

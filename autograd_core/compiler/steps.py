@@ -106,11 +106,12 @@ class Apply(Step):
     """An op was applied.
 
     `watched` says that a NaN which it makes matters only if it reaches a gradient that is checked,
-    `checked` that its result is one.
+    `checked` that its result is one. `piece` is what `pieces` finds out of slices.
     """
 
     watched = False
     checked = False
+    piece: Any = None
 
     def __init__(
         self, op: Any, parts: tuple[Any, ...], attributes: dict[str, Any], result: Value

@@ -22,13 +22,12 @@ memory of its own.
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from .accesses import ELEMENT, Home, Reader, Touched, itemsize, terms
+from .accesses import Home, Reader, Touched
 from .body import Body, Part
+from .columns import Strip, turned
 from .memory import Block, plan, rounded
 from .reroll import Chunk
 
@@ -37,7 +36,7 @@ __all__ = ["Strips", "merged", "planned", "shifted", "strips"]
 FEWEST = 3  # loops
 ROWS = 1024  # of the shortest loops
 LARGE = 1 << 19  # bytes that pass from loop to loop, which hardly stay in a cache
-CACHED = 1 << 18  # bytes that the loops touch in one strip
+CACHED = 1 << 16  # bytes that the loops touch in one strip: about the innermost cache
 SMALLEST, LARGEST = 8, 256  # rows of a strip
 ASIDE = 32  # others in between
 LINES = 600  # from which Numba would take long for the text
@@ -53,30 +52,20 @@ class Strips(NamedTuple):
         Chunks that come before and after them.
     loops : dict of int to int
         How many rounds each loop has for a row.
-    passing : dict of int to int
-        Blocks with room for one strip only, and where they lie in the room for a strip.
-    room : int
-        The bytes of that.
     homes : list of list of Home
         For each loop, where the elements in its lines are at home.
     touched : set of int
         All blocks that any of the chunks needs.
-    rows, step : int
-        All rows, and those of a strip.
-    lanes : int
-        How many may run at the same time; 0 if threads do not share them.
+    strip : Strip
+        How loops go over a strip.
     """
 
     before: list[int]
     after: list[int]
     loops: dict[int, int]
-    passing: dict[int, int]
-    room: int
     homes: list[list[Home]]
     touched: set[int]
-    rows: int
-    step: int
-    lanes: int
+    strip: Strip
 
     @property
     def begin(self) -> int:
@@ -87,11 +76,6 @@ class Strips(NamedTuple):
     def end(self) -> int:
         """The chunk after the last."""
         return max(self.loops) + 1
-
-    @property
-    def number(self) -> int:
-        """How many strips there are."""
-        return -(-self.rows // self.step)
 
 
 # ---------------------------------------------------------------------------------- to find them
@@ -110,9 +94,13 @@ class _Use(NamedTuple):
 
 
 class _Run:
-    """Loops that can go over strips together, as far as they are known."""
+    """Loops that can go over strips together, as far as they are known.
 
-    def __init__(self) -> None:
+    `ends` says whether a check between them can end a run: not where threads share loops.
+    """
+
+    def __init__(self, ends: bool = True) -> None:
+        self.ends = ends
         self.rows = 0
         self.shared = False
         self.loops: dict[int, Touched] = {}
@@ -125,13 +113,19 @@ class _Run:
         """Take a chunk as a loop, or aside; return whether it could be."""
         if touched is None or len(self.aside) > ASIDE:
             return False
-        return self._takes_loop(number, touched, shared) or (
+        mine = self._checks(touched) if touched.checks else touched.rounds >= ROWS
+        return (mine and self._takes_loop(number, touched, shared)) or (
             bool(self.loops) and not shared and self._takes_aside(number, touched)
         )
 
+    def _checks(self, touched: Touched) -> bool:
+        """Whether a check is of what these loops write, and can be made strip by strip."""
+        known = touched.accesses[0].home in self.uses
+        return self.ends and known and touched.rounds >= self.rows
+
     def _takes_loop(self, number: int, touched: Touched, shared: bool) -> bool:
         rows = min(self.rows or touched.rounds, touched.rounds)
-        if rows < ROWS or touched.rounds % rows or self.rows % rows:
+        if touched.rounds % rows or self.rows % rows:
             return False
         shared = shared or self.shared
         uses = self.uses if rows == self.rows else _uses(self.loops, rows)
@@ -207,7 +201,7 @@ def strips(
     found: list[Strips] = []
     begin = 0
     while begin < len(row):
-        run, lines, i = _Run(), 0, begin
+        run, lines, i = _Run(not any(extents)), 0, begin
         while i < len(row) and lines < LINES:
             if i not in known:
                 known[i] = reader.read(row[i].lines, extents[i])
@@ -241,17 +235,17 @@ def _worth(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> Strips |
     step = min(max(1 << (CACHED // width).bit_length() - 1, SMALLEST), LARGEST)
     passing, room = _packed(pitches, step, blocks)
     every = [*run.loops.values(), *run.aside.values()]
+    loops = {i: touched.rounds // run.rows for i, touched in run.loops.items()}
+    homes = [[access.home for access in touched.accesses] for touched in run.loops.values()]
+    texts = (row[i].lines for i in loops)
+    columns = turned(zip(texts, loops.values(), homes, strict=True), passing)
     return Strips(
         before=[i for i in run.aside if i not in run.after],
         after=run.after,
-        loops={i: touched.rounds // run.rows for i, touched in run.loops.items()},
-        passing=passing,
-        room=room,
-        homes=[[access.home for access in touched.accesses] for touched in run.loops.values()],
+        loops=loops,
+        homes=homes,
         touched={a.home for touched in every for a in touched.accesses if isinstance(a.home, int)},
-        rows=run.rows,
-        step=step,
-        lanes=LANES if run.shared else 0,
+        strip=Strip(run.rows, step, LANES * run.shared, passing, room, columns),
     )
 
 
@@ -260,10 +254,11 @@ def _passing(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> dict[i
     mine = {*run.loops, *run.aside}
     others = {chunk.begin for i, chunk in enumerate(row) if i not in mine}
     units = range(row[min(mine)].begin, row[max(mine)].end + 1)
-    aside = {a.home for touched in run.aside.values() for a in touched.accesses}
+    whole = [*run.aside.values(), *(touched for touched in run.loops.values() if touched.checks)]
+    seen = {a.home for touched in whole for a in touched.accesses}
     found = {}
     for home, use in run.uses.items():
-        if isinstance(home, int) and use.pitch and home not in aside:
+        if isinstance(home, int) and use.pitch and home not in seen:
             first, last = blocks[home].first, blocks[home].last
             if first in units and last in units and others.isdisjoint(range(first, int(last) + 1)):
                 found[home] = use.pitch
@@ -291,20 +286,20 @@ def planned(
     row = [chunk for part in parts for chunk in part]
     for each in found:
         first, last = row[each.begin].begin, row[each.end - 1].end
-        for number in each.touched - each.passing.keys():
+        for number in each.touched - each.strip.passing.keys():
             block = blocks[number]
             block.first, block.last = min(block.first, first), max(block.last, last)
-        home = min(each.passing)
+        home = min(each.strip.passing)
         for number, block in enumerate(blocks):
-            if number in each.passing or block.root in each.passing:
+            if {number, block.root} & each.strip.passing.keys():
                 block.root = home
-        blocks[home] = Block(each.room * max(each.lanes, 1), first, last)
+        blocks[home] = Block(each.strip.room * max(each.strip.lanes, 1), first, last)
     return blocks
 
 
 def shifted(found: Iterable[Strips], blocks: Sequence[Block], offsets: Sequence[int]) -> list[int]:
     """Return offsets of blocks that tell those apart which pass."""
-    places = {number: place for each in found for number, place in each.passing.items()}
+    places = {number: place for each in found for number, place in each.strip.passing.items()}
     roots = (i if block.root < 0 else block.root for i, block in enumerate(blocks))
     return [at + places.get(root, 0) for at, root in zip(offsets, roots, strict=True)]
 
@@ -350,11 +345,11 @@ def _enter(each: Strips, row: Sequence[Chunk], result: list[tuple[Part, list[Chu
     blocks = range(found[0].start, found[-1].stop) if found else range(0)
     before, after = (_text(row[i] for i in group) for group in (each.before, each.after))
     lines = _lines(each, row)
-    if not each.lanes:
+    if not each.strip.lanes:
         result[-1][1].append(Chunk([*before, *lines, *after], begin, end, blocks))
         return
     result.append((Part([]), [Chunk(before, begin, begin, range(0))]))
-    shared = Part([], min(each.lanes, each.number), 1)
+    shared = Part([], min(each.strip.lanes, each.strip.number), 1)
     result.append((shared, [Chunk(lines, begin, end, blocks)]))
     result.append((Part([]), [Chunk(after, end, end, range(0))]))
 
@@ -365,30 +360,9 @@ def _text(found: Iterable[Chunk]) -> list[str]:
 
 def _lines(each: Strips, row: Sequence[Chunk]) -> list[str]:
     """Return the loops of all strips."""
-    heads = [f"for r0 in range({each.number}):"]
-    if each.lanes:
-        share = -(-each.number // each.lanes)
-        strip = f"range(lane * {share}, min(lane * {share} + {share}, {each.number}))"
-        heads = ["for lane in range(begin, end):", f"    for r0 in {strip}:"]
-    indent = "    " * len(heads)
-    lines = heads
+    lines = each.strip.heads()
+    indent = "    " * len(lines)
     for (number, times), homes in zip(each.loops.items(), each.homes, strict=True):
-        step, rounds = each.step * times, each.rows * times
-        lines.append(f"{indent}for i0 in range(min({step}, {rounds} - r0 * {step})):")
-        element = partial(_element, each, step, iter(homes))
-        lines += [f"{indent}{ELEMENT.sub(element, line)}" for line in row[number].lines[1:]]
+        found = each.strip.loop(row[number].lines, times, homes)
+        lines += [f"{indent}{line}" for line in found]
     return lines
-
-
-def _element(each: Strips, step: int, homes: Iterator[Home], match: re.Match[str]) -> str:
-    """Return the text of an element in strip `r0`: what passes is where it is in all of them."""
-    name, position = match.groups()
-    home, factors = next(homes), terms(position) or {}
-    if home in each.passing:
-        further = f"lane * {each.room // itemsize(name)}" if each.lanes else ""
-    else:
-        further = f"r0 * {factors['i0'] * step}" if "i0" in factors else ""
-    if not further:
-        return match[0]
-    offset = f"{factors['']} + " if factors[""] else ""
-    return f"{name}[{offset}{further} + {position.removeprefix(offset)}]"

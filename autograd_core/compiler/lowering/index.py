@@ -84,7 +84,11 @@ def _is_like_its_places(step: Apply) -> bool:
 @lowering("scatter", fits=_is_like_its_places, integers=True)
 def scatter(body: Body, step: Apply) -> None:
     """Add to zeros, or assign where no place can be meant twice."""
-    out = zeros(body, body.allot(step.result), step.result.size)
+    piece, out = step.piece, body.allot(step.result if step.piece is None else step.piece.whole)
+    if piece is None or not piece.covered:
+        zeros(body, out, step.result.size)
+    if piece is not None and piece.whole is not step.result:
+        body.bind(step.result, out)
     _put(body, step, out, "+=" if _may_repeat(step.attributes["index"]) else "=")
 
 
@@ -93,6 +97,11 @@ def scatter_add(body: Body, step: Apply) -> None:
     """Add to an array where it lies, if nobody else needs it as it was."""
     given = step.parts[0]
     before = body.place(given)
+    if step.piece is not None:  # which lies where all of them do
+        if step.piece.whole is not step.result:
+            body.bind(step.result, before)
+        _put(body, step, before, "=" if step.piece.fresh else "+=")
+        return
     out = body.allot(step.result, [before])
     body.copy_first(before, given.shape, out)
     _put(body, step, out, "+=")
