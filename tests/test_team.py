@@ -1,5 +1,6 @@
 """The team: machine code shares a range with helpers; each piece once, forks, ends, callers."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import autograd_core as ag
 from autograd_core.compiler.layout import address
 from autograd_core.kernels import blas, team, tiling
 from autograd_core.kernels.jit import address_of, compile_source
+from autograd_core.kernels.turns import address as turns_address
+from autograd_core.kernels.turns import ended, turns
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = (
@@ -388,3 +391,55 @@ goes_on.set()
 other.join()
 """
     run(code)
+
+
+# ------------------------------------------------------------------------------------ turns
+
+TURN = """
+import numpy as np
+
+def away(thing, n):
+    state = leave()
+    total = 0.0
+    for i in range(n):
+        total = 0.5 * total + 1.0
+    enter(state)
+    return total
+"""
+
+
+def test_threads_that_take_turns_in_python():
+    away, found = compile_source("away", TURN, "(Here, intp)"), []
+
+    def work():
+        for _ in range(300):
+            found.append(away(None, 3000))
+            sum(range(300))
+        ended()
+
+    with turns():
+        away(None, 10)
+        assert turn()[0] != 0 and turn()[1] > 0  # who has the interpreter's lock has the turn
+        ended()
+        workers = [threading.Thread(target=work) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    assert found == [2.0] * 1200
+    ended()
+    away(None, 10)
+    assert turn().tolist() == [0, 0]  # there are no turns
+
+
+def test_a_thread_that_keeps_its_turn_holds_nobody_up_for_long():
+    away = compile_source("away", TURN, "(Here, intp)")
+    with turns():
+        turn()[0] = 1  # a thread that will not come again
+        assert away(None, 3000) == 2.0
+    ended()
+
+
+def turn():
+    """Return whose turn it is, and how often others look."""
+    return np.frombuffer((ctypes.c_int64 * 2).from_address(turns_address()), np.int64)
