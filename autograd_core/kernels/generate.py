@@ -30,7 +30,7 @@ from . import (
 from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, TABLES, constant, table
 from .literals import type_literals
 
-__all__ = ["text"]
+__all__ = ["is_series", "text"]
 
 
 def text(loop: str, dtype: str) -> str:
@@ -71,6 +71,19 @@ def _reach(tree: ast.AST, which: int, ends: Collection[str] = ()) -> list[ast.Fu
         callees = [] if name in ends else _reach(function, which, ends)
         found += [node for node in [*callees, function] if node not in found]
     return found
+
+
+@functools.cache
+def is_series(name: str) -> bool:
+    """Whether a scalar function, or one that it calls, evaluates a polynomial.
+
+    Examples
+    --------
+    >>> is_series("tanh_slope"), is_series("relu_slope")
+    (True, False)
+    """
+    function = _library(1)[name]
+    return any("polynomial" in _calls(node) for node in [function, *_reach(function, 1)])
 
 
 def _calls(tree: ast.AST) -> set[str]:
