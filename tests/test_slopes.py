@@ -7,13 +7,14 @@ from test_lowering import run
 
 import autograd_core as ag
 from autograd_core.compiler import native
+from autograd_core.compiler.fuse import LARGE, units
 from autograd_core.compiler.native import Segment, moves
 from autograd_core.compiler.slopes import PULL, SMALL, with_slopes
 from autograd_core.declare import OPS
 
 RNG = np.random.default_rng(0)
 PULLS = {
-    match[2]: OPS[op.name]
+    match[1].partition("_slope(")[0]: OPS[op.name]
     for op in OPS.values()
     if (match := PULL.fullmatch(str(op.facets.get("scalar"))))
 }
@@ -32,10 +33,11 @@ def swept(name, rows=6, **attributes):
     return function, RNG.normal(size=(rows, 4)), RNG.normal(size=(4, 4))
 
 
-def names(function, *arrays, pass_=with_slopes):
+def names(function, *arrays):
     """Return the names of the steps, as they become."""
     trace, wanted = traces(function, *arrays)
-    return [s.name for s in pass_(trace.steps, {trace.value(x._value) for x in wanted}, moves)]
+    needed = {trace.value(x._value) for x in wanted}
+    return [s.name for unit in with_slopes(units(trace.steps, moves), needed) for s in unit]
 
 
 def found(monkeypatch, function, arrays, dtype):
@@ -45,7 +47,7 @@ def found(monkeypatch, function, arrays, dtype):
     arrays = [x.astype(dtype) for x in arrays]
     texts = [Segment(trace.steps, set(values), dtype).source]
     results = [run(trace, arrays, values, dtype)]
-    monkeypatch.setattr(native, "with_slopes", lambda steps, needed, moves: steps)
+    monkeypatch.setattr(native, "with_slopes", lambda units, needed: units)
     texts.append(Segment(trace.steps, set(values), dtype).source)
     results.append(run(trace, arrays, values, dtype))
     return texts, results
@@ -105,12 +107,44 @@ def test_what_is_one_loop_stays_one():
     assert names(alone, *RNG.normal(size=(2, 5))) == ["tanh", "tanh_pull", "multiply"]
 
 
-def test_options_are_part_of_what_a_slope_belongs_to():
-    def function(x, w):
-        ct = ag.matmul(ag.elu(x, alpha=2.0), w)
-        return PULLS["elu"](ct, x, alpha=1.0)
+def test_a_cosine_moves_to_the_sine(monkeypatch):
+    def swinging(x, w):
+        x = x * 1.5
+        ct = ag.matmul(ag.sin(x), w) + 2.0
+        return ct * ag.cos(x)
 
-    assert "elu_slope" not in names(function, RNG.normal(size=(6, 4)), RNG.normal(size=(4, 4)))
+    arrays = RNG.normal(size=(6, 4)), RNG.normal(size=(4, 4))
+    assert names(swinging, *arrays) == ["multiply", "sin", "cos", "matmul", "add", "multiply"]
+    _, (one, other) = found(monkeypatch, swinging, arrays, "float64")
+    np.testing.assert_array_equal(one, other)
+
+
+def test_what_a_loop_adds_up_stays_there():
+    def summed(x, w):
+        x = x * 1.5
+        ct = ag.matmul(ag.sin(x), w) + 2.0
+        return ct, ag.sum(ag.cos(x))
+
+    arrays = RNG.normal(size=(LARGE // 4, 4)), RNG.normal(size=(4, 4))
+    assert names(summed, *arrays) == ["multiply", "sin", "matmul", "add", "cos", "sum"]
+    trace, wanted = traces(summed, *arrays)
+    values = [trace.value(x._value) for x in wanted]
+    _, total = run(trace, arrays, values, "float64")
+    np.testing.assert_allclose(total, np.sum(np.cos(1.5 * arrays[0])), rtol=1e-13)
+
+
+@pytest.mark.parametrize("rows", [6, SMALL // 4 + 1])
+def test_of_several_slopes_at_most_one_takes_the_place_of_a_large_operand(rows):
+    def function(x, w):
+        x = x * 1.5
+        ct = ag.matmul(ag.elu(x, alpha=2.0), w)
+        pulls = [PULLS["elu"](ct, x, alpha=alpha) for alpha in (1.0, 2.0, 1.0)]
+        return (*pulls, ag.exp(x) * ct)
+
+    arrays = RNG.normal(size=(rows, 4)), RNG.normal(size=(4, 4))
+    slopes = [name for name in names(function, *arrays)[2:] if name != "pulled"]
+    large = ["matmul", *["elu_pull"] * 3, "exp", "multiply"]
+    assert slopes == (["elu_slope"] * 2 + ["exp", "matmul", "multiply"] if rows == 6 else large)
 
 
 def test_memory_does_not_grow(monkeypatch):
@@ -124,7 +158,7 @@ def test_memory_does_not_grow(monkeypatch):
     trace, wanted = traces(layer, RNG.normal(size=(200, 4)), RNG.normal(size=(4, 4)))
     values = {trace.value(x._value) for x in wanted}
     size = Segment(trace.steps, values, "float64").size
-    monkeypatch.setattr(native, "with_slopes", lambda steps, needed, moves: steps)
+    monkeypatch.setattr(native, "with_slopes", lambda units, needed: units)
     assert size == Segment(trace.steps, values, "float64").size
 
 
@@ -133,4 +167,4 @@ def test_an_update_parts_what_comes_before_from_what_comes_after():
     *before, product, pull = trace.steps
     update = native.Update(lambda p: None, (before[0].reads[0],), {}, (0,), None)
     steps = [*before, product, update, pull]
-    assert with_slopes(steps, {pull.result}, moves) == steps
+    assert with_slopes([[step] for step in steps], {pull.result}) == [[step] for step in steps]

@@ -142,7 +142,7 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
-        self._units = units(with_slopes(prepared(self.steps, needed), needed, moves), moves)
+        self._units = with_slopes(units(prepared(self.steps, needed), moves), needed)
         self._body, self.size = self._planned()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays

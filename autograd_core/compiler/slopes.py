@@ -1,9 +1,9 @@
-"""Slopes: what a derivative needs of an activation is computed with its value.
+"""Slopes: what a derivative needs of a function is computed with its value.
 
-A value and its slope share their expensive part, an exponential; LLVM finds it once where both
-stand in one loop. But the loop that multiplies a cotangent by the slope comes later, and would
-compute it again from the operand. So the loop that computes the value computes the slope as well,
-and keeps that in the place of the operand: as much memory, and half the exponentials.
+tanh and its slope share an exponential, sin and cos a reduction of the angle; LLVM finds it once
+where both stand in one loop. But the loop that goes backward is another one, and would compute it
+again from the operand. So the loop that computes the value computes the slope as well, and keeps
+that in the place of the operand: as much memory, and half the work.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ import functools
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..declare import primitive
 from ..kernels.jit import is_series
-from .fuse import units
+from .fuse import is_sum
 from .record import Apply, Overwrite, Step, Update, Value
 from .rewriting import changed
-from .scalars import scalar_text
 
 __all__ = ["with_slopes"]
 
 SMALL = 1 << 14  # elements that lie in a cache until the slope is needed
-PULL = re.compile(r"pulled\(ct, ((\w+)_slope)(\(.*\))\)")
+PULL = re.compile(r"pulled\(ct, (.*)\)")
 
 
 @primitive(pointwise=True, scalar="pulled(ct, slope)", register=False, internal=True)
@@ -38,85 +37,125 @@ def pulled(ct, slope):  # type: ignore[no-untyped-def]
     return np.where(zero, 0.0, ct * slope)
 
 
-def with_slopes(
-    steps: Sequence[Step], needed: Collection[Value], moves: Callable[[Step], bool]
-) -> list[Step]:
-    """Return steps that do the same, with slopes where the values are computed.
+class Series(NamedTuple):
+    """A costly function of one operand: all of a step, or the slope by which it multiplies."""
+
+    x: Value
+    kind: Hashable
+    is_slope: bool
+
+
+def with_slopes(units: Sequence[list[Step]], needed: Collection[Value]) -> list[list[Step]]:
+    """Return loops that do the same, with slopes where the values are computed.
 
     Parameters
     ----------
-    steps : sequence of Step
+    units : sequence of list of Step
+        Steps that share a loop, and others, in the order in which they run.
     needed : collection of Value
         What others read afterwards.
-    moves : callable
-        Says of a step that it is a view.
     """
-    pulls = _pulls(steps)
-    if not pulls:
-        return list(steps)
-    homes = {step: i for i, unit in enumerate(units(steps, moves)) for step in unit}
+    steps = [step for unit in units for step in unit]
+    series, makers = _pairs(steps)
+    if not makers:
+        return list(units)
+    homes = {step: i for i, unit in enumerate(units) for step in unit}
     apart: dict[Apply, list[Apply]] = defaultdict(list)
-    for pull, maker in pulls.items():
-        if homes[maker] < homes[pull]:
-            apart[maker].append(pull)
-    readers: dict[Value, list[Step]] = defaultdict(list)
+    added = {x for step in steps if is_sum(step) for x in step.reads}  # in the loop, maybe
+    for later, maker in makers.items():
+        stays = later.result in added and not series[later].is_slope
+        if homes[maker] < homes[later] and not stays:
+            apart[maker].append(later)
+    readers: dict[Value, list[Step]] = {series[maker].x: [] for maker in apart}
     for step in steps:
         for x in step.reads:
-            readers[x].append(step)
+            if x in readers:
+                readers[x].append(step)
     made = {step.result for step in steps if isinstance(step, Apply)}.difference(needed)
 
     def is_spared(maker: Apply) -> bool:
-        """Whether the operand need not be kept, or is small."""
-        (x,) = maker.parts
-        later = (step for step in readers[x] if homes[step] > homes[maker])
-        alone = x in made and not x.view and set(apart[maker]).issuperset(later)
-        return alone or x.size <= SMALL
+        """Whether one slope is kept in the place of the operand, or that is small."""
+        x, found = series[maker].x, apart[maker]
+        others = {step for step in readers[x] if homes[step] > homes[maker]}.difference(found)
+        one = not others and len({series[step].kind for step in found}) == 1
+        return (one and x in made and not x.view) or x.size <= SMALL
 
-    return _written(steps, {maker: found for maker, found in apart.items() if is_spared(maker)})
+    chosen = {maker: found for maker, found in apart.items() if is_spared(maker)}
+    return _written(units, series, chosen)
 
 
-def _pulls(steps: Sequence[Step]) -> dict[Apply, Apply]:
-    """Return the steps that multiply by a slope, with those that compute the value."""
-    known: dict[Hashable, Apply] = {}
-    found: dict[Apply, Apply] = {}
+def _pairs(steps: Sequence[Step]) -> tuple[dict[Apply, Series], dict[Apply, Apply]]:
+    """Return the costly steps, and of some of them the first that has the same operand."""
+    series: dict[Apply, Series] = {}
+    first: dict[Value, Apply] = {}
+    makers: dict[Apply, Apply] = {}
     for step in steps:
-        if isinstance(step, Update | Overwrite):
-            known.clear()  # what was computed before may be of other numbers
-        if not isinstance(step, Apply) or not step.op.pointwise:
+        if not isinstance(step, Apply):
+            if isinstance(step, Update | Overwrite):
+                first.clear()  # what was computed before may be of other numbers
             continue
-        text = scalar_text(step)
-        match = PULL.fullmatch(text or "")
-        if match is None:
-            known.setdefault(_key(text, step.parts, step), step)
+        found = _series(step)
+        if found is None:
             continue
-        maker = known.get(_key(match[2] + match[3], step.parts[1:], step))
-        if maker is not None and maker.reads and is_series(match[1]):
-            found[step] = maker
-    return found
+        series[step] = found
+        if found.x in first:
+            makers[step] = first[found.x]
+        elif not found.is_slope:
+            first[found.x] = step
+    return series, makers
 
 
-def _key(text: str | None, operands: tuple[object, ...], step: Apply) -> Hashable:
-    """Return what is equal for steps that compute the same, if they are expressions."""
-    return text and (text, operands, *step.attributes.items())
+def _series(step: Apply) -> Series | None:
+    """Return the costly function of one operand in a step, if there is one."""
+    scalar = step.op.facets.get("scalar")
+    if not isinstance(scalar, str) or (found := _costly(scalar)) is None:
+        return None
+    text, is_slope = found
+    operands = step.parts[is_slope:]
+    if len(operands) > 1 or not isinstance(operands[0], Value):
+        return None
+    return Series(operands[0], (text, *step.attributes.items()), is_slope)
 
 
-def _written(steps: Sequence[Step], followers: Mapping[Apply, Sequence[Apply]]) -> list[Step]:
-    """Write slopes after the values, and multiply by them."""
-    made = (step.result for step in steps if isinstance(step, Apply))
+@functools.cache
+def _costly(text: str) -> tuple[str, bool] | None:
+    """Return the expression of a costly function, and whether it is multiplied by."""
+    match = PULL.fullmatch(text)
+    inner = match[1] if match else text
+    costly = any(map(is_series, re.findall(r"(\w+)\(", inner)))
+    return (inner, match is not None) if costly else None
+
+
+def _written(
+    units: Sequence[Sequence[Step]],
+    series: Mapping[Apply, Series],
+    chosen: Mapping[Apply, Sequence[Apply]],
+) -> list[list[Step]]:
+    """Write slopes behind the values, and multiply by them; what has no cotangent moves there."""
+    made = (step.result for unit in units for step in unit if isinstance(step, Apply))
     indices = itertools.count(1 + max((value.index for value in made), default=0))
-    slopes: dict[Step, Value] = {}
-    found: list[Step] = []
-    for step in steps:
-        if step in slopes and isinstance(step, Apply):
-            parts = step.parts[0], slopes[step]
-            step = changed(step, op=pulled, parts=parts, attributes={})
-        found.append(step)
-        if isinstance(step, Apply) and step in followers:
-            pulls = followers[step]
-            result = Value(next(indices), step.result.shape, step.result.dtype)
-            found.append(changed(step, op=_slope(pulls[0].op), result=result))
-            slopes |= dict.fromkeys(pulls, result)
-    return found
+    behind: dict[Step, list[Step]] = {}
+    instead: dict[Step, list[Step]] = {}
+    for maker, followers in chosen.items():
+        behind[maker] = []
+        slopes: dict[Hashable, Value] = {}
+        for step in followers:
+            x, kind, is_slope = series[step]
+            if not is_slope:
+                behind[maker].append(step)
+                instead[step] = []
+                continue
+            if kind not in slopes:
+                slopes[kind] = Value(next(indices), x.shape, step.result.dtype)
+                slope = changed(step, op=_slope(step.op), parts=(x,), result=slopes[kind])
+                behind[maker].append(slope)
+            parts = step.parts[0], slopes[kind]
+            instead[step] = [changed(step, op=pulled, parts=parts, attributes={})]
+    found = [
+        [other for step in unit for other in (*instead.get(step, [step]), *behind.get(step, ()))]
+        for unit in units
+    ]
+    return [unit for unit in found if unit]
 
 
 @functools.cache

@@ -75,15 +75,16 @@ def _reach(tree: ast.AST, which: int, ends: Collection[str] = ()) -> list[ast.Fu
 
 @functools.cache
 def is_series(name: str) -> bool:
-    """Whether a scalar function, or one that it calls, evaluates a polynomial.
+    """Whether a name is that of a scalar function which evaluates a polynomial, itself or below.
 
     Examples
     --------
-    >>> is_series("tanh_slope"), is_series("relu_slope")
-    (True, False)
+    >>> is_series("tanh_slope"), is_series("relu_slope"), is_series("select")
+    (True, False, False)
     """
-    function = _library(1)[name]
-    return any("polynomial" in _calls(node) for node in [function, *_reach(function, 1)])
+    function = _library(1).get(name)
+    nodes = [] if function is None else [function, *_reach(function, 1)]
+    return any("polynomial" in _calls(node) for node in nodes)
 
 
 def _calls(tree: ast.AST) -> set[str]:

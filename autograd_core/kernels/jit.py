@@ -149,7 +149,7 @@ def loop_text(loops: str, dtype: str) -> str:
 
 
 def is_series(name: str) -> bool:
-    """Whether a scalar function of the kernels takes a series of products, and not a choice."""
+    """Whether a name is that of a scalar function which evaluates a polynomial."""
     found: bool = _building().is_series(name)
     return found
 
