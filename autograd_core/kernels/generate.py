@@ -32,6 +32,8 @@ from .literals import type_literals
 
 __all__ = ["is_series", "text"]
 
+COMMON = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
+
 
 def text(loop: str, dtype: str) -> str:
     r"""Return the module text of `loop` and everything it calls, for float32 or float64.
@@ -94,9 +96,8 @@ def _calls(tree: ast.AST) -> set[str]:
 
 @functools.cache
 def _library(which: int) -> dict[str, ast.FunctionDef]:
-    modules = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
     own = _functions(single) if which == 0 else {}
-    return _functions(*modules) | own | _special()
+    return _functions(*COMMON) | own | _special()
 
 
 @functools.cache
@@ -105,6 +106,7 @@ def _special() -> dict[str, ast.FunctionDef]:
     return _functions(special_math, special_normal)
 
 
+@functools.cache
 def _functions(*modules: ModuleType) -> dict[str, ast.FunctionDef]:
     nodes = [node for module in modules for node in ast.parse(inspect.getsource(module)).body]
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
