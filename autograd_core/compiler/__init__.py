@@ -10,7 +10,8 @@ The files, in the order in which things happen:
   once. `delay` puts what is assigned behind the checks, and `simplify` leaves steps out
   (`rewriting`, `folding`, `algebra`, `repeats`).
 * `partition` says which steps run together as machine code, `emit` writes the Python function
-  around them. A segment is made in `native`: `fuse` groups steps, `loops` writes elementwise ones
+  around them. A segment is made in `native`: `prepare` and `slopes` say what machine code does
+  otherwise than the host, `fuse` groups steps, `loops` writes elementwise ones
   (`scalars`, `integers`), `lowering` all others, into a `body` (`layout`). Lines that repeat
   become loops (`reroll`), and what these leave over functions (`leftovers`); `memory` is planned,
   that of loops in `regions`, and `positions` are filled in; `assembly` makes functions of it all.

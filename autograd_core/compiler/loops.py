@@ -68,8 +68,8 @@ def loop(
 class _Plan(NamedTuple):
     """What is the same whenever a loop is written, wherever its values lie.
 
-    The lines that read begin and end with `ends`; in the place of its `own` operands a result can
-    lie.
+    The lines that read begin and end with `ends`; a result can lie in the place of its `own`
+    operands, and of theirs where these are in registers only.
     """
 
     read: list[Value]
@@ -84,11 +84,13 @@ def _plan(group: Sequence[Apply], needed: Callable[[Value], bool], dtype: str) -
     shape = group[0].result.shape
     read = [x for x in dict.fromkeys(x for step in group for x in step.reads) if x not in made]
     kept = [value for value in made if needed(value)]
-    there = {*read}
+    there = {x for x in read if x.shape == shape}
     own: list[list[Value]] = []
     for value in kept:
-        own.append([x for x in made[value].reads if x in there and x.shape == shape])
-        there.add(value)
+        nearest = made[value].reads
+        inner = [x for x in nearest if x in made and not needed(x)]
+        further = [y for x in inner for y in made[x].reads]
+        own.append([x for x in dict.fromkeys([*nearest, *further]) if x in there])
     ends = [
         (f"{x.name}_ = ", "") if x.dtype == dtype else (f"{x.name}_ = {register(x)}(", ")")
         for x in read

@@ -42,6 +42,7 @@ from .record import Apply, Draw, Overwrite, Step, Update, Value
 from .regions import arrange
 from .reroll import LONG, Chunk, Row, chunks, cuts, settled, text
 from .running import MOVED, Stale
+from .slopes import with_slopes
 from .strips import merged, planned, shifted, strips
 from .swap import Swap
 
@@ -145,7 +146,7 @@ class Segment:
         self.arrays = [v for v in read if v not in set(self.captured)]
         self.results = [v for v in made if v in needed]
         self.given = [v for v in self.results if v in given]
-        self._units = units(prepared(self.steps, needed), moves)
+        self._units = with_slopes(units(prepared(self.steps, needed), moves), needed)
         self._body, self.size = self._planned()
         self.reasons = list(self._body.reasons)
         outside = {v.name: content(v) for v in self.captured} | self._body.arrays

@@ -29,9 +29,9 @@ import numpy as np
 from llvmlite import ir
 
 from . import access, atomics, blas, exact, objects, tiles, tiling, wide
-from .generate import text
+from .generate import is_series, text
 
-__all__ = ["address", "build", "cache_directory", "count", "survive_forks", "text"]
+__all__ = ["address", "build", "cache_directory", "count", "is_series", "survive_forks", "text"]
 
 # Division by zero gives inf as in NumPy, or the loop would not vectorize; of the fast-math
 # licences only the fused multiply-add, because the others assume that there is no NaN and no inf.

@@ -30,7 +30,9 @@ from . import (
 from .formats import CONSTANTS, FORMATS, INTEGERS, POLYNOMIALS, TABLES, constant, table
 from .literals import type_literals
 
-__all__ = ["text"]
+__all__ = ["is_series", "text"]
+
+COMMON = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
 
 
 def text(loop: str, dtype: str) -> str:
@@ -73,6 +75,20 @@ def _reach(tree: ast.AST, which: int, ends: Collection[str] = ()) -> list[ast.Fu
     return found
 
 
+@functools.cache
+def is_series(name: str) -> bool:
+    """Whether a name is that of a scalar function which evaluates a polynomial, itself or below.
+
+    Examples
+    --------
+    >>> is_series("tanh_slope"), is_series("relu_slope"), is_series("select")
+    (True, False, False)
+    """
+    function = _library(1).get(name)
+    nodes = [] if function is None else [function, *_reach(function, 1)]
+    return any("polynomial" in _calls(node) for node in nodes)
+
+
 def _calls(tree: ast.AST) -> set[str]:
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return {function.id for function in calls if isinstance(function, ast.Name)}
@@ -80,9 +96,8 @@ def _calls(tree: ast.AST) -> set[str]:
 
 @functools.cache
 def _library(which: int) -> dict[str, ast.FunctionDef]:
-    modules = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
     own = _functions(single) if which == 0 else {}
-    return _functions(*modules) | own | _special()
+    return _functions(*COMMON) | own | _special()
 
 
 @functools.cache
@@ -91,6 +106,7 @@ def _special() -> dict[str, ast.FunctionDef]:
     return _functions(special_math, special_normal)
 
 
+@functools.cache
 def _functions(*modules: ModuleType) -> dict[str, ast.FunctionDef]:
     nodes = [node for module in modules for node in ast.parse(inspect.getsource(module)).body]
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}

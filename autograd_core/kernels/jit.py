@@ -57,7 +57,15 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["address_of", "compile_loop", "compile_source", "count", "is_compiled", "loop_text"]
+__all__ = [
+    "address_of",
+    "compile_loop",
+    "compile_source",
+    "count",
+    "is_compiled",
+    "is_series",
+    "loop_text",
+]
 
 Kernel = Callable[..., Any]
 
@@ -138,6 +146,12 @@ def loop_text(loops: str, dtype: str) -> str:
     with _LOCK:
         text: str = _building().text(loops, dtype)
     return text
+
+
+def is_series(name: str) -> bool:
+    """Whether a name is that of a scalar function which evaluates a polynomial."""
+    found: bool = _building().is_series(name)
+    return found
 
 
 def count() -> dict[str, int]:
