@@ -294,16 +294,22 @@ def check(product, dtype):
         assert blas.get_num_threads() == threads
 
 
-# Panels that are whole and not, one depth and several, rows that crowd a cache.
-TILED = [(60, 150, 130), (33, 207, 200), (20, 135, 1100), (16, 256, 260)]
+# Panels that are whole and not, either matrix turned, one depth and several, crowded rows.
+PLAIN, TURNED_X, TURNED_Y = (False, False), (True, False), (False, True)
+TILED = {
+    "plain": (np.float32, (33, 150, 230), PLAIN),
+    "y turned": (np.float64, (13, 135, 610), TURNED_Y),
+    "x turned": (np.float32, (24, 207, 220), TURNED_X),
+    "several depths": (np.float32, (12, 100, 1100), PLAIN),
+    "crowded rows": (np.float32, (16, 256, 260), PLAIN),
+}
 
 
 @shared_products
 @pytest.mark.skipif(tiling.machine() is None, reason="there are no tiles for this processor")
-@pytest.mark.parametrize("flips", [(False, False), (False, True), (True, False)], ids=str)
-@pytest.mark.parametrize("sizes", TILED, ids=str)
-def test_a_product_in_tiles_is_right_however_it_is_cut(sizes, flips):
-    dtype = np.float64 if sizes is TILED[1] else np.float32
+@pytest.mark.parametrize("case", TILED.values(), ids=TILED)
+def test_a_product_in_tiles_is_right_however_it_is_cut(case):
+    dtype, sizes, flips = case
     check(large_product(dtype, *sizes, IN_TILES, flips), dtype)
 
 

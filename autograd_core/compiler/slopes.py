@@ -3,7 +3,8 @@
 tanh and its slope share an exponential, sin and cos a reduction of the angle; LLVM finds it once
 where both stand in one loop. But the loop that goes backward is another one, and would compute it
 again from the operand. So the loop that computes the value computes the slope as well, and keeps
-that in the place of the operand: as much memory, and half the work.
+that in the place of the operand: as much memory, and half the work. Where others need the operand,
+it stays, and the slope lies beside it if both are small.
 """
 
 from __future__ import annotations

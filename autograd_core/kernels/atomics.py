@@ -120,7 +120,24 @@ def rung(context: Any, bell: Any) -> Any:
     return _system("pthread_cond_broadcast", 1)(context, bell)
 
 
-INTRINSICS = (observed, published, added, replaced, rest, ran, acquire, let_go, slept, rung)
+def give_way(context: Any) -> Any:
+    """Let other threads have the processor."""
+    return _system("sched_yield", 0)(context)
+
+
+INTRINSICS = (
+    observed,
+    published,
+    added,
+    replaced,
+    rest,
+    ran,
+    acquire,
+    let_go,
+    slept,
+    rung,
+    give_way,
+)
 
 
 def pause(builder: Any) -> None:

@@ -44,6 +44,8 @@ TABLE, COUNT, GRAIN = (TASK + 8 * i for i in range(1, 4))
 PRODUCTS = 2  # pieces of one for each thread: each prepares the smaller matrix for itself
 LOOKS = 8000  # for a job; with the processor's rests about half a millisecond
 
+PATIENCE = 2000  # looks until the processor is offered to others
+
 SHARE = f"""
 @inline
 def share_pieces(team):
@@ -77,8 +79,13 @@ def share(team, function, table, n, grain, most):
         let_go(team + {LOCK})
     share_pieces(team)
     published(team + {JOB}, 0)  # who comes now finds nothing
+    looks = 0
     while observed(team + {INSIDE}) > 0:
-        rest()
+        looks += 1
+        if looks < {PATIENCE}:
+            rest()
+        else:  # a helper has no processor: it may have this one
+            give_way()
     published(team + {BUSY}, 0)
 """
 
