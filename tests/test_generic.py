@@ -17,7 +17,8 @@ def part0(work, x0):
         work[{twice} + i0 * 3] = x0[i0] * F({inverse}) + v12_e3[{n}]
     return int(0)
 
-def enter0(x0, table):
+def enter0(x0, start):
+    table = view(start, 3, object)
     if x0.shape[0] != {n}:
         return -1
     return part0(view(table[0], {twice}, np.float32), x0)

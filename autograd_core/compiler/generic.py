@@ -64,7 +64,7 @@ def filled(source: str, slot: int) -> Filled:
     Parameters
     ----------
     source : str
-        Functions ``part...``, and ``enter...`` that have a table.
+        Functions ``part...``, and ``enter...`` that begin with a line about their table.
     slot : int
         The place in the table where the address of the whole numbers is; the next is for the
         others.
@@ -123,7 +123,9 @@ def _reading(found: re.Match[str], slot: int) -> str:
     if name.startswith("part"):
         parameters = f"wholes, reals, {parameters}"
     else:
+        first, _, body = body.partition("\n")  # which says what the table is
         lines += [
+            first.strip(),
             f"wholes = view(table[{slot}], table.size, np.int64)",
             f"reals = view(table[{slot + 1}], table.size, np.float64)",
         ]
