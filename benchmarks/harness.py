@@ -225,8 +225,8 @@ def _keep_to(processors: int) -> None:
 
 
 def _timed(step: Callable[[], None], steps: int) -> float:
-    for _ in range(max(1, steps // 10)):  # the others' turns have emptied the caches
-        step()
+    for _ in range(-(-steps // 2)):  # the others' turns have emptied the caches, and a pause
+        step()  # makes the processor slow for some milliseconds
     start = time.perf_counter()
     for _ in range(steps):
         step()

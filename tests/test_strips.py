@@ -305,7 +305,16 @@ def test_gradients_are_checked_strip_by_strip(strip):
     assert len(checks) == 2 and set(checks) == {"        "}
 
 
-def test_threads_leave_checks_for_afterwards(strip):
+@pytest.fixture
+def three():
+    """Three threads, whatever the machine has."""
+    before = get_num_threads()
+    set_num_threads(3)
+    yield
+    set_num_threads(before)
+
+
+def test_threads_leave_checks_for_afterwards(strip, three):
     strip.setattr(body, "PARALLEL", 1 << 8)
     found = alike(jacobian, CHECKED, strip)
     assert "for lane" in found and not re.search(r"is_finite\(.*r0", found)
@@ -358,26 +367,21 @@ def test_long_rows_stay_rows(strip):
     assert "i0 * 60 + i1]" in found
 
 
-def test_threads_share_strips(strip):
+def test_threads_share_strips(strip, three):
     strip.setattr(body, "PARALLEL", 1 << 8)
     strip.setattr(body, "GRAIN", 1 << 6)
     gradient = ag.value_and_grad(total, argnums=(0, 1))
-    before = get_num_threads()
-    try:
-        set_num_threads(1)
-        found = alike(gradient, (X, W), strip)
-        (room,) = set(map(int, re.findall(r"\[(?:\d+ \+ )?lane \* (\d+)", found)))
-        one, compiled = run_with(strip, SMALL, gradient, X, W)
-        assert 64 * 8 < room * 8 < compiled.programs[0].segments[0].size / strips.LANES
-        set_num_threads(3)
-        for _ in range(50):
-            for x, y in zip(one, flat(compiled(X, W)), strict=True):
-                np.testing.assert_array_equal(x, y)
-    finally:
-        set_num_threads(before)
+    found = alike(gradient, (X, W), strip)
+    (room,) = set(map(int, re.findall(r"\[(?:\d+ \+ )?lane \* (\d+)", found)))
+    first, compiled = run_with(strip, SMALL, gradient, X, W)
+    assert 64 * 8 < room * 8 < compiled.programs[0].segments[0].size / strips.LANES
+    for threads in [1, *[3] * 50]:
+        set_num_threads(threads)
+        for x, y in zip(first, flat(compiled(X, W)), strict=True):
+            np.testing.assert_array_equal(x, y)
 
 
-def test_threads_write_to_rows_of_their_own(strip):
+def test_threads_write_to_rows_of_their_own(strip, three):
     strip.setattr(body, "PARALLEL", 1 << 8)
     found = alike(ag.value_and_grad(gathered, argnums=(0, 1)), (POINTS, X, W), strip)
     shared = "".join(re.findall(r"^    for lane .*\n(?:     .*\n)*", found, re.MULTILINE))

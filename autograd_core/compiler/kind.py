@@ -162,7 +162,7 @@ class Kind:
             return None
         if not self.options.wait:
             return None
-        products = blas.available(), blas.is_alone(), team.shares_products()
+        products = blas.available(), blas.is_alone(), team.shares_products(), team.shares_loops()
         code = self.options.native and (products, self.general)  # which machine code it is
         settings = self.settings, code
         return read(self.recording, around.things, leaves, settings)

@@ -177,7 +177,7 @@ class Segment:
 
     def _planned(self) -> tuple[Body, int]:
         """Return the text, with what repeats as loops, and the bytes of the workspace."""
-        body = self._written(team.available())
+        body = self._written(team.shares_loops())
         if len(body.parts) > MOST_PARTS:
             body = self._written(sharing=False)
         body.plan()

@@ -34,7 +34,15 @@ from . import blas
 from .jit import compile_source, is_compiled
 from .threads import get_num_threads, stay_away
 
-__all__ = ["SHARE", "address", "available", "ready", "shared_products", "shares_products"]
+__all__ = [
+    "SHARE",
+    "address",
+    "available",
+    "ready",
+    "shared_products",
+    "shares_loops",
+    "shares_products",
+]
 
 # Where the words of the team are, in bytes. What is written often has a line of its own.
 LINE = 64
@@ -152,11 +160,14 @@ def share_product(team, words, function, table, n, grain):
 """
 
 
+def shares_loops() -> bool:
+    """Whether loops are to be shared: what is written for one thread can be a little faster."""
+    return available() and get_num_threads() > 1
+
+
 def shares_products() -> bool:
     """Whether large products are to be shared, and not left to the threads of a BLAS."""
-    if not available() or get_num_threads() == 1:
-        return False
-    return blas.available() and blas.can_be_held() and not blas.is_alone()
+    return shares_loops() and blas.available() and blas.can_be_held() and not blas.is_alone()
 
 
 SEIZE = """
