@@ -272,7 +272,17 @@ def test_threads_that_take_different_branches_and_shapes():
         sys.setswitchinterval(interval)
 
 
-def test_loops_that_threads_share_are_compiled():
+@pytest.mark.parametrize("threads", [1, 3])
+def test_loops_that_threads_share_are_compiled(threads):
+    before = ag.get_num_threads()
+    ag.set_num_threads(threads)
+    try:
+        check_large_loops(threads > 1)
+    finally:
+        ag.set_num_threads(before)
+
+
+def check_large_loops(shared):
     weight = ag.tensor(np.linspace(-1.0, 1.0, 400 * 400).reshape(400, 400), requires_grad=True)
     small = ag.tensor(np.linspace(-0.5, 0.5, 400), requires_grad=True)
     other = ag.tensor(weight.numpy(), requires_grad=True)
@@ -294,4 +304,4 @@ def test_loops_that_threads_share_are_compiled():
         np.testing.assert_allclose(float(compiled(x, x)), float(step(x, x)), rtol=1e-12)
     np.testing.assert_allclose(weight.numpy(), other.numpy(), rtol=1e-9, atol=1e-12)
     assert compiled.programs[0].is_native, compiled.explain()
-    assert compiled.programs[0].segments[0].shares
+    assert compiled.programs[0].segments[0].shares == shared

@@ -94,7 +94,7 @@ def _update(body: Body, step: Update) -> None:
     size = step.parts[0].size
     arrays = [body.flat(body.rows(value), value.size) for value in step.parts]
     numbers = _numbers(body, recipe)
-    if size < PARALLEL:
+    if size < PARALLEL or not body.sharing:
         body.lines.append(
             f"{recipe.loop}({', '.join([*arrays, 'int(0)', f'int({size})', *numbers])})"
         )
