@@ -118,9 +118,8 @@ class Assembly:
         self.owners = self.slots  # the arrays of the call, as objects
         self.slots += len(arrays)
         self.shared = [i for i, part in enumerate(self.parts) if part.extent]
-        self.team = (
-            self.slots
-        )  # where words are of it and of the BLAS, and the parts that it shares
+        self.holds = bool(self.shared) and team.shares_products()
+        self.team = self.slots  # where words are of it, of the BLAS, and its parts
         self.slots += 2 * bool(self.shared) + len(self.shared)
         self.slots += 2 * body.general  # where the numbers are that depend on sizes
         self.numbers: tuple[np.ndarray, ...] = ()
@@ -157,9 +156,8 @@ class Assembly:
     def _text(self) -> str:
         text = loop_text("\n".join([*self.body.functions, self.source]), self.body.dtype)
         entries = map(self._entry, range(len(self.parts)))
-        products = any(self.parts[i].product for i in self.shared)
-        share = team.shared_products() if products else team.SHARE
-        provided = [*[GATHER] * self.repeats, *[share] * bool(self.shared)]
+        provided = [*[GATHER] * self.repeats, *[team.SHARE] * bool(self.shared)]
+        provided += [blas.holding()] * self.holds
         definitions = "\n".join([*self.body.definitions, *provided])
         return "\n".join(["import numpy as np", definitions, text, *entries, *self._run()])
 
@@ -211,23 +209,37 @@ class Assembly:
         return [*steps, "\n    ".join(["def run(start):", *lines]) + "\n"]
 
     def _step(self) -> str:
-        """Return the text of all parts, one after the other."""
-        lines = ["@inline_calls", "def step(start):", f"    {self._table()}"]
+        """Return the text of all parts, one after the other.
+
+        A BLAS has one thread as long as they run: others of its own would be in the way of ours.
+        """
+        name = "parts" if self.holds else "step"
+        lines = ["@inline_calls", f"def {name}(start{', several' * self.holds}):"]
+        lines.append(f"    {self._table()}")
         for i, part in enumerate(self.parts):
             if part.extent:
-                lines.append(f"    {self._shared(i)}")
+                lines += self._shared(i)
             else:
                 lines += [f"    status = enter{i}(start)"]
                 lines += ["    if status != 0:", "        return status"]
-        return "\n".join([*lines, "    return 0", ""])
+        lines += ["    return 0", ""]
+        if self.holds:
+            lines += ["@inline_calls", "def step(start):", f"    {self._table()}"]
+            lines += [f"    several = hold(table[{self.team + 1}]) > 1"]
+            lines += ["    status = parts(start, several)"]
+            lines += [f"    let_be(table[{self.team + 1}])", "    return status", ""]
+        return "\n".join(lines)
 
-    def _shared(self, i: int) -> str:
-        """Return the call of a part that threads share."""
+    def _shared(self, i: int) -> list[str]:
+        """Return the lines of a part that threads share."""
         part, code = self.parts[i], f"table[{self.team + 2 + self.shared.index(i)}]"
-        given = f"{code}, start, {part.extent}, {part.grain}"
-        if part.product:
-            return f"share_product(table[{self.team}], table[{self.team + 1}], {given})"
-        return f"share(table[{self.team}], {given}, {PIECES})"
+        pieces = team.PRODUCTS if part.product else PIECES
+        given = f"{code}, start, {part.extent}, {part.grain}, {pieces}"
+        share = f"share(table[{self.team}], {given})"
+        if not part.product:
+            return [f"    {share}"]
+        alone = f"ran({code}, start, 0, {part.extent})"
+        return ["    if several:", f"        {share}", "    else:", f"        {alone}"]
 
     def _repeated(self, call: str) -> list[str]:
         """Return the lines that do one step, or as many as the table says, with their rows."""

@@ -35,11 +35,11 @@ from .jit import compile_source, is_compiled
 from .threads import get_num_threads, stay_away
 
 __all__ = [
+    "PRODUCTS",
     "SHARE",
     "address",
     "available",
     "ready",
-    "shared_products",
     "shares_loops",
     "shares_products",
 ]
@@ -138,26 +138,6 @@ def wake(team):
 
 
 TEXT = SHARE + SERVE
-
-
-def shared_products() -> str:
-    """Return the text of ``share_product(team, words, function, table, n, grain)``.
-
-    Meanwhile the BLAS, which the words are about, works with one thread; if it did before,
-    nothing is shared.
-    """
-    return f"""
-{SHARE}
-{blas.holding()}
-
-@apart
-def share_product(team, words, function, table, n, grain):
-    if hold(words) > 1:
-        share(team, function, table, n, grain, {PRODUCTS})
-    else:
-        ran(function, table, 0, n)
-    let_be(words)
-"""
 
 
 def shares_loops() -> bool:
