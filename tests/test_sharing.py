@@ -306,8 +306,6 @@ def job(seed, model=dense, optimizer=optim.Adam, **options):
 
 PAIRS = {  # each model and each optimizer; they know nothing of each other
     "Adam": (dense, optim.Adam),
-    "Lion": (dense, optim.Lion),
-    "Adafactor": (dense, optim.Adafactor),
     "Lion, dropout": (with_dropout, optim.Lion),
     "Adafactor, batch norm": (with_norm, optim.Adafactor),
 }
