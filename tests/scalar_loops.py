@@ -1,6 +1,7 @@
-"""One pointwise expression as a loop: what ops declare as `scalar`, compiled on its own.
+"""Pointwise expressions as loops: what ops declare as `scalar`, compiled on its own.
 
-    scalar_loop("x + slope * y", {"x": "float32", "y": "float32"}, "float32", ["slope"])
+    one = Scalar("x + slope * y", ("x", "y"), ("slope",))
+    (loop,) = scalar_loops([one], ("float32", "float32"), "float32")
 
 Operands enter as numbers of the float type in which the loop computes: that of the result, or of
 the operands where the result is bool. A bool operand is 0 or 1.
@@ -9,62 +10,87 @@ the operands where the result is bool. A bool operand is 0 or 1.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from autograd_core.kernels.jit import compile_loop
 
-__all__ = ["loop_text", "names", "scalar_loop", "working_type"]
+__all__ = ["Scalar", "loops_text", "names", "scalar_loops", "working_type"]
 
 
-def scalar_loop(
-    expression: str, operands: Mapping[str, str], out: str, attributes: Iterable[str] = ()
-) -> Callable[..., None]:
-    """Compile the loop of an expression.
+class Scalar(NamedTuple):
+    """An expression in the language of `generate`, and the names in it.
+
+    Attributes
+    ----------
+    expression : str
+    operands : sequence of str
+        The names that stand for elements of arrays.
+    attributes : sequence of str
+        The names that stand for numbers.
+    """
+
+    expression: str
+    operands: Sequence[str]
+    attributes: Sequence[str] = ()
+
+
+def scalar_loops(
+    scalars: Sequence[Scalar], operands: Sequence[str], out: str
+) -> list[Callable[..., None]]:
+    """Compile the loops of expressions that take and give the same types.
+
+    They are branches of one function, since compiling has a price for each function.
 
     Parameters
     ----------
-    expression : str
-        In the language of `generate`, over the names of operands and attributes.
-    operands : dict of str to str
-        Names and dtypes of the operands.
+    scalars : sequence of Scalar
+        Each has as many operands as there are in `operands`.
+    operands : sequence of str
+        The dtypes of the operands.
     out : {"float32", "float64", "bool"}
-        The dtype of the result.
-    attributes : iterable of str
-        Names that stand for numbers; those that the expression does not use are left out.
+        The dtype of the results.
 
     Returns
     -------
-    callable
-        Takes 1-D contiguous arrays of one size, the operands and the result, then the attributes
-        that are used, in the given order.
+    list of callable
+        Each takes 1-D contiguous arrays of one size, the operands and the result, then an array
+        of float64 with the attributes.
     """
-    used = [name for name in attributes if name in names(expression)]
-    text = loop_text(expression, list(operands), used)
-    arrays = [f"{dtype.replace('bool', 'boolean')}[::1]" for dtype in [*operands.values(), out]]
-    signature = f"({', '.join([*arrays, *['float64'] * len(used)])})"
-    return compile_loop(text, working_type(operands.values(), out), signature)
+    arrays = [f"{dtype.replace('bool', 'boolean')}[::1]" for dtype in [*operands, out]]
+    signature = f"(intp, {', '.join([*arrays, 'float64[::1]'])})"
+    loop = compile_loop(loops_text(scalars), working_type(operands, out), signature)
+    return [partial(loop, which) for which in range(len(scalars))]
 
 
-def loop_text(expression: str, operands: list[str], attributes: list[str]) -> str:
-    """Return the text of the loop.
+def loops_text(scalars: Sequence[Scalar]) -> str:
+    """Return the text of the loops.
 
     Examples
     --------
-    >>> print(loop_text("x + slope", ["x"], ["slope"]))
-    def pointwise(x_array, out, slope_value):
-        slope = F(slope_value)
-        for i in range(out.size):
-            x = F(x_array[i])
-            out[i] = x + slope
+    >>> print(loops_text([Scalar("x + slope", ["x"], ["slope"]), Scalar("-y", ["y"])]))
+    def pointwise(which, array_0, out, values):
+        if which == int(0):
+            slope = F(values[0])
+            for i in range(out.size):
+                x = F(array_0[i])
+                out[i] = x + slope
+        if which == int(1):
+            for i in range(out.size):
+                y = F(array_0[i])
+                out[i] = -y
     """
-    arrays = [f"{name}_array" for name in operands]
-    values = [f"{name}_value" for name in attributes]
-    lines = [f"def pointwise({', '.join([*arrays, 'out', *values])}):"]
-    lines += [f"    {name} = F({name}_value)" for name in attributes]
-    lines += ["    for i in range(out.size):"]
-    lines += [f"        {name} = F({name}_array[i])" for name in operands]
-    return "\n".join([*lines, f"        out[i] = {expression}"])
+    arrays = [f"array_{i}" for i in range(len(scalars[0].operands))]
+    lines = [f"def pointwise({', '.join(['which', *arrays, 'out', 'values'])}):"]
+    for which, (expression, operands, attributes) in enumerate(scalars):
+        lines += [f"    if which == int({which}):"]
+        lines += [f"        {name} = F(values[{i}])" for i, name in enumerate(attributes)]
+        lines += ["        for i in range(out.size):"]
+        pairs = zip(operands, arrays, strict=True)
+        lines += [f"            {name} = F({array}[i])" for name, array in pairs]
+        lines += [f"            out[i] = {expression}"]
+    return "\n".join(lines)
 
 
 def working_type(operands: Iterable[str], out: str) -> str:

@@ -306,8 +306,6 @@ def job(seed, model=dense, optimizer=optim.Adam, **options):
 
 PAIRS = {  # each model and each optimizer; they know nothing of each other
     "Adam": (dense, optim.Adam),
-    "Lion": (dense, optim.Lion),
-    "Adafactor": (dense, optim.Adafactor),
     "Lion, dropout": (with_dropout, optim.Lion),
     "Adafactor, batch norm": (with_norm, optim.Adafactor),
 }
@@ -315,7 +313,8 @@ PAIRS = {  # each model and each optimizer; they know nothing of each other
 
 @pytest.mark.parametrize(("model", "optimizer"), PAIRS.values(), ids=PAIRS)
 def test_side_by_side_is_one_by_one(model, optimizer):
-    common = {"data": (X, Y), "loss": nn.MSELoss(), "validation": (X[:30], Y[:30])}
+    rows = len(X) if model is dense else 80  # whole batches: there is less to compile
+    common = {"data": (X[:rows], Y[:rows]), "loss": nn.MSELoss(), "validation": (X[:30], Y[:30])}
     common |= {"epochs": 40, "batch_size": 20, "progress": False}
 
     def jobs():

@@ -189,16 +189,18 @@ def total(x, w):
     ids=["rows", "columns", "gradient"],
 )
 def test_rows_go_over_strips(function, strip):
-    found = alike(function, (X, W), strip)
+    got, compiled = run_with(strip, SMALL, function, X, W)
+    found = text(compiled)
     assert "range(17)" in found and "min(64, 1030 - r0 * 64)" in found
-    got, _ = run_with(strip, SMALL, function, X, W)
+    for one, other in zip(got, flat(function(X, W)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
     straight, plain = run_with(strip, 1 << 40, function, X, W)
     assert "for r0" not in text(plain)
     for one, other in zip(got, straight, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-13)  # vectors end elsewhere
 
 
-@pytest.mark.parametrize("rows", [1024, 1025, 1087, 1088])
+@pytest.mark.parametrize("rows", [1024, 1025, 1087])
 def test_whole_strips_and_a_rest(rows, strip):
     assert "for r0" in alike(
         turned, (X[:1][np.zeros(rows, int)] * 1.5, W[:1].repeat(rows, 0)), strip
@@ -262,7 +264,7 @@ def two_runs(x, w):
 
 @pytest.mark.parametrize(
     "function",
-    [shifted, backwards, centred, summed_up, transposed, two_runs],
+    [shifted, backwards, summed_up, transposed],  # the others below, with gradients
     ids=lambda function: function.__name__,
 )
 def test_rows_that_depend_on_others(function, strip):
@@ -271,7 +273,10 @@ def test_rows_that_depend_on_others(function, strip):
 
 @pytest.mark.parametrize("function", [centred, two_runs], ids=["centred", "two runs"])
 def test_gradients_of_rows_that_depend_on_others(function, strip):
-    objective = ag.value_and_grad(lambda x, w: ag.sum(ag.tanh(function(x, w))), argnums=(0, 1))
+    def objective(x, w):
+        y, pull = ag.vjp(function, x, w)
+        return y, pull(ag.tanh(y))
+
     assert "for r0" in alike(objective, (X, W), strip)
 
 

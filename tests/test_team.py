@@ -279,8 +279,14 @@ def no_tiles(monkeypatch):
 
 
 @shared_products
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("sizes", [(600, 170, 190), (170, 611, 190), (257, 257, 301)])
+@pytest.mark.parametrize(
+    ("sizes", "dtype"),
+    [
+        ((600, 170, 190), np.float32),
+        ((170, 611, 190), np.float64),
+        ((257, 257, 301), np.float32),
+    ],
+)
 def test_a_product_is_right_however_it_is_cut(sizes, dtype, no_tiles):
     check(large_product(dtype, *sizes, BY_BLAS), dtype)
 
