@@ -48,6 +48,17 @@ def _only_young_objects_are_searched():
 
 
 @pytest.fixture
+def four_threads():
+    """Four threads, whatever the machine has."""
+    import autograd_core as ag  # not before the environment is set
+
+    before = ag.get_num_threads()
+    ag.set_num_threads(4)
+    yield
+    ag.set_num_threads(before)
+
+
+@pytest.fixture
 def library(monkeypatch):
     """Let a test say which libraries there are with matrix products, as (owner, path)."""
     from autograd_core.kernels import blas  # not before the environment is set

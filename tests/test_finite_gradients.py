@@ -19,22 +19,16 @@ from autograd_core.kernels import team, tiling
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.products import ROOM, product_source
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="nothing is compiled"
-)
+pytestmark = [
+    pytest.mark.usefixtures("four_threads"),
+    pytest.mark.skipif(
+        os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="nothing is compiled"
+    ),
+]
 
 # By rows of a batch, columns in and out. Beyond 2^24 multiplications the BLAS makes the product.
 BOUNDED, STORED, SHARED = (136, 256, 512), (40, 96, 64), (100, 180, 130)
 SIZES = {"bounded": BOUNDED, "stored": STORED, "shared": SHARED}
-
-
-@pytest.fixture(autouse=True)
-def four():
-    """Four threads, whatever the machine has."""
-    before = ag.get_num_threads()
-    ag.set_num_threads(4)
-    yield
-    ag.set_num_threads(before)
 
 
 def training(sizes, dtype=np.float32):

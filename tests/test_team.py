@@ -74,18 +74,12 @@ def all_meet(count):
     share("met", [address(arrived), count], count, most=1)
 
 
-pytestmark = pytest.mark.skipif(
-    not team.available(), reason="without machine code or POSIX threads there is no team"
-)
-
-
-@pytest.fixture(autouse=True)
-def four():
-    """Four threads, whatever the machine has."""
-    before = ag.get_num_threads()
-    ag.set_num_threads(4)
-    yield
-    ag.set_num_threads(before)
+pytestmark = [
+    pytest.mark.usefixtures("four_threads"),
+    pytest.mark.skipif(
+        not team.available(), reason="without machine code or POSIX threads there is no team"
+    ),
+]
 
 
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 1000])

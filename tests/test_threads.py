@@ -25,13 +25,7 @@ compiled = pytest.mark.skipif(not JITTED, reason="nothing is compiled, large arr
 SIZES = [LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 17]
 
 
-@pytest.fixture(autouse=True)
-def four():
-    """Four threads, whatever the machine has; no helpers left behind."""
-    before = ag.get_num_threads()
-    ag.set_num_threads(4)
-    yield
-    ag.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("four_threads")
 
 
 def pieces(n, grain):
