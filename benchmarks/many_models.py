@@ -4,7 +4,8 @@
 
 64 perceptrons 10-32-1 learn a made function in batches of 32, each until its early stopping ends
 it; with few examples, where making the programs takes a good part of the time, with more, and with
-many, where machine code does. All must leave every model, to the last bit, as `fit` leaves it alone.
+many, where machine code does. All must leave every model, to the last bit, as `fit` leaves it
+alone.
 """
 
 from __future__ import annotations
