@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,10 @@ from .hyperparameters import HyperparameterError, whole
 __all__ = ["ArrayBatches", "Batches", "GivenBatches", "as_batches"]
 
 Batch = tuple[Any, ...]
+
+
+def _permutation(rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.permutation(count)
 
 
 class ArrayBatches:
@@ -56,10 +60,12 @@ class ArrayBatches:
         batches = len(self.arrays[0]) / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
-    def order(self) -> np.ndarray:
-        """Return the order of the examples in the next pass."""
+    def order(
+        self, permutation: Callable[[np.random.Generator, int], np.ndarray] = _permutation
+    ) -> np.ndarray:
+        """Return the order of the examples in the next pass, drawn by a function if shuffled."""
         count = len(self.arrays[0])
-        return np.arange(count) if self.rng is None else self.rng.permutation(count)
+        return np.arange(count) if self.rng is None else permutation(self.rng, count)
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.order()

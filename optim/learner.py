@@ -168,8 +168,7 @@ class CompiledSteps:
 
     def many(self, batches: ArrayBatches) -> Iterator[tuple[np.ndarray, int]]:
         """Do the steps of an epoch; yield the figures of some, and how many examples each had."""
-        rng, size = batches.rng, batches.batch_size
-        order = batches.order() if rng is None else permutation(rng, len(batches.arrays[0]))
+        order, size = batches.order(permutation), batches.batch_size
         whole = len(order) // size * size
         yield from self._of_one_size(batches.arrays, order[:whole].reshape(-1, size))
         if whole < len(order) and not batches.drop_last:

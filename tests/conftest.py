@@ -58,6 +58,22 @@ def four_threads():
     ag.set_num_threads(before)
 
 
+@pytest.fixture(params=["words", "no counts", "in Python"])
+def looks(request, monkeypatch):
+    """How a compiled call is checked: as here, where dicts count no changes, and without words.
+
+    Returns whether words are looked at.
+    """
+    from autograd_core.compiler import batches, quick, words  # not before the environment is set
+
+    if request.param == "no counts":
+        monkeypatch.setattr(words, "counts_changes", lambda: False)
+    elif request.param == "in Python":
+        monkeypatch.setattr(quick, "watched", lambda *_: None)
+        monkeypatch.setattr(batches, "watched_rows", lambda *_: None)
+    return words.readable() and request.param != "in Python"
+
+
 @pytest.fixture
 def library(monkeypatch):
     """Let a test say which libraries there are with matrix products, as (owner, path)."""

@@ -5,12 +5,12 @@ import itertools
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
+from twins import in_threads
 
 from autograd_core.errors import UnknownNameError
 from autograd_core.kernels import blas, jit, tiling
@@ -188,11 +188,7 @@ def test_threads_at_once():
             if not np.allclose(z[3:].reshape(40, 50), want, rtol=0, atol=1e-12):
                 wrong.append(z)
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    in_threads(4, work)
     assert not wrong
 
 

@@ -14,7 +14,7 @@ from twins import batches, same_training, small, step_of, twins
 import autograd_core as ag
 import nn
 import optim
-from autograd_core.compiler import gate, quick, sharing, watch, words
+from autograd_core.compiler import gate, sharing, watch, words
 from autograd_core.tape import Leaf
 
 SCALE = 1.0  # a global that functions see
@@ -158,16 +158,6 @@ CHANGES = {
     "a leaf": lambda s: setattr(weight(s), "node", Leaf(weight(s)._value)),
     "nothing": lambda s: None,
 }
-
-
-@pytest.fixture(params=["words", "no counts", "in Python"])
-def looks(request, monkeypatch):
-    """How a call is checked: as here, as where dicts count no changes, and without words."""
-    if request.param == "no counts":
-        monkeypatch.setattr(words, "counts_changes", lambda: False)
-    elif request.param == "in Python":
-        monkeypatch.setattr(quick, "watched", lambda *_: None)
-    return words.readable() and request.param != "in Python"
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -12,18 +12,9 @@ from test_gate import CHANGES, Setup, close, needs_counts, weight
 import autograd_core as ag
 import nn
 import optim
-from autograd_core.compiler import batches, words
+from autograd_core.compiler import batches
 
 SCALE = 1.0  # a global that a function sees
-
-
-@pytest.fixture(params=["words", "no counts", "in Python"])
-def looks(request, monkeypatch):
-    """How a call is checked: as here, as where dicts count no changes, and without words."""
-    if request.param == "no counts":
-        monkeypatch.setattr(words, "counts_changes", lambda: False)
-    elif request.param == "in Python":
-        monkeypatch.setattr(batches, "watched_rows", lambda *_: None)
 
 
 @pytest.fixture

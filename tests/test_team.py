@@ -1,15 +1,12 @@
 """The team: machine code shares a range with helpers; each piece once, forks, ends, callers."""
 
 import ctypes
-import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from twins import alone, in_threads, needs_fork
 
 import autograd_core as ag
 from autograd_core.compiler.layout import address
@@ -18,7 +15,6 @@ from autograd_core.kernels.jit import address_of, compile_source
 from autograd_core.kernels.turns import address as turns_address
 from autograd_core.kernels.turns import ended, turns
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE = (
     team.SHARE
     + """
@@ -125,11 +121,7 @@ def test_many_callers_at_once():
     def call():
         found.append((counted(50, times=3000)[0] == 3000).all())
 
-    callers = [threading.Thread(target=call) for _ in range(6)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    in_threads(6, call)
     assert found == [True] * 6
 
 
@@ -150,6 +142,16 @@ def test_without_further_threads_the_caller_does_all(monkeypatch):
     assert (counted(100)[0] == 1).all()
 
 
+def test_a_team_works_where_the_blas_keeps_its_threads_to_itself(monkeypatch):
+    monkeypatch.setattr(blas, "_thread_names", lambda: None)
+    other = team._Team()
+    other.ready(2)
+    assert len(other.helpers) == 1
+    other.before_fork()  # which ends them
+    other.after_fork()
+    assert not other.helpers
+
+
 START = """
 import os, sys, threading, time, atexit, warnings
 import numpy as np
@@ -162,20 +164,7 @@ all_meet(4)
 
 
 def run(code):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", START + code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    return done.stdout
-
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+    return alone(START + code)
 
 
 @needs_fork
@@ -333,11 +322,7 @@ def test_many_threads_share_products_and_the_blas_is_as_it_was(no_tiles):
             if np.abs(compiled(*arrays).numpy() - wanted).max() > 1e-4:
                 wrong.append(1)
 
-    callers = [threading.Thread(target=call) for _ in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    in_threads(4, call)
     assert not wrong
     assert blas.get_num_threads() == 4
 
@@ -427,11 +412,7 @@ def test_threads_that_take_turns_in_python():
         away(None, 10)
         assert turn()[0] != 0 and turn()[1] > 0  # who has the interpreter's lock has the turn
         ended()
-        workers = [threading.Thread(target=work) for _ in range(4)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        in_threads(4, work)
     assert found == [2.0] * 1200
     ended()
     away(None, 10)

@@ -2,16 +2,14 @@
 
 import gc
 import os
-import subprocess
-import sys
 import threading
 import time
 import weakref
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
+from twins import alone, needs_fork
 
 import autograd_core as ag
 import optim
@@ -19,7 +17,6 @@ from autograd_core.errors import UnknownNameError
 from autograd_core.kernels import activations, blas, rows, special, threads
 from autograd_core.kernels.threads import GRAIN, LARGE, parallel, spread
 
-ROOT = Path(__file__).resolve().parent.parent
 JITTED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 compiled = pytest.mark.skipif(not JITTED, reason="nothing is compiled, large arrays take minutes")
 SIZES = [LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 17]
@@ -333,19 +330,7 @@ all_at_once()
 
 
 def run(code):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", START + code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    return done.stdout
-
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+    return alone(START + code)
 
 
 @needs_fork

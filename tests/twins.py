@@ -1,6 +1,13 @@
-"""Functions beside their compiled twins: equal calls, and equal trainings."""
+"""Functions beside their compiled twins: equal calls, and equal trainings; work in threads."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import autograd_core as ag
 import nn
@@ -101,3 +108,31 @@ def number(x):
 
 
 VECTORS = [(np.linspace(-1.0, 1.0, 4) + 0.1 * i,) for i in range(8)]
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+def alone(code):
+    """Return what a text prints as a program of its own, which ends well and warns of nothing."""
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def in_threads(count, work):
+    """Do something in so many threads at the same time."""
+    workers = [threading.Thread(target=work) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()

@@ -93,7 +93,7 @@ class Rows:
         if found is None or found.watch is None or not found.takes(arrays):
             return None
         kind, batches = found.kind, found.batches
-        steps = int(min(len(order), kind.limit - kind.runs - 1))
+        steps = _most(kind, order)
         if batches is None or batches is not kind.batches or steps <= 0:
             return None
         with kind.lock:
@@ -136,7 +136,7 @@ def run(
     seen: Seen,
 ) -> Done:
     """Do as many calls of a kind as its program can take."""
-    steps = 0 if kind is None else int(min(len(order), kind.limit - kind.runs - 1))
+    steps = 0 if kind is None else _most(kind, order)
     if kind is None or steps <= 0 or kind.batches is None:
         return 0, np.empty((0, 0))
     try:
@@ -147,6 +147,11 @@ def run(
         return 0, np.empty((0, 0))
     kind.runs += done
     return done, figures
+
+
+def _most(kind: Kind, order: np.ndarray) -> int:
+    """Return how many calls there are until the next that is recorded."""
+    return int(min(len(order), kind.limit - kind.runs - 1))
 
 
 def _given(arrays: Sequence[np.ndarray]) -> list[Any]:

@@ -162,7 +162,9 @@ def _written(
 @functools.cache
 def _slope(op: Any) -> Any:
     """Return the op that computes the slope by which another one multiplies."""
-    text = op.facets["scalar"].removeprefix("pulled(ct, ").removesuffix(")")
+    match = PULL.fullmatch(op.facets["scalar"])
+    assert match is not None
+    text = match[1]
     slope = copy.copy(op)
     slope.name, slope.operands = text.partition("(")[0], op.operands[1:]
     slope.facets = {"pointwise": True, "scalar": text}

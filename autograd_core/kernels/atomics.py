@@ -2,7 +2,7 @@
 
 Every access to a word is in one order for all threads (sequentially consistent), so a thread that
 sees what another has written last sees all that it wrote before. Sleeping is the system's: a lock
-and a condition of POSIX threads, each in `ROOM` bytes that the caller has.
+and a condition of POSIX threads, in memory that the caller has, 128 bytes each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-__all__ = ["ALIGNED", "INTRINSICS", "ORDER", "pause"]
+__all__ = ["ALIGNED", "INTRINSICS", "ORDER", "call", "pause"]
 
 WORD, STATUS = ir.IntType(64), ir.IntType(32)
 POINTER = ir.IntType(8).as_pointer()
@@ -77,10 +77,7 @@ def ran(context: Any, function: Any, table: Any, begin: Any, end: Any) -> Any:
     """Call Numba's function at an address, of three words."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        result, error = cgutils.alloca_once(builder, WORD), cgutils.alloca_once(builder, POINTER)
-        given = [WORD.as_pointer(), POINTER.as_pointer(), WORD, WORD, WORD]
-        kind = ir.FunctionType(STATUS, given).as_pointer()
-        builder.call(builder.inttoptr(args[0], kind), [result, error, *args[1:]])
+        call(builder, *args)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 4), emit
@@ -138,6 +135,14 @@ INTRINSICS = (
     rung,
     give_way,
 )
+
+
+def call(builder: Any, function: Any, *words: Any) -> tuple[Any, Any]:
+    """Emit a call of Numba's function at an address; return where the result is, and a status."""
+    result, error = cgutils.alloca_once(builder, WORD), cgutils.alloca_once(builder, POINTER)
+    given = [WORD.as_pointer(), POINTER.as_pointer(), *[WORD] * len(words)]
+    kind = ir.FunctionType(STATUS, given).as_pointer()
+    return result, builder.call(builder.inttoptr(function, kind), [result, error, *words])
 
 
 def pause(builder: Any) -> None:

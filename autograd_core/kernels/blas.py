@@ -19,12 +19,13 @@ is an argument, so that a block of a larger buffer is a matrix, too. Nothing is 
 wrong size reads or overwrites foreign memory, so the text's author must know the sizes, and keep
 the arrays alive.
 
-Where our own threads share a product, each multiplies a part by itself: `HOLD` is the text of
+Where our own threads share a product, each multiplies a part by itself: `holding` is the text of
 ``hold(words)``, after which the library uses one thread, and says how many it used before, and
 ``let_be(words)``, after which it uses those again when nobody holds it any more. Two pools of
 threads would wait for each other: those of a BLAS wait for the next product at full speed.
-Nobody may change the number of threads while the process is copied: OpenBLAS starts new ones then,
-behind a lock that would be closed for ever in the child. So ``seize(words)`` comes before a fork.
+Nobody may change the number of threads while the process is copied: OpenBLAS starts new ones
+then, behind a lock that would be closed for ever in the child. So ``seize(words)`` (`SEIZE`) comes
+before a fork.
 
 Calls from several threads at once are safe. So is a fork with OpenBLAS, which ends its own threads
 before it and starts new ones after; Accelerate's and MKL's do not promise that in a child.
@@ -46,6 +47,7 @@ from ..errors import UnknownNameError, explain
 
 __all__ = [
     "LETTERS",
+    "SEIZE",
     "available",
     "can_be_held",
     "declaration",
@@ -92,6 +94,13 @@ CONFIGURATIONS = (
 
 HOLDERS, BEFORE = 1, 2  # after the lock: how many hold it, and what it had before
 _held = np.zeros(3, np.int64)
+
+SEIZE = """
+@inline
+def seize(words):
+    while not replaced(words, 0, 1):
+        rest()
+"""
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # CBLAS's numbers
 
@@ -186,18 +195,12 @@ def held() -> int:
 
 
 def holding() -> str:
-    """Return the module text that defines ``hold``, ``let_be`` and ``seize``; see above."""
+    """Return the module text that defines ``hold`` and ``let_be``; see above."""
     setter, getter = _thread_names() or ("", "")
     return f"""\
 blas_set = external({setter!r}, 'void(int32)')
 blas_get = external({getter!r}, 'int32()')
-
-
-@inline
-def seize(words):
-    while not replaced(words, 0, 1):
-        rest()
-
+{SEIZE}
 
 @inline
 def hold(words):

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import extending
 from numba.core import cgutils, types
 
-from .atomics import ALIGNED, ORDER, pause
+from .atomics import ALIGNED, ORDER, call, pause
 from .turns import address
 
 __all__ = ["HERE", "INTRINSICS"]
@@ -143,10 +143,7 @@ INTRINSICS = (place, load, load_half, store, retain, release, leave, enter, fini
 
 
 def _result(builder: Any, program: Any, table: Any) -> Any:
-    result, error = cgutils.alloca_once(builder, WORD), cgutils.alloca_once(builder, POINTER)
-    words = [WORD.as_pointer(), POINTER.as_pointer(), WORD]
-    kind = ir.FunctionType(ir.IntType(32), words).as_pointer()
-    failed = builder.call(builder.inttoptr(program, kind), [result, error, table])
+    result, failed = call(builder, program, table)
     right = builder.icmp_signed("==", failed, failed.type(0))
     return builder.select(right, builder.load(result), WORD(-1))
 

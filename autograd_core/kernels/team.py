@@ -150,13 +150,11 @@ def shares_products() -> bool:
     return shares_loops() and blas.available() and blas.can_be_held() and not blas.is_alone()
 
 
-SEIZE = """
-import numpy as np
+FORKING = f"""
+{blas.SEIZE}
 
 def seize_blas(words):
     seize(words)
-
-
 """
 
 
@@ -210,7 +208,7 @@ class _Team:
     def _start(self, threads: int) -> None:
         serve = compile_source("serve", TEXT, "(intp, intp)")
         self.wake = compile_source("wake", TEXT, "(intp,)")
-        self.seize = compile_source("seize_blas", SEIZE + blas.holding(), "(intp,)")
+        self.seize = compile_source("seize_blas", FORKING, "(intp,)")
         with self.lock:
             if not self.words[LAST // 8]:
                 self._begin()
