@@ -291,6 +291,8 @@ TILED = {
     "x turned": (np.float32, (24, 207, 220), TURNED_X),
     "several depths": (np.float32, (12, 100, 1100), PLAIN),
     "crowded rows": (np.float32, (16, 256, 260), PLAIN),
+    "few terms": (np.float32, (300, 450, 8), PLAIN),
+    "few rows": (np.float32, (3, 1050, 340), PLAIN),
 }
 
 
@@ -300,6 +302,31 @@ TILED = {
 def test_a_product_in_tiles_is_right_however_it_is_cut(case):
     dtype, sizes, flips = case
     check(large_product(dtype, *sizes, IN_TILES, flips), dtype)
+
+
+@shared_products
+@pytest.mark.skipif(
+    tiling.machine() is None or tiling.machine().width < 64, reason="nine columns fill a vector"
+)
+def test_a_product_with_few_columns_is_turned():
+    compiled, arrays, wanted = large_product(
+        np.float32, 200, 9, 600, IN_TILES, flips=(False, True)
+    )
+    assert "sproduct_9x200x600" in compiled.programs[0].segments[0].source
+    check((compiled, arrays, wanted), np.float32)
+
+
+@pytest.mark.parametrize("function", [ag.sum, ag.mean], ids=["sum", "mean"])
+@pytest.mark.parametrize("shape", [(300, 257), (1100, 260), (5, 90, 400)], ids=str)
+def test_threads_share_the_columns_of_a_sum(function, shape):
+    compiled = ag.compile(lambda x: ag.tanh(function(x, axis=0)), audit=False)
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        x = rng.normal(size=shape)
+        found = compiled(ag.tensor(x)).numpy()
+        np.testing.assert_allclose(found, np.tanh(function(x, axis=0)), atol=1e-12)
+    (segment,) = compiled.programs[0].segments
+    assert "range(begin *" in segment.source and segment.shares
 
 
 @shared_products

@@ -51,6 +51,16 @@ def test_rows_that_crowd_the_cache_are_copied(shape):
     check("float32", *shape, True, False, accumulate=True)
 
 
+def test_rows_on_many_pages_are_copied(monkeypatch):
+    monkeypatch.setattr(tiling, "machine", lambda: MACHINES[0])
+    sizes = tiling.Sizes("float32", 40, 200, 700, False, False, 700, 200, 200, False)
+    assert tiling.room(sizes)
+    assert not tiling.room(sizes._replace(m=28))  # too few rows to make up for the copy
+    assert not tiling.room(sizes._replace(k=64))  # on fewer pages
+    check("float32", 40, 200, 700, False, False, accumulate=True)
+    check("float32", 40, 200, 700, True, False, accumulate=False)
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("shape", BY_ROWS, ids=str)

@@ -9,9 +9,18 @@ or in ``int(...)``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -242,15 +251,24 @@ class Body:
 
     def shared(self, sizes: Sequence[int], body: Iterable[str], elements: int) -> None:
         """Write loops; one over many elements is a part of its own, which threads share."""
-        if not self.sharing or elements < PARALLEL or not sizes or sizes[0] == 1:
+        if not self.shares(elements) or not sizes or sizes[0] == 1:
             self.nest(sizes, body)
             return
-        grain = max(1, GRAIN * sizes[0] // elements)
-        self.parts.append(Part(["for i0 in range(begin, end):"], sizes[0], grain))
-        inner = [f"    {line}" for line in body]
-        for depth, size in enumerate(sizes[1:], 1):
-            self.lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
-        self.lines += ["    " * (len(sizes) - 1) + line for line in inner]
+        with self.rounds(sizes[0], elements):
+            self.lines.append("for i0 in range(begin, end):")
+            for depth, size in enumerate(sizes[1:], 1):
+                self.lines.append(f"{'    ' * depth}for i{depth} in range({size}):")
+            self.lines += ["    " * len(sizes) + line for line in body]
+
+    def shares(self, elements: int) -> bool:
+        """Whether threads share a loop over so many elements."""
+        return self.sharing and elements >= PARALLEL
+
+    @contextlib.contextmanager
+    def rounds(self, extent: int, elements: int) -> Iterator[None]:
+        """Let threads share what is written meanwhile: rounds from `begin` to `end`."""
+        self.parts.append(Part([], extent, max(1, GRAIN * extent // elements)))
+        yield
         self.parts.append(Part([]))
 
     def shared_product(self, line: str, size: int, grain: int) -> None:

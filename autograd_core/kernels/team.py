@@ -49,7 +49,7 @@ LINE = 64
 (JOB, NEXT, INSIDE, ASLEEP, TASK, LOCK, BELL, END) = (i * 2 * LINE for i in range(8))
 THREADS, BUSY, LAST, QUIT = (ASLEEP + 8 * i for i in range(1, 5))
 TABLE, COUNT, GRAIN = (TASK + 8 * i for i in range(1, 4))
-PRODUCTS = 2  # pieces of one for each thread: each prepares the smaller matrix for itself
+PRODUCTS = 1  # pieces of one for each thread: each prepares the smaller matrix for itself
 LOOKS = 8000  # for a job; with the processor's rests about half a millisecond
 
 PATIENCE = 2000  # looks until the processor is offered to others

@@ -100,19 +100,13 @@ class _Product:
 
     def _by_rows(self, a: Any, start: Any, count: Any) -> None:
         """Add the terms to some rows of C, all their columns, then to the next ones."""
-        sizes, full, rest = self.sizes, self.full, self.rest
-        b, wide = self._beyond(self.b, start, sizes.ldb), [self.plan.lanes] * self.plan.vectors
+        sizes = self.sizes
+        b = self._beyond(self.b, start, sizes.ldb)
         for i, rows in self._rows(self.plan.most_rows(self.plan.vectors)):
             here, there = self._beyond(a, i, self.a_strides[0]), self._beyond(self.c, i, sizes.ldc)
-            runs = [(0, full, wide), (full * sum(wide), 1, _parts(rest, self.plan.lanes))]
-            for first, times, parts in runs:
-                if not times or not parts:
-                    continue
-                with cgutils.for_range(self.builder, INDEX(times)) as loop:
-                    past = self.builder.mul(loop.index, INDEX(sum(parts)))
-                    column = self.builder.add(past, INDEX(first))
-                    places = self._beyond(b, column, 1), self._beyond(there, column, 1)
-                    self._tile(here, *places, count, rows, parts, sizes.ldb)
+            for column, parts in self._panels():
+                places = self._beyond(b, column, 1), self._beyond(there, column, 1)
+                self._tile(here, *places, count, rows, parts, sizes.ldb)
 
     def _panel(self, a: Any, start: Any, count: Any, column: Any, parts: Sequence[int]) -> None:
         """Add the terms to some columns of C."""

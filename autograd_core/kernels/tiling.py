@@ -13,12 +13,14 @@ import numpy as np
 
 from . import blas, exact
 
-__all__ = ["Machine", "Plan", "Sizes", "machine", "panels", "plain", "room", "worth"]
+__all__ = ["Machine", "Plan", "Sizes", "is_narrow", "machine", "panels", "plain", "room", "worth"]
 
 LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A would
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
+TURNED = 1 << 26  # and where A is read by columns
 PANEL = 49152  # bytes of B that are worked on at a time, at most: they stay in the near caches
 CROWDED = 1024  # bytes from row to row that fill few sets of a cache, and multiples of them
+SPREAD = 1 << 18  # bytes from the first row of a panel to its last that are too many pages
 NEAR, FAR = 1 << 18, 1 << 20  # bytes of B that a second cache has, and more than it has
 FEW_TERMS = 16
 FEW_ROWS = 8  # too few to make up for the transposition of B
@@ -85,11 +87,15 @@ def worth(sizes: Sizes, shared: bool = False) -> bool:
         return False
     # Of several threads a BLAS makes use, tiles only if they are shared.
     alone = shared or blas.is_alone()
-    if sizes.work > (MOST if alone and not sizes.transpose_a else LARGE):
+    if sizes.work > ((TURNED if sizes.transpose_a else MOST) if alone else LARGE):
         return False
-    lanes = known.width // sizes.itemsize
-    narrow = sizes.n < lanes and sizes.work > 1 << 15
-    return not narrow and not (sizes.transpose_b and sizes.m < FEW_ROWS)
+    return not is_narrow(sizes) and not (sizes.transpose_b and sizes.m < FEW_ROWS)
+
+
+def is_narrow(sizes: Sizes) -> bool:
+    """Whether there are fewer columns than a vector has, and much work."""
+    known = machine()
+    return known is not None and sizes.n * sizes.itemsize < known.width and sizes.work > 1 << 15
 
 
 def room(sizes: Sizes) -> int:
@@ -100,9 +106,9 @@ def room(sizes: Sizes) -> int:
 
 
 def panels(sizes: Sizes) -> int:
-    """Return in how many panels the columns are worked on; none if all are at the same time."""
+    """Return in how many panels the columns are worked on."""
     plan = Plan(sizes)
-    return 0 if plan.by_rows else -(-sizes.n // (plan.vectors * plan.lanes))
+    return -(-sizes.n // (plan.vectors * plan.lanes))
 
 
 def plain(*sizes: Any) -> Callable[..., np.floating | None]:
@@ -147,7 +153,10 @@ class Plan:
         self.by_rows = not sizes.transpose_b and (few or once)
         if self.by_rows:
             self.depth = min(sizes.k, FEW_TERMS)
-        self.copies = sizes.transpose_b or (crowded and not self.by_rows)
+        spread = self.depth * sizes.ldb * sizes.itemsize > SPREAD
+        again = sizes.m > 2 * self.most_rows(self.vectors)
+        near = not crowded and not (spread and again)
+        self.copies = sizes.transpose_b or not (near or self.by_rows)
 
     def most_rows(self, parts: int) -> int:
         """Return how many rows of a tile find room in the registers."""

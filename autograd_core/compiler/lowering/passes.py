@@ -14,9 +14,10 @@ lines at once, and the numbers lie in memory (`columns`).
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..body import Body
@@ -27,6 +28,8 @@ __all__ = ["Passes", "axes_of", "kept_strides"]
 
 BLOCK = 512  # elements that are added up before the sums are: fewer roundings meet one number
 NARROW = 4  # lines that do not fill a vector
+TOGETHER = 64  # lines side by side that one thread does at least, and
+FEWEST = 256  # lines that threads share
 
 
 def axes_of(axis: Any, ndim: int) -> list[int]:
@@ -85,9 +88,21 @@ class Passes:
             name: [*lines[1][name][:outer], *across[1][name], *lines[1][name][outer:]]
             for name in arrays
         }
+        self.ranges = [str(size) for size in self.sizes]
         self.outer, self.end = outer, outer + len(across[0])
         for depth in range(outer):
             self._write(depth, f"for i{depth} in range({self.sizes[depth]}):")
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """Let threads share the passes that are written meanwhile: each does some of the lines."""
+        count, elements = self.sizes[-1], math.prod(self.sizes)
+        if not self.columns or self.outer or count < FEWEST or not self.body.shares(elements):
+            yield
+            return
+        self.ranges[-1] = f"begin * {TOGETHER}, min(end * {TOGETHER}, {count})"
+        with self.body.rounds(-(-count // TOGETHER), elements):
+            yield
 
     # -------------------------------------------------------------------------------- passes
 
@@ -247,7 +262,7 @@ class Passes:
     def _loops(self, axes: range, lines: Sequence[str], depth: int = 0) -> None:
         depth += self.outer
         for axis in axes:
-            self._write(depth, f"for i{axis} in range({self.sizes[axis]}):")
+            self._write(depth, f"for i{axis} in range({self.ranges[axis]}):")
             depth += 1
         for text in lines:
             self._write(depth, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ FIRST_CACHE = 32768  # bytes
 SHARED = 1 << 23  # multiplications from which threads share a product of the BLAS
 TILED = 1 << 20  # and one in tiles
 FEWEST = 4  # panels of one that is worth it
+MANY, LONG = 128, 256  # rows, and terms, from which y xᵀ is faster than x yᵀ with few columns
 UNIT = 16  # rows or columns that stay together: what a BLAS's kernels have in registers
 
 NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
@@ -46,6 +47,9 @@ def product(
     """
     m, n, k = sizes
     known = _known(body, x, y, sizes, out, add, checked is not None)
+    if _is_narrow(body, known):
+        _turned(body, x, y, sizes, out, add, product)
+        return
     if _is_shared(body, known, TILED) and _tiles(body, x, y, known, out, checked):
         return
     if body.general or tiling.worth(known):
@@ -57,11 +61,25 @@ def product(
         body.copy(y, (k, n), columns)
         body.lines.append(_line(body, x, columns, sizes, out, add))
     elif _is_worth_turning(body.dtype, *sizes):
-        turned = body.scratch((n, m))
-        _large(body, _flipped(y), _flipped(x), (n, m, k), turned)
-        body.nest((m, n), [f"{body.at(out)} {'+' * add}= {body.at(_flipped(turned))}"])
+        _turned(body, x, y, sizes, out, add, _large)
     else:
         _large(body, x, y, sizes, out, add)
+
+
+def _turned(
+    body: Body,
+    x: Place,
+    y: Place,
+    sizes: Sizes,
+    out: Place,
+    add: bool,
+    write: Callable[[Body, Place, Place, Sizes, Place], None],
+) -> None:
+    """Write the transposed product, and turn it back."""
+    m, n, k = sizes
+    turned = body.scratch((n, m))
+    write(body, _flipped(y), _flipped(x), (n, m, k), turned)
+    body.nest((m, n), [f"{body.at(out)} {'+' * add}= {body.at(_flipped(turned))}"])
 
 
 def _is_shared(body: Body, sizes: tiling.Sizes, least: int) -> bool:
@@ -127,6 +145,14 @@ def _is_worth_a_copy(dtype: str, m: int, n: int, k: int) -> bool:
     copy = n * k * np.dtype(dtype).itemsize
     small = m * n * k <= SMALL_PRODUCT and copy <= FIRST_CACHE
     return small and n > 8 and k > 8 and m >= (64 if n >= 32 else 128)
+
+
+def _is_narrow(body: Body, known: tiling.Sizes) -> bool:
+    """Whether x yᵀ has too few columns for tiles, and long rows: then y xᵀ is worth them."""
+    rows_by_rows = known.transpose_b and not known.transpose_a and not body.general
+    long = known.m >= MANY and known.k >= LONG
+    turned = known._replace(m=known.n, n=known.m, lda=known.ldb, ldb=known.lda)
+    return rows_by_rows and long and tiling.is_narrow(known) and tiling.worth(turned)
 
 
 def _is_worth_turning(dtype: str, m: int, n: int, k: int) -> bool:

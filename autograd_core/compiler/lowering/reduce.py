@@ -50,16 +50,18 @@ def folded(body: Body, step: Apply) -> None:
     passes, _ = reduction(body, step, integers)
     joins = {"sum": (ADDED, COUNTED), "prod": (MULTIPLIED, MULTIPLIED_INTEGERS)}
     join = joins[step.op.name][integers]
-    passes.total("found", "np.int64(x)" if integers else "x", join=join)
-    passes.store("out", "found")
+    with passes.shared():
+        passes.total("found", "np.int64(x)" if integers else "x", join=join)
+        passes.store("out", "found")
 
 
 @lowering("mean", fits=_is_float, integers=True)
 def mean(body: Body, step: Apply) -> None:
     """Add and divide."""
     passes, n = reduction(body, step)
-    passes.total("found", "x", f"total / {float(n)!r}")
-    passes.store("out", "found")
+    with passes.shared():
+        passes.total("found", "x", f"total / {float(n)!r}")
+        passes.store("out", "found")
 
 
 @lowering("var", "std", fits=_is_float, integers=True)
