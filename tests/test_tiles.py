@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from test_blas import DISABLED, FLAGS, check
 
+import autograd_core as ag
 from autograd_core.kernels import tiling
-from autograd_core.kernels.products import product_source
+from autograd_core.kernels.jit import compile_source
+from autograd_core.kernels.products import product_source, turning
 
 HERE = tiling.machine()
 MACHINES = [tiling.Machine(64, 32), tiling.Machine(32, 16), tiling.Machine(16, 32)]
@@ -77,6 +79,50 @@ def test_wide_tiles(monkeypatch, accumulate):
     monkeypatch.setattr(tiling, "LARGE", 1000)
     check("float32", 21, 100, 30, False, True, accumulate)
     check("float64", 21, 100, 30, False, False, accumulate)
+
+
+def turned(dtype, m, n, ldc, accumulate):
+    """Return C after C ← Tᵀ, or C ← C + Tᵀ, as machine code and as plain text do it, and T."""
+    rng = np.random.default_rng(2)
+    t, c = rng.normal(size=(n, m)).astype(dtype), rng.normal(size=(m, ldc)).astype(dtype)
+    turn = tiling.Turn(dtype, m, n, ldc, accumulate)
+    found = turning(turn, "t", "c")
+    text = f"import numpy as np\n{found.definition}\ndef run(t, c):\n    {found.call}\n"
+    results = []
+    for run in compile_source("run", text, "(intp, intp)"), tiling.plain_turn(*turn):
+        result = c.copy()
+        run(t.ctypes.data, result.ctypes.data)
+        results.append(result)
+    c[:, :n] = c[:, :n] + t.T if accumulate else t.T
+    return results, c
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("shape", [(16, 32, 32), (37, 50, 50), (8, 5, 9), (20, 70, 75)], ids=str)
+def test_turned_matrices(dtype, shape, accumulate):
+    results, wanted = turned(dtype, *shape, accumulate)
+    for result in results:
+        np.testing.assert_array_equal(result, wanted)
+
+
+# Batches of few rows in a layer, and what would rather be done as it is written.
+LAYERS = {(16, 48, 130): True, (24, 50, 200): True, (16, 20, 130): False, (16, 48, 64): False}
+
+
+@pytest.mark.skipif(HERE is not None and HERE.width < 64, reason="sixteen rows fill two vectors")
+@pytest.mark.parametrize(("shape", "is_turned"), LAYERS.items(), ids=str)
+def test_layers_of_few_rows_are_turned(shape, is_turned):
+    m, n, k = shape
+    rng = np.random.default_rng(4)
+    w, b = rng.normal(size=(n, k)).astype(np.float32), rng.normal(size=n).astype(np.float32)
+    layer = ag.compile(lambda x: ag.tanh(x @ ag.tensor(w).T + ag.tensor(b)))
+    for _ in range(3):
+        x = rng.normal(size=(m, k)).astype(np.float32)
+        found = layer(x).numpy()
+        np.testing.assert_allclose(found, np.tanh(x @ w.T + b), rtol=0, atol=1e-4)
+    (segment,) = layer.programs[0].segments
+    assert ("turned_" in segment.source) is is_turned
 
 
 @pytest.mark.parametrize("transposed", PLAIN, ids=str)

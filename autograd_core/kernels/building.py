@@ -28,7 +28,7 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import access, atomics, blas, exact, objects, tiles, tiling, wide
+from . import access, atomics, blas, exact, objects, tiles, tiling, vectors, wide
 from .generate import is_series, text
 
 __all__ = ["address", "build", "cache_directory", "count", "is_series", "survive_forks", "text"]
@@ -139,11 +139,11 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
 def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
     plain = {name: getattr(exact, name) for name in exact.__all__}
-    plain |= {"external": blas.function, "tiled": tiling.plain}
+    plain |= {"external": blas.function, "tiled": tiling.plain, "turned": tiling.plain_turn}
     names = (
         plain
         if numba.config.DISABLE_JIT
-        else _intrinsics() | {"external": _external, "tiled": _tiled}
+        else _intrinsics() | {"external": _external, "tiled": _tiled, "turned": _turned}
     )
     inlined = {
         "apart": _apart,
@@ -278,6 +278,20 @@ def _tiled(*sizes: Any) -> Any:
     return numba.extending.intrinsic(shared if known.shared else product)
 
 
+def _turned(*sizes: Any) -> Any:
+    """Declare a transposition, of the addresses of T and C."""
+    emit = vectors.turning(tiling.Turn(*sizes))
+
+    def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit(builder, *args)
+        return context.get_dummy_value()
+
+    def turn(context: Any, t: Any, c: Any) -> Any:
+        return numba.types.void(numba.types.intp, numba.types.intp), emit_all
+
+    return numba.extending.intrinsic(turn)
+
+
 def _external(name: str, signature: str) -> Any:
     """Declare a function of the BLAS: its types are in the text, its address in this process.
 
@@ -377,13 +391,13 @@ def _cache_root() -> Path:
     return base / "autograd_core"
 
 
+PARTS = access, atomics, objects, tiles, tiling, vectors, wide
+
+
 @functools.cache
 def _versions() -> str:
     # Their flags and intrinsics go into every kernel: with another text, other kernels.
-    files = (
-        Path(module.__file__ or "")
-        for module in (sys.modules[__name__], access, atomics, objects, wide, tiles, tiling)
-    )
+    files = (Path(module.__file__ or "") for module in (sys.modules[__name__], *PARTS))
     texts = "".join(file.read_text(encoding="utf-8") for file in files)
     own = hashlib.sha256(texts.encode()).hexdigest()[:8]
     python = ".".join(map(str, sys.version_info[:3]))

@@ -22,9 +22,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import blas
-from .tiling import Sizes, room, worth
+from .tiling import Sizes, Turn, room, worth
 
-__all__ = ["ROOM", "Product", "of_blas", "product_source", "shared_tiles"]
+__all__ = ["ROOM", "Product", "of_blas", "product_source", "shared_tiles", "turning"]
 
 ROOM = "ROOM"  # in a call, the address of memory to work in
 
@@ -123,6 +123,13 @@ def shared_tiles(sizes: Sizes, a: str, b: str, c: str) -> Product:
     shape = _Shape(*sizes._replace(shared=True))
     definition = f"{shape.name()} = tiled{tuple(shape)}\n"
     return Product(definition, f"{shape.name()}({a}, {b}, {c}, begin, end)", 0, shape.checked)
+
+
+def turning(turn: Turn, t: str, c: str) -> Product:
+    """Return the text of C ← Tᵀ or C ← C + Tᵀ, of expressions for the addresses of T and C."""
+    add = "_add" * turn.accumulate
+    name = f"{blas.LETTERS[turn.dtype]}turned_{turn.m}x{turn.n}_{turn.ldc}{add}"
+    return Product(f"{name} = turned{tuple(turn)}\n", f"{name}({t}, {c})")
 
 
 def of_blas(sizes: Sizes, a: str, b: str, c: str, m: Index = 0, n: Index = 0) -> str:

@@ -21,10 +21,10 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from .tiling import Plan, Sizes, room
+from .vectors import INDEX, Vectors
 
 __all__ = ["product"]
 
-INDEX = ir.IntType(64)
 CHAINS = 4
 ALIGNED = 64  # bytes of a cache line
 
@@ -38,12 +38,12 @@ def product(sizes: Sizes) -> Callable[..., object]:
     return lambda *given: _Product(sizes, *given).returned()
 
 
-class _Product:
+class _Product(Vectors):
     """One product while it is being emitted; addresses are integers."""
 
     def __init__(self, sizes: Sizes, builder: Any, a: Any, b: Any, c: Any, *place: Any) -> None:
-        self.sizes, self.builder, self.plan = sizes, builder, Plan(sizes)
-        self.number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
+        super().__init__(builder, sizes.dtype)
+        self.sizes, self.plan = sizes, Plan(sizes)
         self.accumulate = sizes.accumulate
         self.a, self.b, self.c = a, b, c
         self.full, self.rest = divmod(sizes.n, self.plan.vectors * self.plan.lanes)
@@ -226,22 +226,6 @@ class _Product:
             for i in range(part):
                 self._store(self._load(here, i * ldb, 0), there, i)
 
-    def _transposed(self, rows: list[Any]) -> list[Any]:
-        """Return the columns of a square of vectors, in log2(n) rounds of exchanges."""
-        n, step = len(rows), 1
-        while step < n:
-            for i in (i for i in range(n) if not i & step):
-                x, y = rows[i], rows[i + step]
-                low = [e if not e & step else n + e - step for e in range(n)]
-                high = [e + step if not e & step else n + e for e in range(n)]
-                rows[i], rows[i + step] = (self._shuffled(x, y, places) for places in (low, high))
-            step *= 2
-        return rows
-
-    def _shuffled(self, x: Any, y: Any, places: Sequence[int]) -> Any:
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
-        return self.builder.shuffle_vector(x, y, mask)
-
     def _clear(self) -> None:
         """Set C to zero."""
         with cgutils.for_range(self.builder, INDEX(self.sizes.m)) as loop:
@@ -251,43 +235,12 @@ class _Product:
                 for begin, part in _begins(parts):
                     self._store(ir.VectorType(self.number, part)(None), here, begin)
 
-    # ----------------------------------------------------------------------------- memory
-
     def _on_stack(self, size: int) -> Any:
         """Return the address of memory that each thread has for itself."""
         kind = ir.ArrayType(self.number, max(size, 1))
         memory = cgutils.alloca_once(self.builder, kind)
         memory.align = ALIGNED
         return self.builder.ptrtoint(memory, INDEX)
-
-    def _beyond(self, address: Any, count: Any, distance: int) -> Any:
-        """Return the address `count` times `distance` numbers further."""
-        bytes_ = self.builder.mul(count, INDEX(distance * self.sizes.itemsize))
-        return self.builder.add(address, bytes_)
-
-    def _pointer(self, address: Any, offset: int, kind: Any) -> Any:
-        place = self.builder.add(address, INDEX(offset * self.sizes.itemsize))
-        return self.builder.inttoptr(place, kind.as_pointer())
-
-    def _load(self, address: Any, offset: int, lanes: int) -> Any:
-        """Return a vector; with no lanes, a number."""
-        kind = ir.VectorType(self.number, lanes) if lanes else self.number
-        pointer = self._pointer(address, offset, kind)
-        return self.builder.load(pointer, align=self.sizes.itemsize)
-
-    def _store(self, value: Any, address: Any, offset: int) -> None:
-        pointer = self._pointer(address, offset, value.type)
-        self.builder.store(value, pointer, align=self.sizes.itemsize)
-
-    def _fma(self, x: Any, y: Any, z: Any) -> Any:
-        name = f"llvm.fma.v{x.type.count}f{self.sizes.itemsize * 8}"
-        kind = ir.FunctionType(x.type, [x.type] * 3)
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, [x, y, z])
-
-    def _splat(self, number: Any, like: Any) -> Any:
-        first = self.builder.insert_element(like.type(ir.Undefined), number, ir.IntType(32)(0))
-        return self._shuffled(first, first, [0] * like.type.count)
 
 
 def _parts(count: int, lanes: int) -> list[int]:

@@ -13,7 +13,20 @@ import numpy as np
 
 from . import blas, exact
 
-__all__ = ["Machine", "Plan", "Sizes", "is_narrow", "machine", "panels", "plain", "room", "worth"]
+__all__ = [
+    "Machine",
+    "Plan",
+    "Sizes",
+    "Turn",
+    "fills",
+    "is_narrow",
+    "machine",
+    "panels",
+    "plain",
+    "plain_turn",
+    "room",
+    "worth",
+]
 
 LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A would
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
@@ -64,6 +77,16 @@ class Sizes(NamedTuple):
         return self.m * self.n * self.k
 
 
+class Turn(NamedTuple):
+    """C ← Tᵀ, or C ← C + Tᵀ, for C of m rows, `ldc` apart, and n columns; T has no gaps."""
+
+    dtype: str
+    m: int
+    n: int
+    ldc: int
+    accumulate: bool
+
+
 @functools.cache
 def machine() -> Machine | None:
     """Return what this processor has; None where it cannot multiply and add in one go."""
@@ -98,6 +121,13 @@ def is_narrow(sizes: Sizes) -> bool:
     return known is not None and sizes.n * sizes.itemsize < known.width and sizes.work > 1 << 15
 
 
+def fills(columns: int, dtype: str) -> bool:
+    """Whether so many columns fill vectors, mostly."""
+    known = machine()
+    lanes = known.width // np.dtype(dtype).itemsize if known else 0
+    return lanes <= columns and 2 * -(-columns // max(lanes, 1)) * lanes <= 3 * columns
+
+
 def room(sizes: Sizes) -> int:
     """Return how many numbers the copy of a panel of B needs, and sums by length of vectors."""
     plan = Plan(sizes)
@@ -116,20 +146,39 @@ def plain(*sizes: Any) -> Callable[..., np.floating | None]:
     known = Sizes(*sizes)
     m, n, k, dtype = known.m, known.n, known.k, np.dtype(known.dtype)
 
-    def matrix(address: Any, shape: tuple[int, int], distance: int) -> np.ndarray:
-        high, wide = shape
-        numbers = exact.view(address, (high - 1) * distance + wide, dtype)
-        strides = (distance * dtype.itemsize, dtype.itemsize)
-        return np.lib.stride_tricks.as_strided(numbers, shape, strides)
-
     def multiply(a: Any, b: Any, c: Any, _: Any) -> np.floating | None:
-        x = matrix(a, (k, m), known.lda).T if known.transpose_a else matrix(a, (m, k), known.lda)
-        y = matrix(b, (n, k), known.ldb).T if known.transpose_b else matrix(b, (k, n), known.ldb)
-        z = matrix(c, (m, n), known.ldc)
+        stored_a = (k, m) if known.transpose_a else (m, k)
+        stored_b = (n, k) if known.transpose_b else (k, n)
+        x, y = _matrix(a, stored_a, known.lda, dtype), _matrix(b, stored_b, known.ldb, dtype)
+        x, y = x.T if known.transpose_a else x, y.T if known.transpose_b else y
+        z = _matrix(c, (m, n), known.ldc, dtype)
         z[...] = z + x @ y if known.accumulate else x @ y
         return (z * dtype.type(0)).sum() if known.checked else None
 
     return multiply
+
+
+def plain_turn(*sizes: Any) -> Callable[..., None]:
+    """Return the transposition as a function of the addresses of T and C."""
+    known = Turn(*sizes)
+    dtype = np.dtype(known.dtype)
+
+    def turn(t: Any, c: Any) -> None:
+        x = _matrix(t, (known.n, known.m), known.m, dtype).T
+        z = _matrix(c, (known.m, known.n), known.ldc, dtype)
+        z[...] = z + x if known.accumulate else x
+
+    return turn
+
+
+def _matrix(
+    address: Any, shape: tuple[int, int], distance: int, dtype: np.dtype[Any]
+) -> np.ndarray:
+    """Return the matrix at an address whose rows are so many elements apart."""
+    high, wide = shape
+    numbers = exact.view(address, (high - 1) * distance + wide, dtype)
+    strides = (distance * dtype.itemsize, dtype.itemsize)
+    return np.lib.stride_tricks.as_strided(numbers, shape, strides)
 
 
 class Plan:

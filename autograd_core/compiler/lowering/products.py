@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...kernels import blas, team, tiling
-from ...kernels.products import ROOM, of_blas, product_source, shared_tiles
+from ...kernels.products import ROOM, of_blas, product_source, shared_tiles, turning
 from ..body import Body
 from ..layout import Place, collapse, contiguous, index, leading, stretched
 from ..record import Apply, Value
@@ -25,6 +25,7 @@ SHARED = 1 << 23  # multiplications from which threads share a product of the BL
 TILED = 1 << 20  # and one in tiles
 FEWEST = 4  # panels of one that is worth it
 MANY, LONG = 128, 256  # rows, and terms, from which y xᵀ is faster than x yᵀ with few columns
+LONG_ENOUGH = 128  # terms from which it is faster than x yᵀ with few rows
 UNIT = 16  # rows or columns that stay together: what a BLAS's kernels have in registers
 
 NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
@@ -47,7 +48,7 @@ def product(
     """
     m, n, k = sizes
     known = _known(body, x, y, sizes, out, add, checked is not None)
-    if _is_narrow(body, known):
+    if _is_turned(body, known):
         _turned(body, x, y, sizes, out, add, product)
         return
     if _is_shared(body, known, TILED) and _tiles(body, x, y, known, out, checked):
@@ -79,7 +80,13 @@ def _turned(
     m, n, k = sizes
     turned = body.scratch((n, m))
     write(body, _flipped(y), _flipped(x), (n, m, k), turned)
-    body.nest((m, n), [f"{body.at(out)} {'+' * add}= {body.at(_flipped(turned))}"])
+    if tiling.machine() is None:
+        body.nest((m, n), [f"{body.at(out)} {'+' * add}= {body.at(_flipped(turned))}"])
+        return
+    turn = tiling.Turn(body.dtype, m, n, _stored(out, (m, n))[1], add)
+    found = turning(turn, _address(turned), _address(out))
+    body.definitions[found.definition] = None
+    body.lines.append(found.call)
 
 
 def _is_shared(body: Body, sizes: tiling.Sizes, least: int) -> bool:
@@ -147,12 +154,19 @@ def _is_worth_a_copy(dtype: str, m: int, n: int, k: int) -> bool:
     return small and n > 8 and k > 8 and m >= (64 if n >= 32 else 128)
 
 
-def _is_narrow(body: Body, known: tiling.Sizes) -> bool:
-    """Whether x yᵀ has too few columns for tiles, and long rows: then y xᵀ is worth them."""
-    rows_by_rows = known.transpose_b and not known.transpose_a and not body.general
-    long = known.m >= MANY and known.k >= LONG
-    turned = known._replace(m=known.n, n=known.m, lda=known.ldb, ldb=known.lda)
-    return rows_by_rows and long and tiling.is_narrow(known) and tiling.worth(turned)
+def _is_turned(body: Body, known: tiling.Sizes) -> bool:
+    """Whether x yᵀ is done as y xᵀ, of which tiles copy x by columns, and not y.
+
+    That is less to copy if x has few rows; and x yᵀ may have too few columns for tiles.
+    """
+    if body.general or known.transpose_a or not known.transpose_b:
+        return False
+    m, n, k = known.m, known.n, known.k
+    turned = known._replace(m=n, n=m, lda=known.ldb, ldb=known.lda)
+    if tiling.is_narrow(known):
+        return m >= MANY and k >= LONG and tiling.worth(turned)
+    few = 2 * m <= n and k >= max(LONG_ENOUGH, 4 * m) and tiling.fills(m, body.dtype)
+    return few and tiling.worth(turned) and not _is_shared(body, known, TILED)
 
 
 def _is_worth_turning(dtype: str, m: int, n: int, k: int) -> bool:
