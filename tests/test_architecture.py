@@ -162,7 +162,16 @@ def test_no_import_inside_a_function_but_of_heavy_libraries(module):
             assert heads <= LAZY, f"{module}: {function.name} imports {heads}"
 
 
-HEAVY = ("access", "atomics", "building", "objects", "tiles", "tiling", "wide")  # load one another
+HEAVY = (
+    "access",
+    "atomics",
+    "building",
+    "objects",
+    "tiles",
+    "tiling",
+    "vectors",
+    "wide",
+)  # load one another
 
 
 def test_numba_is_asked_for_in_one_place_and_what_that_loads():

@@ -143,7 +143,8 @@ def _provided() -> dict[str, Any]:
     names = (
         plain
         if numba.config.DISABLE_JIT
-        else _intrinsics() | {"external": _external, "tiled": _tiled, "turned": _turned}
+        else _intrinsics()
+        | {"external": _external, "tiled": tiles.tiled, "turned": vectors.turned}
     )
     inlined = {
         "apart": _apart,
@@ -257,39 +258,6 @@ def _addressing() -> dict[str, Any]:
         return dtype.dtype(numba.types.intp, numba.types.intp, dtype), emit
 
     return {"called": native_call, "view": native_view}
-
-
-def _tiled(*sizes: Any) -> Any:
-    """Declare a product in tiles, of the addresses of A, B, C and room to work in, or panels."""
-    known = tiling.Sizes(*sizes)
-    emit = tiles.product(known)
-    returned = numba.from_dtype(np.dtype(known.dtype)) if known.checked else numba.types.void
-
-    def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found = emit(builder, *args)
-        return found if known.checked else context.get_dummy_value()
-
-    def product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
-        return returned(*[numba.types.intp] * 4), emit_all
-
-    def shared(context: Any, a: Any, b: Any, c: Any, first: Any, end: Any) -> Any:
-        return returned(*[numba.types.intp] * 5), emit_all
-
-    return numba.extending.intrinsic(shared if known.shared else product)
-
-
-def _turned(*sizes: Any) -> Any:
-    """Declare a transposition, of the addresses of T and C."""
-    emit = vectors.turning(tiling.Turn(*sizes))
-
-    def emit_all(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit(builder, *args)
-        return context.get_dummy_value()
-
-    def turn(context: Any, t: Any, c: Any) -> Any:
-        return numba.types.void(numba.types.intp, numba.types.intp), emit_all
-
-    return numba.extending.intrinsic(turn)
 
 
 def _external(name: str, signature: str) -> Any:

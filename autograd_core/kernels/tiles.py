@@ -14,28 +14,43 @@ After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba import extending
+from numba.core import cgutils, types
 
 from .tiling import Plan, Sizes, room
 from .vectors import INDEX, Vectors
 
-__all__ = ["product"]
+__all__ = ["tiled"]
 
 CHAINS = 4
 ALIGNED = 64  # bytes of a cache line
 
 
-def product(sizes: Sizes) -> Callable[..., object]:
-    """Return what emits a product, given a builder and the addresses of A, B, C and the panel.
+def tiled(*given: Any) -> Any:
+    """Declare a product, by its `Sizes`, of the addresses of A, B, C and the panel.
 
     Of a shared product, instead of the panel's address, its first panel and where it ends.
     It returns Σ 0 c, if the product is checked.
     """
-    return lambda *given: _Product(sizes, *given).returned()
+    sizes = Sizes(*given)
+    number = types.float32 if sizes.dtype == "float32" else types.float64
+    returned = number if sizes.checked else types.void
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = _Product(sizes, builder, *args).returned()
+        return found if sizes.checked else context.get_dummy_value()
+
+    def product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
+        return returned(*[types.intp] * 4), emit
+
+    def shared(context: Any, a: Any, b: Any, c: Any, first: Any, end: Any) -> Any:
+        return returned(*[types.intp] * 5), emit
+
+    return extending.intrinsic(shared if sizes.shared else product)
 
 
 class _Product(Vectors):
@@ -236,9 +251,12 @@ class _Product(Vectors):
                     self._store(ir.VectorType(self.number, part)(None), here, begin)
 
     def _on_stack(self, size: int) -> Any:
-        """Return the address of memory that each thread has for itself."""
-        kind = ir.ArrayType(self.number, max(size, 1))
-        memory = cgutils.alloca_once(self.builder, kind)
+        """Return the address of memory that each thread has for itself.
+
+        Numba's `alloca_once` would fill it with zeros, number by number: seconds to compile.
+        """
+        with self.builder.goto_entry_block():
+            memory = self.builder.alloca(ir.ArrayType(self.number, max(size, 1)))
         memory.align = ALIGNED
         return self.builder.ptrtoint(memory, INDEX)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba import extending
+from numba.core import cgutils, types
 
 from .tiling import Turn, machine
 
-__all__ = ["INDEX", "Vectors", "turning"]
+__all__ = ["INDEX", "Vectors", "turned"]
 
 INDEX = ir.IntType(64)
 
@@ -69,13 +70,18 @@ class Vectors:
         return self._shuffled(first, first, [0] * like.type.count)
 
 
-def turning(turn: Turn) -> Callable[..., None]:
-    """Return what emits C ← Tᵀ or C ← C + Tᵀ, given a builder and the addresses of T and C."""
+def turned(*given: Any) -> Any:
+    """Declare a transposition, by its `Turn`, of the addresses of T and C."""
+    turn = Turn(*given)
 
-    def emit(builder: Any, t: Any, c: Any) -> None:
-        _Turning(turn, builder, t, c)
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _Turning(turn, builder, *args)
+        return context.get_dummy_value()
 
-    return emit
+    def transposition(context: Any, t: Any, c: Any) -> Any:
+        return types.void(types.intp, types.intp), emit
+
+    return extending.intrinsic(transposition)
 
 
 class _Turning(Vectors):
