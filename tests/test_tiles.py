@@ -1,10 +1,14 @@
 """Products in tiles: sizes that fill no tile, long sums, crowded rows, other processors."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 from test_blas import DISABLED, FLAGS, check
 
 import autograd_core as ag
+from autograd_core.compiler import sharing
+from autograd_core.compiler.lowering import products as lowered
 from autograd_core.kernels import tiling
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.products import product_source, turning
@@ -81,28 +85,20 @@ def test_wide_tiles(monkeypatch, accumulate):
     check("float64", 21, 100, 30, False, False, accumulate)
 
 
-def turned(dtype, m, n, ldc, accumulate):
-    """Return C after C ← Tᵀ, or C ← C + Tᵀ, as machine code and as plain text do it, and T."""
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(16, 32), (37, 50), (8, 5), (20, 70)], ids=str)
+def test_turned_matrices(dtype, shape):
+    m, n = shape
     rng = np.random.default_rng(2)
-    t, c = rng.normal(size=(n, m)).astype(dtype), rng.normal(size=(m, ldc)).astype(dtype)
-    turn = tiling.Turn(dtype, m, n, ldc, accumulate)
+    t, c = rng.normal(size=(n, m + 3)).astype(dtype), rng.normal(size=(m, n + 4)).astype(dtype)
+    wanted = c.copy()
+    wanted[:, :n] = t[:, :m].T
+    turn = tiling.Turn(dtype, m, n, m + 3, n + 4)
     found = turning(turn, "t", "c")
     text = f"import numpy as np\n{found.definition}\ndef run(t, c):\n    {found.call}\n"
-    results = []
     for run in compile_source("run", text, "(intp, intp)"), tiling.plain_turn(*turn):
         result = c.copy()
         run(t.ctypes.data, result.ctypes.data)
-        results.append(result)
-    c[:, :n] = c[:, :n] + t.T if accumulate else t.T
-    return results, c
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("accumulate", [False, True])
-@pytest.mark.parametrize("shape", [(16, 32, 32), (37, 50, 50), (8, 5, 9), (20, 70, 75)], ids=str)
-def test_turned_matrices(dtype, shape, accumulate):
-    results, wanted = turned(dtype, *shape, accumulate)
-    for result in results:
         np.testing.assert_array_equal(result, wanted)
 
 
@@ -123,6 +119,25 @@ def test_layers_of_few_rows_are_turned(shape, is_turned):
         np.testing.assert_allclose(found, np.tanh(x @ w.T + b), rtol=0, atol=1e-4)
     (segment,) = layer.programs[0].segments
     assert ("turned_" in segment.source) is is_turned
+
+
+@pytest.mark.skipif(HERE is not None and HERE.width < 64, reason="sixteen rows fill two vectors")
+def test_a_turned_layer_rounds_as_the_other_does(monkeypatch):
+    rng = np.random.default_rng(4)
+    sizes = 32, 96, 300
+    w, b = rng.normal(size=sizes[1:]).astype(np.float32), rng.normal(size=96).astype(np.float32)
+    x = rng.normal(size=sizes[::2]).astype(np.float32)
+    found = []
+    for least in lowered.LONG_ENOUGH, 1000:
+        monkeypatch.setattr(lowered, "LONG_ENOUGH", least)
+        monkeypatch.setattr(sharing, "_FAMILIES", OrderedDict())  # else they share a program
+        layer = ag.compile(lambda x: ag.tanh(ag.linear(x, ag.tensor(w), ag.tensor(b))))
+        for scale in (1, 2, 3):
+            layer(x * np.float32(scale))
+        (segment,) = layer.programs[0].segments
+        assert ("turned_" in segment.source) is (least < 1000)
+        found.append(layer(x).numpy())
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("transposed", PLAIN, ids=str)

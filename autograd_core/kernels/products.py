@@ -126,9 +126,8 @@ def shared_tiles(sizes: Sizes, a: str, b: str, c: str) -> Product:
 
 
 def turning(turn: Turn, t: str, c: str) -> Product:
-    """Return the text of C ← Tᵀ or C ← C + Tᵀ, of expressions for the addresses of T and C."""
-    add = "_add" * turn.accumulate
-    name = f"{blas.LETTERS[turn.dtype]}turned_{turn.m}x{turn.n}_{turn.ldc}{add}"
+    """Return the text of C ← Tᵀ, of expressions for the addresses of T and C."""
+    name = f"{blas.LETTERS[turn.dtype]}turned_{turn.m}x{turn.n}_{turn.ldt}_{turn.ldc}"
     return Product(f"{name} = turned{tuple(turn)}\n", f"{name}({t}, {c})")
 
 

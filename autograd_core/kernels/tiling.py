@@ -78,13 +78,13 @@ class Sizes(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """C ← Tᵀ, or C ← C + Tᵀ, for C of m rows, `ldc` apart, and n columns; T has no gaps."""
+    """C ← Tᵀ, for C of m rows and n columns; ldt and ldc are distances between rows."""
 
     dtype: str
     m: int
     n: int
+    ldt: int
     ldc: int
-    accumulate: bool
 
 
 @functools.cache
@@ -164,9 +164,8 @@ def plain_turn(*sizes: Any) -> Callable[..., None]:
     dtype = np.dtype(known.dtype)
 
     def turn(t: Any, c: Any) -> None:
-        x = _matrix(t, (known.n, known.m), known.m, dtype).T
-        z = _matrix(c, (known.m, known.n), known.ldc, dtype)
-        z[...] = z + x if known.accumulate else x
+        x = _matrix(t, (known.n, known.m), known.ldt, dtype)
+        _matrix(c, (known.m, known.n), known.ldc, dtype)[...] = x.T
 
     return turn
 

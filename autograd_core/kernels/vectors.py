@@ -101,21 +101,15 @@ class _Turning(Vectors):
             with cgutils.for_range(builder, INDEX(i1), start=INDEX(i0)) as i:
                 with cgutils.for_range(builder, INDEX(j1), start=INDEX(j0)) as j:
                     source, target = self._places(i.index, j.index)
-                    self._write(self._load(source, 0, 0), target, 0)
+                    self._store(self._load(source, 0, 0), target, 0)
 
     def _places(self, i: Any, j: Any, by: int = 1) -> tuple[Any, Any]:
         """Return the addresses of T[j, i] and C[i, j], of elements or of squares."""
-        source = self._beyond(self._beyond(self.t, j, by * self.turn.m), i, by)
+        source = self._beyond(self._beyond(self.t, j, by * self.turn.ldt), i, by)
         return source, self._beyond(self._beyond(self.c, i, by * self.turn.ldc), j, by)
 
     def _square(self, i: Any, j: Any) -> None:
         source, target = self._places(i, j, self.lanes)
-        rows = [self._load(source, k * self.turn.m, self.lanes) for k in range(self.lanes)]
+        rows = [self._load(source, k * self.turn.ldt, self.lanes) for k in range(self.lanes)]
         for k, column in enumerate(self._transposed(rows)):
-            self._write(column, target, k * self.turn.ldc)
-
-    def _write(self, value: Any, address: Any, offset: int) -> None:
-        if self.turn.accumulate:
-            lanes = getattr(value.type, "count", 0)
-            value = self.builder.fadd(self._load(address, offset, lanes), value)
-        self._store(value, address, offset)
+            self._store(column, target, k * self.turn.ldc)

@@ -74,17 +74,25 @@ def _turned(
     sizes: Sizes,
     out: Place,
     add: bool,
-    write: Callable[[Body, Place, Place, Sizes, Place], None],
+    write: Callable[[Body, Place, Place, Sizes, Place, bool], None],
 ) -> None:
-    """Write the transposed product, and turn it back."""
+    """Write the transposed product, and turn it back; it rounds as the other does."""
     m, n, k = sizes
     turned = body.scratch((n, m))
-    write(body, _flipped(y), _flipped(x), (n, m, k), turned)
+    if add:
+        _turn(body, out, turned, (n, m))
+    write(body, _flipped(y), _flipped(x), (n, m, k), turned, add)
+    _turn(body, turned, out, (m, n))
+
+
+def _turn(body: Body, t: Place, out: Place, shape: tuple[int, int]) -> None:
+    """Write out ← tᵀ, of a shape."""
+    m, n = shape
     if tiling.machine() is None:
-        body.nest((m, n), [f"{body.at(out)} {'+' * add}= {body.at(_flipped(turned))}"])
+        body.nest(shape, [f"{body.at(out)} = {body.at(_flipped(t))}"])
         return
-    turn = tiling.Turn(body.dtype, m, n, _stored(out, (m, n))[1], add)
-    found = turning(turn, _address(turned), _address(out))
+    rows = _stored(t, (n, m))[1], _stored(out, shape)[1]
+    found = turning(tiling.Turn(body.dtype, m, n, *rows), _address(t), _address(out))
     body.definitions[found.definition] = None
     body.lines.append(found.call)
 
