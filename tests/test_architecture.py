@@ -162,7 +162,7 @@ def test_no_import_inside_a_function_but_of_heavy_libraries(module):
             assert heads <= LAZY, f"{module}: {function.name} imports {heads}"
 
 
-HEAVY = (
+HEAVY = (  # load one another
     "access",
     "atomics",
     "building",
@@ -171,7 +171,7 @@ HEAVY = (
     "tiling",
     "vectors",
     "wide",
-)  # load one another
+)
 
 
 def test_numba_is_asked_for_in_one_place_and_what_that_loads():

@@ -18,6 +18,12 @@ DTYPES = ["float32", "float64"]
 RNG = np.random.default_rng(7)
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers(monkeypatch):
+    """Draw the same numbers whichever tests have run before."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(7))
+
+
 def recording(*cases, given=True):
     """Return the trace of functions of tensors, the results as values, and as arrays.
 

@@ -316,9 +316,9 @@ def test_a_product_with_few_columns_is_turned():
     check((compiled, arrays, wanted), np.float32)
 
 
-@pytest.mark.parametrize("function", [ag.sum, ag.mean], ids=["sum", "mean"])
+@pytest.mark.parametrize("function", [ag.sum, ag.mean, ag.var, ag.max], ids=lambda f: f.name)
 @pytest.mark.parametrize("shape", [(300, 257), (1100, 260), (5, 90, 400)], ids=str)
-def test_threads_share_the_columns_of_a_sum(function, shape):
+def test_threads_share_the_columns_of_a_reduction(function, shape):
     compiled = ag.compile(lambda x: ag.tanh(function(x, axis=0)), audit=False)
     rng = np.random.default_rng(3)
     for _ in range(3):

@@ -11,7 +11,7 @@ from autograd_core.compiler import sharing
 from autograd_core.compiler.lowering import products as lowered
 from autograd_core.kernels import tiling
 from autograd_core.kernels.jit import compile_source
-from autograd_core.kernels.products import product_source, turning
+from autograd_core.kernels.products import product_source, turn_source
 
 HERE = tiling.machine()
 MACHINES = [tiling.Machine(64, 32), tiling.Machine(32, 16), tiling.Machine(16, 32)]
@@ -94,7 +94,7 @@ def test_turned_matrices(dtype, shape):
     wanted = c.copy()
     wanted[:, :n] = t[:, :m].T
     turn = tiling.Turn(dtype, m, n, m + 3, n + 4)
-    found = turning(turn, "t", "c")
+    found = turn_source(turn, "t", "c")
     text = f"import numpy as np\n{found.definition}\ndef run(t, c):\n    {found.call}\n"
     for run in compile_source("run", text, "(intp, intp)"), tiling.plain_turn(*turn):
         result = c.copy()

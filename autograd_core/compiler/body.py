@@ -30,7 +30,7 @@ from .memory import Block, rounded
 from .positions import FAR, Positions
 from .record import Value
 
-__all__ = ["GRAIN", "PARALLEL", "Body", "Part"]
+__all__ = ["Body", "Part"]
 
 PARALLEL = 1 << 16  # elements from which threads share a loop
 GRAIN = 1 << 14  # elements that one of them takes at a time

@@ -24,7 +24,7 @@ from .rewriting import changed, meaning
 
 __all__ = ["checked_where_made"]
 
-WORK = 1 << 24  # multiplications beyond which no tiles of our own make a product that is turned
+WORK = 1 << 24  # multiplications up to which tiles of our own look at a product as they store it
 LONGEST = 1 << 20  # terms of a sum that rounds by less than half
 VIEWS = ("flip", "reshape", "transpose")  # of the same elements
 

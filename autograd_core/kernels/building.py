@@ -56,6 +56,9 @@ EXACT = {**FLAGS, "fastmath": False}
 # Only Python would call the helpers through these; compiling them takes as long as the helper.
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
+# Their flags and intrinsics go into every kernel: with another text, other kernels.
+WRITERS = access, atomics, objects, tiles, tiling, vectors, wide
+
 Kernel = Callable[..., Any]
 numba: Any = annotated_numba  # its annotations do not cover what is used here
 _results: dict[Kernel, Any] = {}  # by entry point
@@ -359,13 +362,9 @@ def _cache_root() -> Path:
     return base / "autograd_core"
 
 
-PARTS = access, atomics, objects, tiles, tiling, vectors, wide
-
-
 @functools.cache
 def _versions() -> str:
-    # Their flags and intrinsics go into every kernel: with another text, other kernels.
-    files = (Path(module.__file__ or "") for module in (sys.modules[__name__], *PARTS))
+    files = (Path(module.__file__ or "") for module in (sys.modules[__name__], *WRITERS))
     texts = "".join(file.read_text(encoding="utf-8") for file in files)
     own = hashlib.sha256(texts.encode()).hexdigest()[:8]
     python = ".".join(map(str, sys.version_info[:3]))

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from . import blas
 from .tiling import Sizes, Turn, room, worth
 
-__all__ = ["ROOM", "Product", "of_blas", "product_source", "shared_tiles", "turning"]
+__all__ = ["ROOM", "Product", "of_blas", "product_source", "shared_tiles", "turn_source"]
 
 ROOM = "ROOM"  # in a call, the address of memory to work in
 
@@ -125,7 +125,7 @@ def shared_tiles(sizes: Sizes, a: str, b: str, c: str) -> Product:
     return Product(definition, f"{shape.name()}({a}, {b}, {c}, begin, end)", 0, shape.checked)
 
 
-def turning(turn: Turn, t: str, c: str) -> Product:
+def turn_source(turn: Turn, t: str, c: str) -> Product:
     """Return the text of C ← Tᵀ, of expressions for the addresses of T and C."""
     name = f"{blas.LETTERS[turn.dtype]}turned_{turn.m}x{turn.n}_{turn.ldt}_{turn.ldc}"
     return Product(f"{name} = turned{tuple(turn)}\n", f"{name}({t}, {c})")

@@ -22,7 +22,7 @@ from numba import extending
 from numba.core import cgutils, types
 
 from .tiling import Plan, Sizes, room
-from .vectors import INDEX, Vectors
+from .vectors import INDEX, Vectors, begins, parts_of
 
 __all__ = ["tiled"]
 
@@ -111,7 +111,7 @@ class _Product(Vectors):
                 yield builder.mul(loop.index, INDEX(self.wide)), [lanes] * self.plan.vectors
         if self.rest:
             with builder.if_then(builder.icmp_signed(">", self.end, INDEX(self.full))):
-                yield INDEX(self.full * self.wide), _parts(self.rest, lanes)
+                yield INDEX(self.full * self.wide), parts_of(self.rest, lanes)
 
     def _by_rows(self, a: Any, start: Any, count: Any) -> None:
         """Add the terms to some rows of C, all their columns, then to the next ones."""
@@ -152,7 +152,7 @@ class _Product(Vectors):
     ) -> None:
         """Add products of `rows` rows of A with the panel to a tile of C."""
         builder, size, ldc = self.builder, self.sizes.itemsize, self.sizes.ldc
-        places = [[(i * ldc + begin, part) for begin, part in _begins(parts)] for i in range(rows)]
+        places = [[(i * ldc + begin, part) for begin, part in begins(parts)] for i in range(rows)]
         if self.accumulate:
             first = [[self._load(c, *place) for place in row] for row in places]
         else:
@@ -166,7 +166,7 @@ class _Product(Vectors):
         sums = [[builder.phi(x.type) for x in row] for row in first]
         a_k = builder.add(a, builder.mul(k, INDEX(self.a_strides[1] * size)))
         b_k = builder.add(b, builder.mul(k, INDEX(distance * size)))
-        vectors = [self._load(b_k, *place) for place in _begins(parts)]
+        vectors = [self._load(b_k, *place) for place in begins(parts)]
         found = []
         for i, row in enumerate(sums):
             x = self._load(a_k, i * self.a_strides[0], 0)
@@ -215,31 +215,13 @@ class _Product(Vectors):
             with cgutils.for_range(self.builder, count) as loop:
                 source = self._beyond(b, loop.index, self.sizes.ldb)
                 target = self._beyond(self.panel, loop.index, distance)
-                for begin, part in _begins(parts):
+                for begin, part in begins(parts):
                     self._store(self._load(source, begin, part), target, begin)
             return
-        for begin, part in _begins(parts):
+        for begin, part in begins(parts):
             source = self._beyond(b, INDEX(begin), self.sizes.ldb)
             target = self._beyond(self.panel, INDEX(begin), 1)
-            self._turned(source, target, count, part, distance)
-
-    def _turned(self, source: Any, target: Any, count: Any, part: int, distance: int) -> None:
-        """Copy the transposition of `part` rows: squares first, then numbers one by one."""
-        builder, ldb = self.builder, self.sizes.ldb
-        squares = builder.sdiv(count, INDEX(part))
-        with cgutils.for_range(builder, squares) as loop:
-            k = builder.mul(loop.index, INDEX(part))
-            here = self._beyond(source, k, 1)
-            rows = [self._load(here, i * ldb, part) for i in range(part)]
-            there = self._beyond(target, k, distance)
-            for i, column in enumerate(self._transposed(rows)):
-                self._store(column, there, i * distance)
-        done = builder.mul(squares, INDEX(part))
-        with cgutils.for_range(builder, builder.sub(count, done)) as loop:
-            k = builder.add(done, loop.index)
-            here, there = self._beyond(source, k, 1), self._beyond(target, k, distance)
-            for i in range(part):
-                self._store(self._load(here, i * ldb, 0), there, i)
+            self._turned(source, self.sizes.ldb, target, distance, count, part)
 
     def _clear(self) -> None:
         """Set C to zero."""
@@ -247,7 +229,7 @@ class _Product(Vectors):
             row = self._beyond(self.c, loop.index, self.sizes.ldc)
             for column, parts in self._panels():
                 here = self._beyond(row, column, 1)
-                for begin, part in _begins(parts):
+                for begin, part in begins(parts):
                     self._store(ir.VectorType(self.number, part)(None), here, begin)
 
     def _on_stack(self, size: int) -> Any:
@@ -259,17 +241,6 @@ class _Product(Vectors):
             memory = self.builder.alloca(ir.ArrayType(self.number, max(size, 1)))
         memory.align = ALIGNED
         return self.builder.ptrtoint(memory, INDEX)
-
-
-def _parts(count: int, lanes: int) -> list[int]:
-    """Return vectors that make up so many columns: whole ones, then ever shorter ones."""
-    parts = [lanes] * (count // lanes)
-    return parts + [1 << b for b in range(lanes.bit_length())[::-1] if count % lanes & (1 << b)]
-
-
-def _begins(parts: Sequence[int]) -> list[tuple[int, int]]:
-    """Return where each vector begins, and its length."""
-    return [(sum(parts[:i]), part) for i, part in enumerate(parts)]
 
 
 def _runs(count: int, most: int) -> list[tuple[int, int]]:

@@ -30,7 +30,7 @@ __all__ = [
 
 LARGE = 1 << 24  # multiplications from which wider tiles pay, and copies of A would
 MOST = 1 << 27  # multiplications from which the BLAS's care for the outer caches pays
-TURNED = 1 << 26  # and where A is read by columns
+BY_COLUMNS = 1 << 26  # and where A is read by columns
 PANEL = 49152  # bytes of B that are worked on at a time, at most: they stay in the near caches
 CROWDED = 1024  # bytes from row to row that fill few sets of a cache, and multiples of them
 SPREAD = 1 << 18  # bytes from the first row of a panel to its last that are too many pages
@@ -44,6 +44,10 @@ class Machine(NamedTuple):
 
     width: int
     registers: int
+
+    def lanes(self, dtype: str) -> int:
+        """Return how many numbers a vector has."""
+        return self.width // np.dtype(dtype).itemsize
 
 
 class Sizes(NamedTuple):
@@ -110,7 +114,8 @@ def worth(sizes: Sizes, shared: bool = False) -> bool:
         return False
     # Of several threads a BLAS makes use, tiles only if they are shared.
     alone = shared or blas.is_alone()
-    if sizes.work > ((TURNED if sizes.transpose_a else MOST) if alone else LARGE):
+    most = LARGE if not alone else BY_COLUMNS if sizes.transpose_a else MOST
+    if sizes.work > most:
         return False
     return not is_narrow(sizes) and not (sizes.transpose_b and sizes.m < FEW_ROWS)
 
@@ -118,14 +123,14 @@ def worth(sizes: Sizes, shared: bool = False) -> bool:
 def is_narrow(sizes: Sizes) -> bool:
     """Whether there are fewer columns than a vector has, and much work."""
     known = machine()
-    return known is not None and sizes.n * sizes.itemsize < known.width and sizes.work > 1 << 15
+    return known is not None and sizes.n < known.lanes(sizes.dtype) and sizes.work > 1 << 15
 
 
-def fills(columns: int, dtype: str) -> bool:
-    """Whether so many columns fill vectors, mostly."""
+def fills(sizes: Sizes) -> bool:
+    """Whether the columns fill vectors, mostly."""
     known = machine()
-    lanes = known.width // np.dtype(dtype).itemsize if known else 0
-    return lanes <= columns and 2 * -(-columns // max(lanes, 1)) * lanes <= 3 * columns
+    lanes = known.lanes(sizes.dtype) if known else sizes.n + 1
+    return lanes <= sizes.n and 2 * -(-sizes.n // lanes) * lanes <= 3 * sizes.n
 
 
 def room(sizes: Sizes) -> int:
@@ -187,7 +192,7 @@ class Plan:
         known = machine()
         assert known is not None
         self.registers = known.registers
-        self.lanes = known.width // sizes.itemsize
+        self.lanes = known.lanes(sizes.dtype)
         self.vectors = 3 if sizes.work > LARGE else 2
         self.columns = min(self.vectors * self.lanes, sizes.n)
         blocks = -(-sizes.k * self.vectors * known.width // PANEL)
@@ -202,9 +207,9 @@ class Plan:
         if self.by_rows:
             self.depth = min(sizes.k, FEW_TERMS)
         spread = self.depth * sizes.ldb * sizes.itemsize > SPREAD
-        again = sizes.m > 2 * self.most_rows(self.vectors)
-        near = not crowded and not (spread and again)
-        self.copies = sizes.transpose_b or not (near or self.by_rows)
+        again = sizes.m > 2 * self.most_rows(self.vectors)  # so often is the panel read
+        awkward = crowded or (spread and again)
+        self.copies = sizes.transpose_b or (awkward and not self.by_rows)
 
     def most_rows(self, parts: int) -> int:
         """Return how many rows of a tile find room in the registers."""

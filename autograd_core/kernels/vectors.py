@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 
 from .tiling import Turn, machine
 
-__all__ = ["INDEX", "Vectors", "turned"]
+__all__ = ["INDEX", "Vectors", "begins", "parts_of", "turned"]
 
 INDEX = ir.IntType(64)
 
@@ -35,6 +35,23 @@ class Vectors:
                 rows[i], rows[i + step] = (self._shuffled(x, y, places) for places in (low, high))
             step *= 2
         return rows
+
+    def _turned(self, source: Any, lds: int, target: Any, ldt: int, count: Any, part: int) -> None:
+        """Copy the transposition of `part` rows: squares first, then numbers one by one."""
+        builder = self.builder
+        squares = builder.sdiv(count, INDEX(part))
+        with cgutils.for_range(builder, squares) as loop:
+            k = builder.mul(loop.index, INDEX(part))
+            here, there = self._beyond(source, k, 1), self._beyond(target, k, ldt)
+            rows = [self._load(here, i * lds, part) for i in range(part)]
+            for i, column in enumerate(self._transposed(rows)):
+                self._store(column, there, i * ldt)
+        done = builder.mul(squares, INDEX(part))
+        with cgutils.for_range(builder, builder.sub(count, done)) as loop:
+            k = builder.add(done, loop.index)
+            here, there = self._beyond(source, k, 1), self._beyond(target, k, ldt)
+            for i in range(part):
+                self._store(self._load(here, i * lds, 0), there, i)
 
     def _shuffled(self, x: Any, y: Any, places: Sequence[int]) -> Any:
         mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
@@ -85,31 +102,31 @@ def turned(*given: Any) -> Any:
 
 
 class _Turning(Vectors):
-    """A transposition while it is being emitted: squares first, then numbers one by one."""
+    """A transposition while it is being emitted: some rows of T at a time."""
 
     def __init__(self, turn: Turn, builder: Any, t: Any, c: Any) -> None:
         super().__init__(builder, turn.dtype)
         known = machine()
         assert known is not None
-        self.turn, self.t, self.c = turn, t, c
-        self.lanes = known.width // self.itemsize
-        rows, columns = (x // self.lanes * self.lanes for x in (turn.m, turn.n))
-        with cgutils.for_range(builder, INDEX(rows // self.lanes)) as i:
-            with cgutils.for_range(builder, INDEX(columns // self.lanes)) as j:
-                self._square(i.index, j.index)
-        for (i0, i1), (j0, j1) in ((0, rows), (columns, turn.n)), ((rows, turn.m), (0, turn.n)):
-            with cgutils.for_range(builder, INDEX(i1), start=INDEX(i0)) as i:
-                with cgutils.for_range(builder, INDEX(j1), start=INDEX(j0)) as j:
-                    source, target = self._places(i.index, j.index)
-                    self._store(self._load(source, 0, 0), target, 0)
+        lanes = known.lanes(turn.dtype)
+        whole, rest = divmod(turn.n, lanes)
+        with cgutils.for_range(builder, INDEX(whole)) as loop:
+            self._rows(turn, t, c, builder.mul(loop.index, INDEX(lanes)), lanes)
+        for begin, part in begins(parts_of(rest, lanes)):
+            self._rows(turn, t, c, INDEX(whole * lanes + begin), part)
 
-    def _places(self, i: Any, j: Any, by: int = 1) -> tuple[Any, Any]:
-        """Return the addresses of T[j, i] and C[i, j], of elements or of squares."""
-        source = self._beyond(self._beyond(self.t, j, by * self.turn.ldt), i, by)
-        return source, self._beyond(self._beyond(self.c, i, by * self.turn.ldc), j, by)
+    def _rows(self, turn: Turn, t: Any, c: Any, first: Any, part: int) -> None:
+        """Write `part` rows of T, from the first on, as columns of C."""
+        source, target = self._beyond(t, first, turn.ldt), self._beyond(c, first, 1)
+        self._turned(source, turn.ldt, target, turn.ldc, INDEX(turn.m), part)
 
-    def _square(self, i: Any, j: Any) -> None:
-        source, target = self._places(i, j, self.lanes)
-        rows = [self._load(source, k * self.turn.ldt, self.lanes) for k in range(self.lanes)]
-        for k, column in enumerate(self._transposed(rows)):
-            self._store(column, target, k * self.turn.ldc)
+
+def parts_of(count: int, lanes: int) -> list[int]:
+    """Return vectors that make up so many columns: whole ones, then ever shorter ones."""
+    parts = [lanes] * (count // lanes)
+    return parts + [1 << b for b in range(lanes.bit_length())[::-1] if count % lanes & (1 << b)]
+
+
+def begins(parts: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where each vector begins, and its length."""
+    return [(sum(parts[:i]), part) for i, part in enumerate(parts)]

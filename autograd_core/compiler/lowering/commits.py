@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...update import BoundRecipe
-from ..body import GRAIN, PARALLEL, Body, Part
+from ..body import Body
 from ..record import Finite, Overwrite, Step, Update
 
 __all__ = ["lowers_commit", "write_commit"]
@@ -94,7 +94,7 @@ def _update(body: Body, step: Update) -> None:
     size = step.parts[0].size
     arrays = [body.flat(body.rows(value), value.size) for value in step.parts]
     numbers = _numbers(body, recipe)
-    if size < PARALLEL or not body.sharing:
+    if not body.shares(size):
         body.lines.append(
             f"{recipe.loop}({', '.join([*arrays, 'int(0)', f'int({size})', *numbers])})"
         )
@@ -103,7 +103,8 @@ def _update(body: Body, step: Update) -> None:
     entries = [f"{kept.buffer}[{kept.offset + i}]" for i in range(len(numbers))]
     body.lines += [f"{entry} = {number}" for entry, number in zip(entries, numbers, strict=True)]
     call = f"{recipe.loop}({', '.join([*arrays, 'begin', 'end', *entries])})"
-    body.parts += [Part([call], size, GRAIN), Part([])]
+    with body.rounds(size, size):
+        body.lines.append(call)
 
 
 def _numbers(body: Body, recipe: BoundRecipe) -> list[str]:

@@ -103,6 +103,7 @@ class Passes:
         self.ranges[-1] = f"begin * {TOGETHER}, min(end * {TOGETHER}, {count})"
         with self.body.rounds(-(-count // TOGETHER), elements):
             yield
+        self.ranges[-1] = str(count)
 
     # -------------------------------------------------------------------------------- passes
 

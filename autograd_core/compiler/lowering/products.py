@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...kernels import blas, team, tiling
-from ...kernels.products import ROOM, of_blas, product_source, shared_tiles, turning
+from ...kernels.products import ROOM, of_blas, product_source, shared_tiles, turn_source
 from ..body import Body
 from ..layout import Place, collapse, contiguous, index, leading, stretched
 from ..record import Apply, Value
@@ -44,11 +44,12 @@ def product(
 
     Rows by rows, x yᵀ as in a layer, are what a BLAS is slowest at. Where tiles of our own are not
     worth it, with y copied by columns, or with the transposed product turned back, it takes 65 to
-    95 % of the time at the sizes that are chosen here (OpenBLAS on AVX-512, one thread).
+    95 % of the time at the sizes that are chosen here (OpenBLAS on AVX-512, one thread). The
+    transposed product can be the better one for tiles, too.
     """
     m, n, k = sizes
     known = _known(body, x, y, sizes, out, add, checked is not None)
-    if _is_turned(body, known):
+    if _is_turned_in_tiles(body, known):
         _turned(body, x, y, sizes, out, add, product)
         return
     if _is_shared(body, known, TILED) and _tiles(body, x, y, known, out, checked):
@@ -61,7 +62,7 @@ def product(
         columns = body.scratch((k, n))
         body.copy(y, (k, n), columns)
         body.lines.append(_line(body, x, columns, sizes, out, add))
-    elif _is_worth_turning(body.dtype, *sizes):
+    elif _is_turned_for_blas(body.dtype, *sizes):
         _turned(body, x, y, sizes, out, add, _large)
     else:
         _large(body, x, y, sizes, out, add)
@@ -92,7 +93,7 @@ def _turn(body: Body, t: Place, out: Place, shape: tuple[int, int]) -> None:
         body.nest(shape, [f"{body.at(out)} = {body.at(_flipped(t))}"])
         return
     rows = _stored(t, (n, m))[1], _stored(out, shape)[1]
-    found = turning(tiling.Turn(body.dtype, m, n, *rows), _address(t), _address(out))
+    found = turn_source(tiling.Turn(body.dtype, m, n, *rows), _address(t), _address(out))
     body.definitions[found.definition] = None
     body.lines.append(found.call)
 
@@ -162,22 +163,23 @@ def _is_worth_a_copy(dtype: str, m: int, n: int, k: int) -> bool:
     return small and n > 8 and k > 8 and m >= (64 if n >= 32 else 128)
 
 
-def _is_turned(body: Body, known: tiling.Sizes) -> bool:
-    """Whether x yᵀ is done as y xᵀ, of which tiles copy x by columns, and not y.
+def _is_turned_in_tiles(body: Body, known: tiling.Sizes) -> bool:
+    """Whether x yᵀ is done as y xᵀ, of which tiles copy x by columns and not y.
 
     That is less to copy if x has few rows; and x yᵀ may have too few columns for tiles.
     """
-    if body.general or known.transpose_a or not known.transpose_b:
-        return False
     m, n, k = known.m, known.n, known.k
     turned = known._replace(m=n, n=m, lda=known.ldb, ldb=known.lda)
+    rows_by_rows = known.transpose_b and not known.transpose_a
+    if body.general or not rows_by_rows or not tiling.worth(turned):
+        return False
     if tiling.is_narrow(known):
-        return m >= MANY and k >= LONG and tiling.worth(turned)
-    few = 2 * m <= n and k >= max(LONG_ENOUGH, 4 * m) and tiling.fills(m, body.dtype)
-    return few and tiling.worth(turned) and not _is_shared(body, known, TILED)
+        return m >= MANY and k >= LONG
+    few = 2 * m <= n and k >= max(LONG_ENOUGH, 4 * m)
+    return few and tiling.fills(turned) and not _is_shared(body, known, TILED)
 
 
-def _is_worth_turning(dtype: str, m: int, n: int, k: int) -> bool:
+def _is_turned_for_blas(dtype: str, m: int, n: int, k: int) -> bool:
     long = dtype == "float32" and n >= 128 and k >= 64
     return long and 16 <= m <= min(n // 4, max(32, k // 8))
 

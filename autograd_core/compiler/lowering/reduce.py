@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 from ..body import Body
 from ..record import Apply, Value
@@ -11,14 +13,20 @@ from .passes import Passes, axes_of, kept_strides
 from .registry import arrays_only, lowering
 
 
-def reduction(body: Body, step: Apply, integers: bool = False) -> tuple[Passes, int]:
-    """Return passes over the lines that become a result, `out`, and the lines' length."""
+@contextlib.contextmanager
+def reduction(body: Body, step: Apply, integers: bool = False) -> Iterator[tuple[Passes, int]]:
+    """Yield passes over the lines that become a result, `out`, and the lines' length.
+
+    Threads share what is written meanwhile, if it is much.
+    """
     (x,) = step.parts
     axis = axis_of(step)
     place, out = body.place(x), body.allot(step.result)
     along = kept_strides(x.shape, axis)
     arrays = {"x": (place, place.strides), "out": (out, along)}
-    return Passes(body, x.shape, axis, arrays, integers), length_of(x, axis)
+    passes = Passes(body, x.shape, axis, arrays, integers)
+    with passes.shared():
+        yield passes, length_of(x, axis)
 
 
 def axis_of(step: Apply) -> int | tuple[int, ...] | None:
@@ -47,10 +55,9 @@ def _is_ordered(step: Apply) -> bool:
 def folded(body: Body, step: Apply) -> None:
     """Add or multiply; integers and truths as 64 bits."""
     integers = step.result.dtype.kind != "f"
-    passes, _ = reduction(body, step, integers)
-    joins = {"sum": (ADDED, COUNTED), "prod": (MULTIPLIED, MULTIPLIED_INTEGERS)}
-    join = joins[step.op.name][integers]
-    with passes.shared():
+    with reduction(body, step, integers) as (passes, _):
+        joins = {"sum": (ADDED, COUNTED), "prod": (MULTIPLIED, MULTIPLIED_INTEGERS)}
+        join = joins[step.op.name][integers]
         passes.total("found", "np.int64(x)" if integers else "x", join=join)
         passes.store("out", "found")
 
@@ -58,8 +65,7 @@ def folded(body: Body, step: Apply) -> None:
 @lowering("mean", fits=_is_float, integers=True)
 def mean(body: Body, step: Apply) -> None:
     """Add and divide."""
-    passes, n = reduction(body, step)
-    with passes.shared():
+    with reduction(body, step) as (passes, n):
         passes.total("found", "x", f"total / {float(n)!r}")
         passes.store("out", "found")
 
@@ -67,34 +73,34 @@ def mean(body: Body, step: Apply) -> None:
 @lowering("var", "std", fits=_is_float, integers=True)
 def spread(body: Body, step: Apply) -> None:
     """Add the squared deviations from the mean."""
-    passes, n = reduction(body, step)
-    passes.total("centre", "x", f"total / {float(n)!r}")
-    freedom = max(n - step.attributes["ddof"], 0)
-    squares = f"total / {float(freedom)!r}"
-    after = f"np.sqrt({squares})" if step.op.name == "std" else squares
-    passes.total("found", "(x - centre) * (x - centre)", after)
-    passes.store("out", "found")
+    with reduction(body, step) as (passes, n):
+        passes.total("centre", "x", f"total / {float(n)!r}")
+        freedom = max(n - step.attributes["ddof"], 0)
+        squares = f"total / {float(freedom)!r}"
+        after = f"np.sqrt({squares})" if step.op.name == "std" else squares
+        passes.total("found", "(x - centre) * (x - centre)", after)
+        passes.store("out", "found")
 
 
 @lowering("logsumexp", fits=_is_float)
 def logsumexp(body: Body, step: Apply) -> None:
     """log Σ eˣ, shifted by the largest element where it is finite."""
-    passes, _ = reduction(body, step)
-    passes.largest("top", "x", "total if abs(total) < F(np.inf) else 0.0")
-    passes.total("found", "exp(x - top)", "log(total) + top")
-    passes.store("out", "found")
+    with reduction(body, step) as (passes, _):
+        passes.largest("top", "x", "total if abs(total) < F(np.inf) else 0.0")
+        passes.total("found", "exp(x - top)", "log(total) + top")
+        passes.store("out", "found")
 
 
 @lowering("p_norm", fits=_is_float)
 def p_norm(body: Body, step: Apply) -> None:
     """(Σ |x|ᵖ)^(1/p)."""
-    passes, _ = reduction(body, step)
-    p = float(step.attributes["ord"])
-    if p == 2.0:
-        passes.total("found", "x * x", "np.sqrt(total)")
-    else:
-        passes.total("found", f"power(abs(x), {p!r})", f"power(total, {1.0 / p!r})")
-    passes.store("out", "found")
+    with reduction(body, step) as (passes, _):
+        p = float(step.attributes["ord"])
+        if p == 2.0:
+            passes.total("found", "x * x", "np.sqrt(total)")
+        else:
+            passes.total("found", f"power(abs(x), {p!r})", f"power(total, {1.0 / p!r})")
+        passes.store("out", "found")
 
 
 # -------------------------------------------------------------------------------- extremes, truth
@@ -106,17 +112,17 @@ EXTREMES = {"max": "maximum", "min": "maximum", "nanmax": "fmax", "nanmin": "fma
 def extreme(body: Body, step: Apply) -> None:
     """Find the largest; the smallest is the largest of the opposites."""
     kind, name = step.result.dtype.kind, step.op.name
-    passes, _ = reduction(body, step, kind != "f")
-    term = "x" if kind == "f" else "np.int64(x)"
-    opposite = "" if name.endswith("max") else "-" if kind == "f" else "~"
-    passes.largest("found", f"{opposite}{term}", f"{opposite}total", EXTREMES[name])
-    passes.store("out", "found != int(0)" if kind == "b" else "found")
+    with reduction(body, step, kind != "f") as (passes, _):
+        term = "x" if kind == "f" else "np.int64(x)"
+        opposite = "" if name.endswith("max") else "-" if kind == "f" else "~"
+        passes.largest("found", f"{opposite}{term}", f"{opposite}total", EXTREMES[name])
+        passes.store("out", "found != int(0)" if kind == "b" else "found")
 
 
 @lowering("all", "any", "count_nonzero", integers=True)
 def truth(body: Body, step: Apply) -> None:
     """Count what is not zero."""
-    passes, n = reduction(body, step, integers=True)
-    passes.total("found", "int(x != 0)", join=COUNTED)
-    answers = {"all": f"found == int({n})", "any": "found != int(0)", "count_nonzero": "found"}
-    passes.store("out", answers[step.op.name])
+    with reduction(body, step, integers=True) as (passes, n):
+        passes.total("found", "int(x != 0)", join=COUNTED)
+        answers = {"all": f"found == int({n})", "any": "found != int(0)", "count_nonzero": "found"}
+        passes.store("out", answers[step.op.name])
