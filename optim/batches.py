@@ -11,7 +11,7 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.errors import DTypeError, ShapeError, explain
 
-from .hyperparameters import HyperparameterError, whole
+from .hyperparameters import HyperparameterError, check, whole
 
 __all__ = ["ArrayBatches", "Batches", "GivenBatches", "as_batches"]
 
@@ -67,6 +67,20 @@ class ArrayBatches:
         count = len(self.arrays[0])
         return np.arange(count) if self.rng is None else permutation(self.rng, count)
 
+    def cut(self, orders: np.ndarray) -> list[np.ndarray]:
+        """Return the batches of passes in given orders, shape (passes, n), by their size.
+
+        Each has the shape (passes, batches, examples): first whole ones, then the shorter one.
+        """
+        passes, count = orders.shape
+        whole = count // self.batch_size * self.batch_size
+        found = []
+        if whole:
+            found.append(orders[:, :whole].reshape(passes, -1, self.batch_size))
+        if whole < count and not self.drop_last:
+            found.append(np.ascontiguousarray(orders[:, None, whole:]))
+        return found
+
     def __iter__(self) -> Iterator[Batch]:
         order = self.order()
         for i in range(self.count):
@@ -113,6 +127,7 @@ def as_batches(
 ) -> Batches:
     """Return the batches of `data`: a tuple of arrays, or an iterable of tuples."""
     batch_size = whole("fit", "batch_size", batch_size, 1, 32)
+    drop_last = bool(check("fit", "drop_last", drop_last, False))
     if isinstance(data, tuple):
         arrays = _arrays(name, data)
         if drop_last and len(arrays[0]) < batch_size:

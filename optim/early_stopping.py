@@ -141,6 +141,11 @@ class EarlyStopping:
             return False
         return self.wait >= self.patience and self.epoch > 0
 
+    def soonest(self, steps: int) -> int:
+        """Return with which update from here on it can stop first, with so many steps for each."""
+        left = max(self.start_from - self.clock, 0) + max(self.patience - self.wait, 1)
+        return left if self.unit == "update" else -(-left // steps)
+
     def _time(self, step: int | None) -> int:
         """Return the number of updates so far, this one included, or of steps."""
         if self.unit == "update":

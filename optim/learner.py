@@ -24,8 +24,10 @@ __all__ = [
     "DivergedError",
     "Judge",
     "Learner",
+    "adapted",
     "forward",
     "refuse_divergence",
+    "switch",
 ]
 
 FIGURES = ("loss", "penalty")  # what a step returns
@@ -39,6 +41,12 @@ class DivergedError(FloatingPointError):
         super().__init__(loss)
         self.loss = loss
         self.steps = steps
+
+
+def switch(model: Any, mode: str) -> None:
+    """Switch a model that can be to ``train`` or ``eval`` behaviour."""
+    if hasattr(model, mode):
+        getattr(model, mode)()
 
 
 def refuse_divergence(loss: Tensor) -> None:
@@ -168,11 +176,8 @@ class CompiledSteps:
 
     def many(self, batches: ArrayBatches) -> Iterator[tuple[np.ndarray, int]]:
         """Do the steps of an epoch; yield the figures of some, and how many examples each had."""
-        order, size = batches.order(permutation), batches.batch_size
-        whole = len(order) // size * size
-        yield from self._of_one_size(batches.arrays, order[:whole].reshape(-1, size))
-        if whole < len(order) and not batches.drop_last:
-            yield from self._of_one_size(batches.arrays, order[whole:].reshape(1, -1))
+        for (order,) in batches.cut(batches.order(permutation)[None]):
+            yield from self._of_one_size(batches.arrays, order)
 
     def _of_one_size(
         self, arrays: Sequence[np.ndarray], order: np.ndarray
@@ -186,7 +191,7 @@ class CompiledSteps:
                 if figures.shape[1] > 1 or not math.isfinite(figures.sum()):
                     self._check(figures)
                 yield figures, size
-                self.chunk = _adapted(done, time.perf_counter() - begin, self.chunk)
+                self.chunk = adapted(done, time.perf_counter() - begin, self.chunk)
             else:
                 yield np.array([[*self._singly(arrays, order[at]).values()]]), size
                 self.chunk = max(self.chunk, 2)
@@ -217,7 +222,7 @@ class CompiledSteps:
         return done, figures
 
 
-def _adapted(steps: int, seconds: float, tried: int) -> int:
+def adapted(steps: int, seconds: float, tried: int) -> int:
     """Return how many steps to do next, so that Ctrl-C has an effect soon."""
     most = 8 * steps if steps == tried else max(8 * steps, tried)  # there were no more to do
     return max(1, min(int(steps * PATIENCE / max(seconds, 1e-9)), most))

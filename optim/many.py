@@ -15,7 +15,7 @@ from autograd_core.kernels.turns import ended, turns
 
 from .history import History, Progress
 from .hyperparameters import whole
-from .training import fit
+from .training import Wish, fit
 
 __all__ = ["fit_many"]
 
@@ -133,11 +133,8 @@ class _Crew:
 
     def _stoppable(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return arguments of `fit` that end it when others want it."""
-
-        def asked(_: Any) -> bool:
-            return self.stop.is_set()
-
-        return {**job, "callbacks": [*job.get("callbacks", ()), asked], "progress": False}
+        callbacks = [*job.get("callbacks", ()), Wish(self.stop.is_set)]
+        return {**job, "callbacks": callbacks, "progress": False}
 
     def _note(self, number: int, history: History) -> None:
         self.histories[number] = history

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,28 @@ import numpy as np
 from autograd_core import Tensor, no_grad
 from autograd_core.errors import GraphError, explain
 
+from .ahead import Ahead
 from .augment import Augmentation
 from .batches import ArrayBatches, Batch, Batches
 from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
+from .early_stopping import EarlyStopping
 from .history import Progress
-from .learner import FIGURES, CompiledSteps, Judge, Learner, forward, refuse_divergence
+from .learner import (
+    FIGURES,
+    CompiledSteps,
+    Judge,
+    Learner,
+    forward,
+    refuse_divergence,
+    switch,
+)
 from .optimizer import Optimizer
 from .schedule import Schedule
 
-__all__ = ["Means", "Metric", "Row", "Trainer", "augmentation", "clipping", "switch"]
+__all__ = ["Means", "Metric", "Row", "Trainer", "augmentation", "clipping"]
 
 Row = dict[str, float]
 Metric = Callable[..., float]
-
-
-def switch(model: Any, mode: str) -> None:
-    """Switch a model that can be to ``train`` or ``eval`` behaviour."""
-    if hasattr(model, mode):
-        getattr(model, mode)()
 
 
 class Means:
@@ -108,9 +113,30 @@ class Trainer:
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.steps = 0
         self.means = Means()
+        self.ahead: Ahead | None = None
+        self._judged: Row | None = None  # of an epoch that was done ahead
+
+    def look_ahead(
+        self, batches: Batches, held_out: Batches | None, early_stopping: EarlyStopping | None
+    ) -> None:
+        """Allow epochs to be done before they are reported, if nothing is done in between."""
+        if self.compiled is None or not self._is_alone or self.after_epoch or self.schedule:
+            return
+        if isinstance(batches, ArrayBatches) and isinstance(held_out, ArrayBatches | None):
+            given = self.compiled, batches, self.judged, held_out, early_stopping
+            self.ahead = Ahead(self.model, *given)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Leave all as it is after the epoch that was reported last."""
+        try:
+            yield
+        finally:
+            if self.ahead is not None:
+                self.ahead.settle()
 
     def rounds(
-        self, batches: Batches, every: int | None, last: bool, bar: Progress
+        self, batches: Batches, every: int | None, left: int, bar: Progress
     ) -> Iterator[Row]:
         """Update the parameters with every batch; yield the mean figures of each round.
 
@@ -120,10 +146,17 @@ class Trainer:
             Those of one epoch.
         every : int or None
             The number of steps in a round; None for the epoch.
-        last : bool
-            Whether this is the last epoch, so that what has not been reported yet is.
+        left : int
+            How many epochs there are from this one on; in the last one, what has not been
+            reported yet is.
         bar : Progress
         """
+        done = None if self.ahead is None else self.ahead.next(left)
+        if done is not None:
+            bar.batch(self._counted(done.steps))
+            self._judged = done.judged
+            yield done.row
+            return
         switch(self.model, "train")
         for steps in self._steps(batches, every):
             bar.batch(steps)
@@ -132,12 +165,12 @@ class Trainer:
                 switch(self.model, "train")  # the reader may have evaluated
         for act in self.after_epoch:
             act()
-        if self.means.count and (every is None or last):
+        if self.means.count and (every is None or left == 1):
             yield self._reported()
 
     def _steps(self, batches: Batches, every: int | None) -> Iterator[int]:
         """Update the parameters with every batch; yield how many have been read."""
-        alone = every is None and not (self.metrics or self.augment or self.after_step)
+        alone = every is None and self._is_alone
         if self.compiled is None or not alone or not isinstance(batches, ArrayBatches):
             for group in _in_groups(batches, self.accumulate):
                 self.step(group)
@@ -146,6 +179,11 @@ class Trainer:
         for figures, size in self.compiled.many(batches):
             self.means.add_steps(figures, size)
             yield self._counted(len(figures))
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether nobody acts between steps."""
+        return not (self.metrics or self.augment or self.after_step)
 
     def _counted(self, steps: int) -> int:
         """Count steps; at the first look whether it had an effect."""
@@ -217,6 +255,9 @@ class Trainer:
 
     def evaluate(self, batches: Batches) -> Row:
         """Return the mean figures on held-out data, without recording."""
+        if self._judged is not None:
+            judged, self._judged = self._judged, None
+            return judged
         switch(self.model, "eval")
         means = Means()
         with no_grad():

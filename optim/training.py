@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
-from autograd_core.errors import DTypeError, UnknownNameError, explain
+from autograd_core.errors import explain
 
+from .arguments import check_company, check_functions, check_numbers, generator
 from .augment import Augmentation
 from .averaging import WeightAverage
 from .batches import Batches, as_batches
 from .early_stopping import EarlyStopping
 from .history import History, Progress
-from .hyperparameters import POSITIVE, check, choice, number, whole
-from .learner import DivergedError
+from .hyperparameters import check, whole
+from .learner import DivergedError, switch
 from .optimizer import Optimizer
 from .schedule import Schedule
-from .trainer import Metric, Row, Trainer, augmentation, clipping, switch
+from .trainer import Metric, Row, Trainer, augmentation, clipping
 
-__all__ = ["fit"]
+__all__ = ["Wish", "fit"]
 
 TO_TRY = (
     "The training has ended before it. Try a lower lr, clip_norm=1.0, or finite and scaled data; "
@@ -155,14 +156,13 @@ def fit(
     array([[3.]])
     """
     epochs = whole("fit", "epochs", epochs, 1, 10)
-    _check_company(optimizer, schedule, schedule_every, early_stopping, validation, averaging)
+    check_company(optimizer, schedule, schedule_every, early_stopping, validation, averaging)
     functions = {"regularizer": regularizer, "clip": clip, "augment": augment}
-    _check_functions(metrics, after_step=after_step, callbacks=callbacks, **functions)
-    _check_numbers(clip_norm, clip_value, validate_every)
-    rng = _generator(rng)
+    check_functions(metrics, after_step=after_step, callbacks=callbacks, **functions)
+    check_numbers(clip_norm, clip_value, validate_every)
+    rng = generator(rng)
     order = rng if check("fit", "shuffle", shuffle, True) else None
-    whole_only = bool(check("fit", "drop_last", drop_last, False))
-    batches = as_batches("data", data, batch_size, order, epochs, whole_only)
+    batches = as_batches("data", data, batch_size, order, epochs, drop_last)
     held_out = _held_out(validation, batch_size, epochs, validate_every)
     after = _hooks(model, after_step, averaging)
     if compile is None:
@@ -183,9 +183,10 @@ def fit(
         terminate_on_nan=bool(check("fit", "terminate_on_nan", terminate_on_nan, True)),
     )
     training = Training(trainer, held_out, schedule, early_stopping, averaging, callbacks)
+    training.look_ahead(batches, validate_every)
     with training.orderly(bar := Progress(epochs, batches.count, progress)):
         for epoch in training.epochs(epochs):
-            for figures in trainer.rounds(batches, validate_every, epoch == epochs, bar):
+            for figures in trainer.rounds(batches, validate_every, epochs - epoch + 1, bar):
                 steps = {} if validate_every is None else {"step": trainer.steps}
                 bar.epoch(training.report({"epoch": epoch, **steps, **figures}))
                 if training.stops():
@@ -219,6 +220,17 @@ def _hooks(
     return after
 
 
+class Wish:
+    """A callback that looks at nothing: it says whether somebody wants the training to end."""
+
+    def __init__(self, is_wanted: Callable[[], bool]) -> None:
+        self.is_wanted = is_wanted
+
+    def __call__(self, _: Row) -> bool:
+        """Ask."""
+        return self.is_wanted()
+
+
 class Training:
     """What happens between the rounds of a training: judging, recording, deciding to stop."""
 
@@ -247,6 +259,13 @@ class Training:
     def stopped(self) -> bool:
         """Whether the training is to end before its last epoch."""
         return self.history.stopped_by != "epochs"
+
+    def look_ahead(self, batches: Batches, validate_every: int | None) -> None:
+        """Allow epochs to be done before they are reported, if nobody acts between two of them."""
+        known = type(self.early_stopping) in (type(None), EarlyStopping)
+        wishes = all(isinstance(callback, Wish) for callback in self.callbacks)
+        if known and wishes and self.schedule is None and validate_every is None:
+            self.trainer.look_ahead(batches, self.held_out, self.early_stopping)
 
     def epochs(self, count: int) -> Iterator[int]:
         """Count epochs."""
@@ -295,7 +314,7 @@ class Training:
         """Leave in order, however a training ends: best weights, free terminal, no traceback."""
         watching = self.early_stopping and self.early_stopping.watch(self.model)
         try:
-            with watching or nullcontext():
+            with watching or nullcontext(), self.trainer.settled():
                 yield
         except KeyboardInterrupt:
             self.history.stopped_by = "interrupt"
@@ -318,72 +337,6 @@ class Training:
             self.averaging.copy_to()
         switch(self.model, "eval")
         return self.history
-
-
-def _check_company(
-    optimizer: Any,
-    schedule: Any,
-    schedule_every: str,
-    early_stopping: Any,
-    validation: Any,
-    averaging: Any,
-) -> None:
-    """Raise where the parts of a training do not fit together."""
-    if not isinstance(optimizer, Optimizer):
-        do = "Pass one such as Adam(model.parameters())"
-        got = f"a {type(optimizer).__name__}"
-        raise DTypeError(explain("fit: an optimizer in the fourth place", got, do))
-    choice("fit", "schedule_every", schedule_every, ("epoch", "step"))
-    if schedule is not None and getattr(schedule, "optimizer", None) is not optimizer:
-        got = f"a {type(schedule).__name__} that is not"
-        do = "Make the schedule with the optimizer that fit gets"
-        raise DTypeError(explain("fit: a schedule of the same optimizer", got, do))
-    if early_stopping is not None and validation is None:
-        do = "Pass validation=(X, y) with examples that are not trained on"
-        raise DTypeError(explain("fit: validation data for early stopping", "none", do))
-    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    averaged = getattr(averaging, "tensors", {}).values()
-    if averaging is not None and trained.isdisjoint(map(id, averaged)):
-        got = f"a {type(averaging).__name__} that has none of them"
-        do = "Make it with the model that is trained, such as EMA(model)"
-        raise DTypeError(explain("fit: an average of the optimizer's parameters", got, do))
-
-
-RESERVED = {"epoch", "step", "loss", "penalty", "lr"}
-
-
-def _check_functions(metrics: Any, **functions: Any) -> None:
-    """Raise where something that will be called cannot be."""
-    for name, given in functions.items():
-        many = name in ("callbacks", "after_step")
-        if many and (callable(given) or not isinstance(given, list | tuple)):
-            what, do = f"fit: {name}: a list of functions", f"Pass {name}=[...]"
-            raise DTypeError(explain(what, f"a {type(given).__name__}", do))
-        for function in given if many else [given]:
-            if function is not None and not callable(function):
-                got, do = f"a {type(function).__name__}", "Pass a function, or leave it out"
-                raise DTypeError(explain(f"fit: {name}: a function", got, do))
-    if not isinstance(metrics or {}, Mapping) or not all(map(callable, (metrics or {}).values())):
-        do = "Pass metrics={'accuracy': accuracy}"
-        raise DTypeError(explain("fit: metrics: functions by name", f"{metrics!r:.60}", do))
-    if taken := RESERVED & (metrics or {}).keys():
-        what = f"fit: names of metrics other than {', '.join(sorted(RESERVED))}"
-        raise UnknownNameError(explain(what, ", ".join(sorted(taken)), "Choose another name"))
-
-
-def _check_numbers(clip_norm: Any, clip_value: Any, validate_every: Any) -> None:
-    for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-        if limit is not None:
-            number("fit", name, limit, POSITIVE, 1.0)
-    if validate_every is not None:
-        whole("fit", "validate_every", validate_every, suggestion=100)
-
-
-def _generator(rng: Any) -> np.random.Generator:
-    if rng is None or isinstance(rng, np.random.Generator | int | np.integer):
-        return np.random.default_rng(rng)
-    what, do = "fit: rng: a generator or a seed", "Pass np.random.default_rng(0), or 0"
-    raise DTypeError(explain(what, f"a {type(rng).__name__}", do))
 
 
 def _says_stop(answer: object) -> bool:

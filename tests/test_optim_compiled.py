@@ -99,7 +99,7 @@ def test_the_history_is_the_same_however_many_steps_run_in_one_call(monkeypatch)
 
     given = {"batch_size": 8, "model": double, "regularizer": nn.L2(1e-3)}
     whole, *_ = train(True, **given)
-    monkeypatch.setattr(learner, "_adapted", lambda steps, seconds, tried: 1 + steps % 3)
+    monkeypatch.setattr(learner, "adapted", lambda steps, seconds, tried: 1 + steps % 3)
     parts, *_ = train(True, **given)
     assert dict(whole) == dict(parts)
 

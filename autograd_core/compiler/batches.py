@@ -23,7 +23,7 @@ from .record import Value
 from .running import in_rows
 from .watch import Watch, watched_rows
 
-__all__ = ["Batches", "Settings", "fits"]
+__all__ = ["Batches", "Settings", "checked", "fits"]
 
 Settings = Callable[[Sequence[np.ndarray], int], np.ndarray]
 
@@ -84,6 +84,14 @@ class Batches:
         watch: Watch,
     ) -> tuple[int, np.ndarray] | None:
         """Do as `run` does if all is as it was, as far as words tell; otherwise return None."""
+        order = checked(order, arrays, self.given)
+        arena = self.entered(arrays, watch)
+        if arena is None:
+            return None
+        return self._done(arena, order, self._planned(settings, len(order)))
+
+    def entered(self, arrays: Sequence[np.ndarray], watch: Watch) -> Arena | None:
+        """Return memory for a run, with the arrays entered; None if words do not allow it."""
         if watch.asks is not None and not watch.asks():
             return None
         try:
@@ -95,8 +103,14 @@ class Batches:
             return None
         if self.segment.shares:
             ready()
-        order = _checked(order, arrays, self.given)
-        return self._done(arena, order, self._planned(settings, len(order)))
+        return arena
+
+    def left(self, arena: Arena, ran: bool) -> None:
+        """Take the memory back; if it has run, hand the gradients over."""
+        if ran:
+            self._after(arena)
+        else:
+            self.segment.pool.append(arena)
 
     def _passes(self, arena: Arena, arrays: tuple[np.ndarray, ...], watch: Watch) -> bool:
         """Whether all is as it was; then the table has the addresses of the arrays."""
@@ -142,7 +156,7 @@ class Batches:
         Stale
             If the program does not hold any more; nothing was done.
         """
-        order = _checked(order[: most_steps(self.random, ROOM)], arrays, self.given)
+        order = checked(order[: most_steps(self.random, ROOM)], arrays, self.given)
         rows = [in_rows(arrays[value.place]) for value in self.given]
         plan = self._planned(settings, len(order))
         arena: Arena = self._before()
@@ -168,7 +182,7 @@ class Batches:
     def _done(self, arena: Arena, order: np.ndarray, plan: Plan) -> tuple[int, np.ndarray]:
         """Run, in an arena whose table has the addresses of the arrays."""
         steps, control = len(order), self.segment.control
-        figures = np.empty((steps, max(len(self.segment.figures), 1)))
+        figures = np.empty((steps, self.width))
         start = 0 if plan.rows is None else address(plan.rows)
         table = arena.table
         table[control : control + len(CONTROL)] = steps, address(order), start, address(figures)
@@ -179,7 +193,16 @@ class Batches:
             array[:] = values
         if done:
             self._after(arena)
-        return done, figures[:done] if self._is_all else figures[:done, self._chosen]
+        return done, self.outputs(figures[:done])
+
+    @property
+    def width(self) -> int:
+        """How many numbers a step leaves."""
+        return max(len(self.segment.figures), 1)
+
+    def outputs(self, figures: np.ndarray) -> np.ndarray:
+        """Return those that the function returned, along the last axis."""
+        return figures if self._is_all else figures[..., self._chosen]
 
     def _drawn(self, steps: int) -> list[tuple[Source, np.ndarray]]:
         """Return what so many steps draw from each generator."""
@@ -195,9 +218,7 @@ def _begins(drawn: Sequence[tuple[Source, np.ndarray]]) -> dict[Value, int]:
     }
 
 
-def _checked(
-    order: np.ndarray, arrays: Sequence[np.ndarray], given: Sequence[Value]
-) -> np.ndarray:
+def checked(order: np.ndarray, arrays: Sequence[np.ndarray], given: Sequence[Value]) -> np.ndarray:
     """Return an order in memory's own order, of rows that the arrays have."""
     order = in_rows(order)
     if not below(order, min([len(arrays[v.place]) for v in given])):

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import GraphError, explain
 from ..modes import current
 from ..tree import flatten
-from .batches import Batches, Settings, fits
+from .batches import Settings
 from .compare import close
 from .environment import Surroundings, leads_on
 from .garbage import seldom_collected
@@ -29,8 +29,9 @@ from .kind import Kind, Options, description, shape_of, sizeless
 from .program import Program
 from .quick import MISS, Quick
 from .recorded import Recording, Unnoted, array_of, constant, is_array, is_foreign
+from .relay import Leg, relay
 from .report import report
-from .rows import Rows, run
+from .rows import Rows, run, with_batches
 from .running import Stale
 
 __all__ = ["Compiled", "compile"]
@@ -116,6 +117,8 @@ class Compiled:
         The function itself.
     programs : list of Program
         The programs there are, one for each kind of call; each has `steps`, `source`, `segments`.
+    rows : Rows
+        The kinds of calls on rows of arrays, as they were found last.
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
@@ -129,7 +132,7 @@ class Compiled:
         self._read: dict[Hashable, dict[int, str]] = {}  # floats that the function looks at
         self._lock = threading.RLock()  # of what was learned
         self._quick: Quick | None = None
-        self._rows = Rows(self._surroundings[()])
+        self.rows = Rows(self._surroundings[()])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, by a program where there is one."""
@@ -299,26 +302,28 @@ class Compiled:
         ndarray of float64, shape (calls, outputs)
             The numbers that the function returned.
         """
-        done = self._rows.again(arrays, order, settings)
+        done = self.rows.again(arrays, order, settings)
         if done is not None:
             return done
-        seen = self._rows.seen(order.shape[1])
+        seen = self.rows.seen(order.shape[1])
         kind = self._kind_of_rows(arrays, order)
         return run(kind, arrays, order, settings, seen)
+
+    relay = staticmethod(relay)
+
+    def leg(self, *given: Any) -> Leg:
+        """Return what this function does in each round of a `relay`."""
+        return Leg(self.rows, *given)
 
     def _kind_of_rows(self, arrays: Sequence[np.ndarray], order: np.ndarray) -> Kind | None:
         """Return the kind of calls on rows of arrays, if its program can do many of them."""
         count = order.shape[1]
-        kind = self._rows.find(arrays, count)
+        kind = self.rows.find(arrays, count)
         if kind is None and len(order):
             batch = [array[order[0]] for array in arrays]
             kind = self._kind(batch, tuple(batch), {})
-            self._rows.note(kind, arrays, count)
-        if kind is None or kind.program is None or kind.due():
-            return None
-        if kind.batches is None and fits(kind.program):
-            kind.batches = Batches(kind.program)
-        return kind
+            self.rows.note(kind, arrays, count)
+        return with_batches(kind)
 
     def _look(self, kind: Kind, recording: Recording, tree: tuple[Any, Any]) -> None:
         """Note that floats are looked at: other values of theirs are other kinds from now on."""
@@ -326,7 +331,7 @@ class Compiled:
         read |= recording.trace.read_floats
         self.kinds = {key: other for key, other in self.kinds.items() if other is not kind}
         self._quick = None
-        self._rows.clear()
+        self.rows.clear()
 
     def _tried(self, kind: Kind, leaves: list[Any], build: Any) -> Any:
         """Call the function as ever, and take on the program made meanwhile if it agrees."""
@@ -389,6 +394,6 @@ class Compiled:
         with self._lock:
             kind = self._kind(leaves, args, kwargs)
         if kind is None or kind.program is None or kind.inputs is None:
-            expected, do = f"{what}: arguments that a program takes", "See explain()"
-            raise GraphError(explain(expected, "a call that has none", do))
+            expected = f"{what}: arguments that a program takes"
+            raise GraphError(explain(expected, "a call that has none", "See explain()"))
         return kind.program, kind.inputs(leaves)

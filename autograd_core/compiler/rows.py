@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..modes import current
-from .batches import Batches, Settings
+from .batches import Batches, Settings, fits
 from .environment import Surroundings
 from .kind import Kind
 from .running import Stale
 from .watch import Watch
 
-__all__ = ["Rows", "run"]
+__all__ = ["Rows", "run", "with_batches"]
 
 Done = tuple[int, np.ndarray]
 
@@ -33,6 +33,14 @@ class Seen(NamedTuple):
 
 
 NOTHING = Seen(None, None, None)
+
+
+class Known(NamedTuple):
+    """A kind of calls, and what must be as it was for one to be like the last."""
+
+    kind: Kind
+    batches: Batches
+    watch: Watch
 
 
 class Found:
@@ -89,18 +97,26 @@ class Rows:
         self, arrays: Sequence[np.ndarray], order: np.ndarray, settings: Settings | None
     ) -> Done | None:
         """Do calls that are so much like the last ones that words can tell; None otherwise."""
-        found = self._known.get(order.shape[1])
-        if found is None or found.watch is None or not found.takes(arrays):
+        found = self.known(arrays, order.shape[1])
+        steps = 0 if found is None else _most(found.kind, order)
+        if found is None or steps <= 0:
             return None
-        kind, batches = found.kind, found.batches
-        steps = _most(kind, order)
-        if batches is None or batches is not kind.batches or steps <= 0:
-            return None
+        kind, batches, watch = found
         with kind.lock:
-            done = batches.again(arrays, order[:steps], settings, found.watch)
+            done = batches.again(arrays, order[:steps], settings, watch)
         if done is not None:
             kind.runs += done[0]
         return done
+
+    def known(self, arrays: Sequence[np.ndarray], count: int) -> Known | None:
+        """Return what words can tell about calls on so many rows, if they can tell anything."""
+        found = self._known.get(count)
+        if found is None or found.watch is None or not found.takes(arrays):
+            return None
+        kind, batches = found.kind, found.batches
+        if batches is None or batches is not kind.batches:
+            return None
+        return Known(kind, batches, found.watch)
 
     def seen(self, count: int) -> Seen:
         """Return what words say before it is asked in Python whether all is as it was."""
@@ -126,6 +142,15 @@ class Rows:
     def clear(self) -> None:
         """Forget it: there are other kinds now."""
         self._known = {}
+
+
+def with_batches(kind: Kind | None) -> Kind | None:
+    """Return a kind if it has a program for its next call, for many of them if it can be."""
+    if kind is None or kind.program is None or kind.due():
+        return None
+    if kind.batches is None and fits(kind.program):
+        kind.batches = Batches(kind.program)
+    return kind
 
 
 def run(

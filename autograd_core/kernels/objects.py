@@ -10,6 +10,7 @@ they take turns: who comes back looks until it is nobody's turn, and then finds 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import llvmlite.binding
@@ -18,7 +19,7 @@ from numba import extending
 from numba.core import cgutils, types
 
 from .atomics import ALIGNED, ORDER, call, pause
-from .turns import address
+from .turns import AWAKE, NAP, address
 
 __all__ = ["HERE", "INTRINSICS"]
 
@@ -114,7 +115,7 @@ def enter(context: Any, state: Any) -> Any:
             taken = builder.cmpxchg(turn, WORD(0), args[0], ORDER, ORDER)
             with builder.if_then(builder.extract_value(taken, 1)):
                 loop.do_break()
-            pause(builder)
+            _wait(builder, loop.index)
         restore = _python(builder, "PyEval_RestoreThread", ir.VoidType(), [POINTER])
         builder.call(restore, [builder.inttoptr(args[0], POINTER)])
         with builder.if_then(builder.icmp_signed(">", looks, looks.type(0))):
@@ -122,6 +123,19 @@ def enter(context: Any, state: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.intp), emit
+
+
+def _wait(builder: Any, looks: Any) -> None:
+    """Wait for a moment, longer after so many looks."""
+    awake = builder.icmp_signed("<", looks, WORD(AWAKE))
+    with builder.if_else(awake) as (then, otherwise):
+        with then:
+            pause(builder)
+        with otherwise:
+            if os.name == "posix":
+                kind = ir.FunctionType(INDEX, [INDEX])
+                nap = cgutils.get_or_insert_function(builder.module, kind, "usleep")
+                builder.call(nap, [INDEX(NAP)])
 
 
 def _word_of_turn(builder: Any, i: int) -> Any:

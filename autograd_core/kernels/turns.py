@@ -1,8 +1,13 @@
-"""Turns in Python: threads that mostly run machine code wait awake for the interpreter's lock.
+"""Turns in Python: threads that mostly run machine code wait for it, and not for its lock.
+
+NumPy lets go of the interpreter's lock in each operation on more than some hundred numbers. Where
+another thread waits for the lock, it is woken every time, and the first one has to wait in turn.
+So a thread that comes back from machine code waits until the other one goes there: at first awake,
+then in short naps, and after some hundredths of a second asleep, like everybody else.
 
 The first word is the thread whose turn it is, or 0; the second, how often another one looks before
-it waits asleep like everybody else. It is 0, so that there are no turns, unless somebody asks.
-Only machine code takes and ends turns (`objects.leave`, `objects.enter`).
+it waits for the lock. It is 0, so that there are no turns, unless somebody asks. Only machine code
+takes and ends turns (`objects.leave`, `objects.enter`).
 """
 
 from __future__ import annotations
@@ -13,9 +18,10 @@ from threading import Lock
 
 import numpy as np
 
-__all__ = ["address", "ended", "turns"]
+__all__ = ["AWAKE", "NAP", "address", "ended", "turns"]
 
-LOOKS = 4000  # with the processor's rests some 250 microseconds
+AWAKE = 4000  # looks, with the processor's rests some 250 microseconds
+NAP, NAPS = 50, 200  # microseconds between later looks, and the system's, which are as many more
 _words = np.zeros(2, np.int64)
 _lock = Lock()
 _users = 0
@@ -45,4 +51,4 @@ def _change(by: int) -> None:
     global _users
     with _lock:
         _users += by
-        _words[1] = LOOKS if _users else 0
+        _words[1] = AWAKE + NAPS if _users else 0

@@ -1,0 +1,254 @@
+"""Relay: several compiled functions in turn, round after round, in one call of machine code.
+
+A round of a training is steps on batches of rows, one of fewer rows, and then another function on
+other rows, which judges. Where nothing else is to be done in between, machine code goes on with
+the next round by itself. After each it keeps a copy of all that the functions overwrite, so that
+any of them can still become the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..guard import wrote_all
+from ..kernels.jit import compile_source
+from ..tape import clock
+from .arena import Arena
+from .batches import Batches, checked
+from .kind import Kind
+from .layout import address
+from .rows import Rows
+from .words import DATA
+
+__all__ = ["Leg", "Rounds", "relay"]
+
+MOST = 1 << 24  # bytes of copies
+
+Orders = Callable[[int], Sequence[np.ndarray]]
+
+# The words say how many rounds, programs and arrays there are, where the copies go, and how long
+# those of a round are; then of each program its address and its table's, where in that it says
+# how many steps to do, how many there are, and where in each round their order begins and their
+# figures go: the place in the first one, and the distance; then of each array where it is, and
+# its length.
+SOURCE = f"""
+import numpy as np
+
+@inline
+def copy(x, y):
+    for i in range(x.size):
+        x[i] = y[i]
+
+@inline_calls
+def moved(at, rounds, away):
+    array = at + 40 + 64 * load(at + 8)
+    copies = load(at + 24) + rounds * load(at + 32)
+    for _ in range(load(at + 16)):
+        size = load(array + 8)
+        x, y = view(load(array), size, np.uint8), view(copies, size, np.uint8)
+        if away:
+            copy(y, x)
+        else:
+            copy(x, y)
+        copies += size
+        array += 16
+
+def run(words):
+    at = load(place(words) + {DATA})
+    rounds, programs = load(at), load(at + 8)
+    thread = leave()
+    moved(at, 0, True)
+    done, status = 0, 0
+    while done < rounds:
+        leg = at + 40
+        for _ in range(programs):
+            if status == 0:
+                control = load(leg + 16)
+                store(control, load(leg + 24))
+                store(control + 8, load(leg + 32) + done * load(leg + 40))
+                store(control + 16, 0)
+                store(control + 24, load(leg + 48) + done * load(leg + 56))
+                status = finished(load(leg), load(leg + 8))
+                store(control, 0)
+            leg += 64
+        if status != 0:
+            break
+        done += 1
+        moved(at, done, True)
+    enter(thread)
+    return done
+
+def restore(words, rounds):
+    moved(load(place(words) + {DATA}), rounds, False)
+"""
+
+
+class Leg(NamedTuple):
+    """What one function does in each round.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of the function.
+    arrays : sequence of ndarray
+        One for each argument, with the rows of all examples.
+    calls, size : int
+        How many calls there are, and on how many rows each.
+    within : callable
+        Returns a context in which the function is called.
+    """
+
+    rows: Rows
+    arrays: Sequence[np.ndarray]
+    calls: int
+    size: int
+    within: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+class Rounds:
+    """Rounds that were done.
+
+    Attributes
+    ----------
+    count : int
+        How many. The next one has to be done otherwise if they are fewer than asked for.
+    figures : list of ndarray of float64, shape (rounds, calls, outputs)
+        For each leg, the numbers that the function returned.
+    """
+
+    def __init__(
+        self, runners: Sequence[_Runner], orders: Sequence[np.ndarray], rounds: int
+    ) -> None:
+        self._runners = runners
+        arrays = {id(array): array for runner in runners for array in runner.state}
+        self._state = list(arrays.values())
+        sizes = [array.nbytes for array in self._state]
+        self._copies = np.empty((rounds + 1, sum(sizes)), np.uint8)
+        figures = [runner.figures(rounds) for runner in runners]
+        words = [rounds, len(runners), len(sizes), address(self._copies), sum(sizes)]
+        for runner, *given in zip(runners, orders, figures, strict=True):
+            words += runner.words(*given)
+        for array in self._state:
+            words += [address(array), array.nbytes]
+        self._words = np.array(words, np.int64)
+        self.count: int = _machine("run", "(Here,)")(self._words)
+        self.figures = []
+        for runner, found in zip(runners, figures, strict=True):
+            runner.counted(self.count)
+            self.figures.append(runner.batches.outputs(found[: self.count]))
+        if self.count < rounds:
+            self._restore(self.count)
+
+    def back(self, rounds: int, again: bool = False) -> None:
+        """Leave all that the functions overwrite as it was after so many rounds.
+
+        If the rounds that follow are to be done `again`, they have not happened.
+        """
+        self._restore(rounds)
+        if again:
+            for runner in self._runners:
+                runner.counted(rounds - self.count)
+            self.count = rounds
+
+    def _restore(self, rounds: int) -> None:
+        _machine("restore", "(Here, intp)")(self._words, rounds)
+        for runner in self._runners:
+            if runner.arena.written:
+                wrote_all(runner.arena.stamp, next(clock))
+
+
+def relay(legs: Sequence[Leg], rounds: int, orders: Orders) -> Rounds | None:
+    """Do several rounds of calls, or as many of them as machine code can.
+
+    Parameters
+    ----------
+    legs : sequence of Leg
+    rounds : int
+    orders : callable
+        Given the number of rounds, which may be fewer, returns for each leg which rows make a
+        batch: int64, of shape (rounds, calls, rows), or (1, calls, rows) if always the same.
+
+    Returns
+    -------
+    Rounds or None
+        None if it has to be asked first whether all is as it was, a call is due to be recorded in
+        the next round, or machine code cannot go back to the end of a round. Then nothing has
+        happened.
+    """
+    runners: list[_Runner] = []
+    with ExitStack() as stack:
+        try:
+            for leg in legs:
+                with leg.within():
+                    runner = _ready(leg, stack)
+                if runner is None:
+                    return None
+                runners.append(runner)
+            most = MOST // max(sum(x.nbytes for runner in runners for x in runner.state), 1)
+            rounds = min(rounds, most, *(runner.most for runner in runners))
+            return Rounds(runners, orders(rounds), rounds) if rounds > 0 else None
+        finally:
+            for runner in runners:
+                runner.leave()
+
+
+def _ready(leg: Leg, stack: ExitStack) -> _Runner | None:
+    """Return what runs a leg until the stack is left; None if words cannot tell that it may."""
+    known = leg.rows.known(leg.arrays, leg.size)
+    if known is None or not known.batches.program.is_reversible:
+        return None
+    kind, batches, watch = known
+    state = batches.segment.overwritten()
+    if not all(array.flags.forc for array in state):
+        return None
+    stack.enter_context(kind.lock)
+    arena = batches.entered(leg.arrays, watch)
+    return None if arena is None else _Runner(leg, kind, batches, arena, state)
+
+
+class _Runner:
+    """A leg, and the memory that it runs in."""
+
+    def __init__(
+        self, leg: Leg, kind: Kind, batches: Batches, arena: Arena, state: Sequence[np.ndarray]
+    ) -> None:
+        self.leg, self.kind, self.batches, self.arena, self.state = (
+            leg,
+            kind,
+            batches,
+            arena,
+            state,
+        )
+        self.most = int(min(kind.limit - kind.runs - 1, 1 << 40)) // leg.calls
+        self.ran = False
+
+    def figures(self, rounds: int) -> np.ndarray:
+        """Return room for the numbers of so many rounds."""
+        return np.empty((rounds, self.leg.calls, self.batches.width))
+
+    def words(self, orders: np.ndarray, figures: np.ndarray) -> list[int]:
+        """Return the words about a program that reads orders and leaves figures."""
+        checked(orders.reshape(-1, self.leg.size), self.leg.arrays, self.batches.given)
+        segment, table = self.batches.segment, address(self.arena.table)
+        program = segment.run.code, table, table + 8 * segment.control, self.leg.calls
+        distance = orders.strides[0] if len(orders) > 1 else 0
+        return [*program, address(orders), distance, address(figures), figures.strides[0]]
+
+    def counted(self, rounds: int) -> None:
+        """Count calls; less than 0 of those that were taken back."""
+        self.ran = True
+        self.kind.runs += rounds * self.leg.calls
+
+    def leave(self) -> None:
+        """Let others have the memory; leaves have gradients now if it has run."""
+        self.batches.left(self.arena, self.ran)
+
+
+@cache
+def _machine(name: str, signature: str) -> Any:
+    return compile_source(name, SOURCE, signature)

@@ -1,0 +1,197 @@
+"""Epochs ahead: where nobody acts between two epochs, machine code does several of them at once.
+
+They are reported one by one, as ever, and whoever looks at the weights then sees those of the
+epoch that is reported. Where training ends before all of them are, the others have not happened.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_core import no_grad
+from autograd_core.kernels.streams import permutation
+
+from .batches import ArrayBatches
+from .early_stopping import EarlyStopping
+from .learner import FIGURES, CompiledSteps, Learner, adapted, switch
+
+__all__ = ["Ahead", "Epoch"]
+
+FEWEST = 4  # epochs at once, though early stopping may then take back all but the first
+
+
+class Epoch(NamedTuple):
+    """What an epoch came to: its steps, and the mean figures of training and validation."""
+
+    steps: int
+    row: dict[str, float]
+    judged: dict[str, float]
+
+
+class Ahead:
+    """The epochs of a training, some of them done before they are reported.
+
+    Parameters
+    ----------
+    model : callable
+    learner : CompiledSteps
+    batches : ArrayBatches
+        What it learns.
+    judge : CompiledSteps, optional
+    held_out : ArrayBatches, optional
+        What it is judged by.
+    early_stopping : EarlyStopping, optional
+        Who looks at the weights, and may end the training.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        learner: CompiledSteps,
+        batches: ArrayBatches,
+        judge: CompiledSteps | None,
+        held_out: ArrayBatches | None,
+        early_stopping: EarlyStopping | None,
+    ) -> None:
+        assert isinstance(learner.learner, Learner)
+        self.learner = learner
+        self.batches = batches
+        self.early_stopping = early_stopping
+        self._optimizer = learner.learner.optimizer
+        self._terminates = learner.learner.terminate
+        self._training = _legs(learner, batches, partial(_mode, model, "train"))
+        self._judging: list[Any] = []
+        self._judged: list[np.ndarray] = []  # which examples, of each leg
+        if judge is not None and held_out is not None:
+            self._judging = _legs(judge, held_out, partial(_mode, model, "eval"))
+            self._judged = held_out.cut(_in_order(held_out))
+        self._before: Any = None  # the state of the generator before the orders were drawn
+        self._orders = 0  # that were drawn
+        self._rounds: Any = None
+        self._reported = 0  # of the rounds
+        self._left: deque[Epoch] = deque()
+
+    def next(self, most: int) -> Epoch | None:
+        """Do the next epoch, of at most so many; None if it has to be done as ever."""
+        if not self._left:
+            self._do(most)
+        if not self._left:
+            return None
+        self._reported += 1
+        if self.early_stopping is not None and self._rounds.count > 1:
+            self._rounds.back(self._reported)
+        return self._left.popleft()
+
+    def settle(self) -> None:
+        """Leave everything as it is after the epoch that was reported last."""
+        if not self._left:
+            return
+        self._left.clear()
+        rounds, reported, before = self._rounds, self._reported, self._before
+        if reported:  # once more, for the gradients
+            rounds.back(reported - 1, again=True)
+            self._put_back(before, reported - 1)
+        if not reported or not self._run(1):
+            rounds.back(reported)
+            self._put_back(before, reported)
+            self._optimizer.zero_grad()
+
+    def _do(self, most: int) -> None:
+        """Do some epochs, if several take no longer than one call should."""
+        steps = self.batches.count
+        at_once = self.learner.chunk // steps
+        if at_once < 2:
+            return
+        if self.early_stopping is not None:
+            most = min(most, max(self.early_stopping.soonest(steps), FEWEST))
+        begin = time.perf_counter()
+        self._left.extend(self._run(min(at_once, most)))
+        done = steps * len(self._left)
+        if done:
+            self.learner.chunk = adapted(done, time.perf_counter() - begin, done)
+
+    def _run(self, most: int) -> list[Epoch]:
+        """Do so many epochs, or those that can be done like this; return what they came to."""
+        legs = [*self._training, *self._judging]
+        self._rounds, self._reported = self.learner.compiled.relay(legs, most, self._drawn), 0
+        if self._rounds is None:
+            return []
+        figures = self._rounds.figures
+        learned, judged = figures[: len(self._training)], figures[len(self._training) :]
+        self._take_back(self._finite(learned))
+        rows = _means(learned, self._training)
+        rated = _means(judged, self._judging, "val_") if judged else [{} for _ in rows]
+        steps = itertools.repeat(self.batches.count, self._rounds.count)
+        return [Epoch(*found) for found in zip(steps, rows, rated, strict=False)]
+
+    def _finite(self, figures: Sequence[np.ndarray]) -> int:
+        """Return how many epochs there are without a loss that is refused."""
+        if not self._terminates:
+            return int(self._rounds.count)
+        totals = [x.sum(axis=2) for x in figures]
+        refused = ~np.isfinite(np.concatenate(totals, axis=1)).all(axis=1)
+        return int(np.argmax([*refused, True]))
+
+    def _take_back(self, count: int) -> None:
+        """Let the epochs after so many not have happened."""
+        if count < self._rounds.count:
+            self._rounds.back(count, again=True)
+        if count < self._orders:
+            self._put_back(self._before, count)
+
+    def _drawn(self, rounds: int) -> list[np.ndarray]:
+        """Return the orders of so many epochs, for all legs."""
+        rng = self.batches.rng
+        self._orders = rounds
+        self._before = None if rng is None else rng.bit_generator.state
+        drawn = np.array([self.batches.order(permutation) for _ in range(rounds)])
+        return [*self.batches.cut(drawn), *self._judged]
+
+    def _put_back(self, before: Any, rounds: int) -> None:
+        """Put the generator where it was, and draw for so many epochs."""
+        if self.batches.rng is not None:
+            self.batches.rng.bit_generator.state = before
+        for _ in range(rounds):
+            self.batches.order(permutation)
+
+
+@contextmanager
+def _mode(model: Any, mode: str) -> Iterator[None]:
+    """Call it as a training, or as a validation, does."""
+    switch(model, mode)
+    if mode == "train":
+        yield
+    else:
+        with no_grad():
+            yield
+
+
+def _in_order(batches: ArrayBatches) -> np.ndarray:
+    return np.arange(len(batches.arrays[0]))[None]
+
+
+def _legs(steps: CompiledSteps, batches: ArrayBatches, within: Any) -> list[Any]:
+    """Return a pass over examples: whole batches, and the shorter one."""
+    sizes = [order.shape[1:] for order in batches.cut(_in_order(batches))]
+    return [steps.compiled.leg(batches.arrays, *size, within) for size in sizes]
+
+
+def _means(
+    figures: Sequence[np.ndarray], legs: Sequence[Any], prefix: str = ""
+) -> list[dict[str, float]]:
+    """Return the mean figures of each round, added up in the order in which `Means` does it."""
+    if not legs:
+        return []
+    weighted = [x * leg.size for x, leg in zip(figures, legs, strict=True)]
+    terms = np.concatenate([np.zeros_like(weighted[0][:, :1]), *weighted], axis=1)
+    examples = sum(leg.calls * leg.size for leg in legs)
+    means = (terms.cumsum(axis=1)[:, -1] / examples).tolist()
+    return [{prefix + n: x for n, x in zip(FIGURES, row, strict=False)} for row in means]
