@@ -4,8 +4,8 @@
 
 64 perceptrons 10-32-1 learn a made function in batches of 32, each until its early stopping ends
 it; with few examples, where making the programs takes a good part of the time, with more, and with
-many, where machine code does. All must leave every model, to the last bit, as `fit` leaves it
-alone.
+many, where machine code does. Who is watched has a callback, so that its epochs run one at a time.
+All must leave every model, to the last bit, as `fit` leaves it alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MODELS, BATCH, HELD_OUT, EPOCHS = 64, 32, 512, 60
 SIZES = (2_048, 16_384, 65_536)  # examples
 CONTENDERS: dict[str, dict[str, Any]] = {
     "one by one": {"workers": None},
+    "one by one, watched": {"workers": None, "watched": True},
     "one worker": {"workers": 1},
     "two workers": {"workers": 2},
 }
@@ -35,7 +36,9 @@ CONTENDERS: dict[str, dict[str, Any]] = {
 class Trainings:
     """All the trainings, from the start at each step; without workers one by one."""
 
-    def __init__(self, workers: int | None, examples: int, models: int = MODELS) -> None:
+    def __init__(
+        self, workers: int | None, examples: int, models: int = MODELS, watched: bool = False
+    ) -> None:
         self.workers, self.models = workers, models
         rng = np.random.default_rng(3)
         x = rng.normal(size=(examples + HELD_OUT, 10)).astype(np.float32)
@@ -48,6 +51,7 @@ class Trainings:
             "epochs": EPOCHS,
             "batch_size": BATCH,
             "progress": False,
+            "callbacks": [_look] * watched,
         }
 
     def training(self, seed: int) -> dict[str, Any]:
@@ -71,6 +75,10 @@ class Trainings:
         losses = [float(x) for h in self.histories for x in (len(h["loss"]), *h["val_loss"])]
         arrays = [p.numpy() for model in self.trained for p in model.parameters()]
         return losses + [float(a.astype(np.float64).sum()) for a in arrays]
+
+
+def _look(_: Any) -> None:
+    """Look at an epoch."""
 
 
 def race(examples: int, rounds: int) -> tuple[dict[str, Samples], list[str]]:

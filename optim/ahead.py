@@ -120,10 +120,21 @@ class Ahead:
 
     def _run(self, most: int) -> list[Epoch]:
         """Do so many epochs, or those that can be done like this; return what they came to."""
-        legs = [*self._training, *self._judging]
-        self._rounds, self._reported = self.learner.compiled.relay(legs, most, self._drawn), 0
-        if self._rounds is None:
-            return []
+        self._rounds, self._reported, self._orders = None, 0, 0
+        try:
+            legs = [*self._training, *self._judging]
+            self._rounds = self.learner.compiled.relay(legs, most, self._drawn)
+            return [] if self._rounds is None else self._epochs()
+        except BaseException:  # Ctrl-C: it has not happened, but for the gradients
+            if self._rounds is not None:
+                self._rounds.back(0, again=True)
+            if self._orders:
+                self._put_back(self._before, 0)
+            self._optimizer.zero_grad()
+            raise
+
+    def _epochs(self) -> list[Epoch]:
+        """Return what the rounds came to."""
         figures = self._rounds.figures
         learned, judged = figures[: len(self._training)], figures[len(self._training) :]
         self._take_back(self._finite(learned))

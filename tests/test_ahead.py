@@ -9,6 +9,7 @@ from test_gate import needs_words
 
 import nn
 import optim
+from autograd_core.compiler import relay
 from optim import ahead, history, learner, trainer
 from optim.training import Wish
 
@@ -206,6 +207,44 @@ def test_after_an_interrupt_all_is_as_it_was_reported(end, early_stopping, at_on
     assert max(at_once) > 2 and found[0].stopped_by == "interrupt"
     found[0].stopped_by = "epochs"
     alike(found, expected)
+
+
+@pytest.mark.parametrize("when", ["before", "after", "later"])
+def test_an_interrupt_while_machine_code_runs(when, at_once, monkeypatch):
+    seen = []
+    machine, means = relay._machine, ahead._means
+
+    def interrupted():
+        if sum(map(bool, at_once)) == 1:
+            seen.append(when)
+            raise KeyboardInterrupt
+
+    def code(name, signature):
+        def run(words):
+            if when == "before":
+                interrupted()
+            done = found(words)
+            if when == "after":
+                interrupted()
+            return done
+
+        found = machine(name, signature)
+        return run if name == "run" else found
+
+    def later(*given):
+        if when == "later":
+            interrupted()
+        return means(*given)
+
+    monkeypatch.setattr(relay, "_machine", code)
+    monkeypatch.setattr(ahead, "_means", later)
+    history, left = train(epochs=60)
+    assert seen == [when] and history.stopped_by == "interrupt"
+    monkeypatch.undo()
+    with nobody_looks_ahead():
+        expected, others = train(epochs=len(history["loss"]))
+    assert dict(history) == dict(expected)
+    assert left[1] == [None] * 4 and same([left[0], *left[2:]], [others[0], *others[2:]])
 
 
 def test_a_wish_to_stop_is_heard_after_each_epoch(at_once):

@@ -31,11 +31,12 @@ MOST = 1 << 24  # bytes of copies
 
 Orders = Callable[[int], Sequence[np.ndarray]]
 
-# The words say how many rounds, programs and arrays there are, where the copies go, and how long
-# those of a round are; then of each program its address and its table's, where in that it says
-# how many steps to do, how many there are, and where in each round their order begins and their
-# figures go: the place in the first one, and the distance; then of each array where it is, and
-# its length.
+# The words say how many rounds, programs and arrays there are, where the copies go, how long those
+# of a round are, and whether there are any; then of each program its address and its table's,
+# where in that it says how many steps to do, how many there are, and where in each round their
+# order begins and their figures go: the place in the first one, and the distance; then of each
+# array where it is, and its length.
+COPIED, FIRST = 5, 6  # words: there are copies, and the first program
 SOURCE = f"""
 import numpy as np
 
@@ -46,7 +47,7 @@ def copy(x, y):
 
 @inline_calls
 def moved(at, rounds, away):
-    array = at + 40 + 64 * load(at + 8)
+    array = at + {8 * FIRST} + 64 * load(at + 8)
     copies = load(at + 24) + rounds * load(at + 32)
     for _ in range(load(at + 16)):
         size = load(array + 8)
@@ -63,9 +64,10 @@ def run(words):
     rounds, programs = load(at), load(at + 8)
     thread = leave()
     moved(at, 0, True)
+    store(at + {8 * COPIED}, 1)
     done, status = 0, 0
     while done < rounds:
-        leg = at + 40
+        leg = at + {8 * FIRST}
         for _ in range(programs):
             if status == 0:
                 control = load(leg + 16)
@@ -124,23 +126,30 @@ class Rounds:
     def __init__(
         self, runners: Sequence[_Runner], orders: Sequence[np.ndarray], rounds: int
     ) -> None:
+        self.count = 0
         self._runners = runners
         arrays = {id(array): array for runner in runners for array in runner.state}
         self._state = list(arrays.values())
         sizes = [array.nbytes for array in self._state]
         self._copies = np.empty((rounds + 1, sum(sizes)), np.uint8)
-        figures = [runner.figures(rounds) for runner in runners]
-        words = [rounds, len(runners), len(sizes), address(self._copies), sum(sizes)]
-        for runner, *given in zip(runners, orders, figures, strict=True):
+        self.figures = [runner.figures(rounds) for runner in runners]
+        words = [rounds, len(runners), len(sizes), address(self._copies), sum(sizes), 0]
+        for runner, *given in zip(runners, orders, self.figures, strict=True):
             words += runner.words(*given)
         for array in self._state:
             words += [address(array), array.nbytes]
         self._words = np.array(words, np.int64)
-        self.count: int = _machine("run", "(Here,)")(self._words)
-        self.figures = []
-        for runner, found in zip(runners, figures, strict=True):
-            runner.counted(self.count)
-            self.figures.append(runner.batches.outputs(found[: self.count]))
+        try:
+            self._run(rounds)
+        except BaseException:  # Ctrl-C while it ran
+            if self._words[COPIED]:
+                self.back(0, again=True)
+            raise
+
+    def _run(self, rounds: int) -> None:
+        self._counted(_machine("run", "(Here,)")(self._words))
+        pairs = zip(self._runners, self.figures, strict=True)
+        self.figures = [runner.batches.outputs(x[: self.count]) for runner, x in pairs]
         if self.count < rounds:
             self._restore(self.count)
 
@@ -151,9 +160,12 @@ class Rounds:
         """
         self._restore(rounds)
         if again:
-            for runner in self._runners:
-                runner.counted(rounds - self.count)
-            self.count = rounds
+            self._counted(rounds)
+
+    def _counted(self, rounds: int) -> None:
+        for runner in self._runners:
+            runner.counted(rounds - self.count)
+        self.count = rounds
 
     def _restore(self, rounds: int) -> None:
         _machine("restore", "(Here, intp)")(self._words, rounds)
