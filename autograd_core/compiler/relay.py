@@ -192,6 +192,8 @@ def relay(legs: Sequence[Leg], rounds: int, orders: Orders) -> Rounds | None:
         the next round, or machine code cannot go back to the end of a round. Then nothing has
         happened.
     """
+    if not all(leg.rows.can_go_back(leg.size) for leg in legs):
+        return None
     runners: list[_Runner] = []
     with ExitStack() as stack:
         try:
@@ -212,7 +214,7 @@ def relay(legs: Sequence[Leg], rounds: int, orders: Orders) -> Rounds | None:
 def _ready(leg: Leg, stack: ExitStack) -> _Runner | None:
     """Return what runs a leg until the stack is left; None if words cannot tell that it may."""
     known = leg.rows.known(leg.arrays, leg.size)
-    if known is None or not known.batches.program.is_reversible:
+    if known is None:
         return None
     kind, batches, watch = known
     state = batches.segment.overwritten()
@@ -229,13 +231,12 @@ class _Runner:
     def __init__(
         self, leg: Leg, kind: Kind, batches: Batches, arena: Arena, state: Sequence[np.ndarray]
     ) -> None:
-        self.leg, self.kind, self.batches, self.arena, self.state = (
-            leg,
-            kind,
-            batches,
-            arena,
-            state,
-        )
+        self.leg = leg
+        self.kind = kind
+        self.batches = batches
+        self.arena = arena
+        self.state = state
+        self.order: np.ndarray | None = None  # of all rounds
         self.most = int(min(kind.limit - kind.runs - 1, 1 << 40)) // leg.calls
         self.ran = False
 
@@ -245,11 +246,13 @@ class _Runner:
 
     def words(self, orders: np.ndarray, figures: np.ndarray) -> list[int]:
         """Return the words about a program that reads orders and leaves figures."""
-        checked(orders.reshape(-1, self.leg.size), self.leg.arrays, self.batches.given)
+        rounds, calls, size = orders.shape
+        assert rounds in (1, len(figures)) and (calls, size) == self.leg[2:4]
+        self.order = checked(orders.reshape(-1, size), self.leg.arrays, self.batches.given)
         segment, table = self.batches.segment, address(self.arena.table)
-        program = segment.run.code, table, table + 8 * segment.control, self.leg.calls
-        distance = orders.strides[0] if len(orders) > 1 else 0
-        return [*program, address(orders), distance, address(figures), figures.strides[0]]
+        program = segment.run.code, table, table + 8 * segment.control, calls
+        distance = self.order.strides[0] * calls if rounds > 1 else 0
+        return [*program, address(self.order), distance, address(figures), figures.strides[0]]
 
     def counted(self, rounds: int) -> None:
         """Count calls; less than 0 of those that were taken back."""

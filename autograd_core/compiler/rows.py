@@ -118,6 +118,13 @@ class Rows:
             return None
         return Known(kind, batches, found.watch)
 
+    def can_go_back(self, count: int) -> bool:
+        """Whether words may tell about calls on so many rows, and what they overwrite is known."""
+        found = self._known.get(count)
+        if found is None or found.watch is None or found.batches is None:
+            return False
+        return found.batches.program.is_reversible
+
     def seen(self, count: int) -> Seen:
         """Return what words say before it is asked in Python whether all is as it was."""
         found = self._known.get(count)
