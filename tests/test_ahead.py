@@ -120,6 +120,8 @@ CASES = {
     "a penalty": {"regularizer": nn.L2(1e-3)},
     "clipped": {"clip_norm": 0.1},
     "momentum": {"optimizer": lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9)},
+    "averaged": {"optimizer": optim.ASGD},
+    "by signs": {"optimizer": optim.Rprop},
     "anything goes": {"terminate_on_nan": False},
 }
 
