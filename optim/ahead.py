@@ -21,7 +21,7 @@ from autograd_core.kernels.streams import permutation
 
 from .batches import ArrayBatches
 from .early_stopping import EarlyStopping
-from .learner import FIGURES, CompiledSteps, Learner, adapted, switch
+from .learner import FIGURES, CompiledSteps, Learner, adapted, added, switch
 
 __all__ = ["Ahead", "Epoch"]
 
@@ -66,7 +66,6 @@ class Ahead:
         self.batches = batches
         self.early_stopping = early_stopping
         self._optimizer = learner.learner.optimizer
-        self._terminates = learner.learner.terminate
         self._training = _legs(learner, batches, partial(_mode, model, "train"))
         self._judging: list[Any] = []
         self._judged: list[np.ndarray] = []  # which examples, of each leg
@@ -126,10 +125,7 @@ class Ahead:
             self._rounds = self.learner.compiled.relay(legs, most, self._drawn)
             return [] if self._rounds is None else self._epochs()
         except BaseException:  # Ctrl-C: it has not happened, but for the gradients
-            if self._rounds is not None:
-                self._rounds.back(0, again=True)
-            if self._orders:
-                self._put_back(self._before, 0)
+            self._take_back(0)
             self._optimizer.zero_grad()
             raise
 
@@ -145,15 +141,12 @@ class Ahead:
 
     def _finite(self, figures: Sequence[np.ndarray]) -> int:
         """Return how many epochs there are without a loss that is refused."""
-        if not self._terminates:
-            return int(self._rounds.count)
-        totals = [x.sum(axis=2) for x in figures]
-        refused = ~np.isfinite(np.concatenate(totals, axis=1)).all(axis=1)
-        return int(np.argmax([*refused, True]))
+        refused = np.concatenate([self.learner.refused(x) for x in figures], axis=1)
+        return int(np.argmax(np.append(refused.any(axis=1), True)))
 
     def _take_back(self, count: int) -> None:
         """Let the epochs after so many not have happened."""
-        if count < self._rounds.count:
+        if self._rounds is not None and count < self._rounds.count:
             self._rounds.back(count, again=True)
         if count < self._orders:
             self._put_back(self._before, count)
@@ -198,11 +191,10 @@ def _legs(steps: CompiledSteps, batches: ArrayBatches, within: Any) -> list[Any]
 def _means(
     figures: Sequence[np.ndarray], legs: Sequence[Any], prefix: str = ""
 ) -> list[dict[str, float]]:
-    """Return the mean figures of each round, added up in the order in which `Means` does it."""
+    """Return the mean figures of each round."""
     if not legs:
         return []
     weighted = [x * leg.size for x, leg in zip(figures, legs, strict=True)]
-    terms = np.concatenate([np.zeros_like(weighted[0][:, :1]), *weighted], axis=1)
     examples = sum(leg.calls * leg.size for leg in legs)
-    means = (terms.cumsum(axis=1)[:, -1] / examples).tolist()
+    means = (added(np.zeros_like(weighted[0][:, 0]), *weighted) / examples).tolist()
     return [{prefix + n: x for n, x in zip(FIGURES, row, strict=False)} for row in means]

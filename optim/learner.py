@@ -25,6 +25,7 @@ __all__ = [
     "Judge",
     "Learner",
     "adapted",
+    "added",
     "forward",
     "refuse_divergence",
     "switch",
@@ -169,10 +170,15 @@ class CompiledSteps:
 
     def _check(self, figures: Any) -> None:
         """Raise if a loss is not finite, of which the gradients are."""
-        totals = np.sum(figures, axis=1)
-        if self.learner.terminate and not np.isfinite(totals).all():
-            first = int(np.argmin(np.isfinite(totals)))
-            raise DivergedError(float(totals[first]), first)
+        refused = self.refused(figures)
+        if refused.any():
+            first = int(np.argmax(refused))
+            raise DivergedError(float(np.sum(figures, axis=1)[first]), first)
+
+    def refused(self, figures: Any) -> np.ndarray:
+        """Return which steps are refused, by their figures along the last axis."""
+        found: np.ndarray = ~np.isfinite(np.sum(figures, axis=-1)) & self.learner.terminate
+        return found
 
     def many(self, batches: ArrayBatches) -> Iterator[tuple[np.ndarray, int]]:
         """Do the steps of an epoch; yield the figures of some, and how many examples each had."""
@@ -220,6 +226,15 @@ class CompiledSteps:
         if schedule.last_epoch != first + done:
             schedule.apply(first + done)
         return done, figures
+
+
+def added(before: np.ndarray, *terms: np.ndarray) -> np.ndarray:
+    """Return sums of figures, which lie along the last axis, over the steps along the one before.
+
+    How many there are at a time depends on the clock; the result must not, to the last bit.
+    """
+    found: np.ndarray = np.concatenate([before[..., None, :], *terms], axis=-2).cumsum(axis=-2)
+    return found[..., -1, :]
 
 
 def adapted(steps: int, seconds: float, tried: int) -> int:

@@ -27,6 +27,7 @@ from .learner import (
     CompiledSteps,
     Judge,
     Learner,
+    added,
     forward,
     refuse_divergence,
     switch,
@@ -54,14 +55,11 @@ class Means:
             self.totals[name] = self.totals.get(name, 0.0) + value * count
 
     def add_steps(self, figures: np.ndarray, count: int) -> None:
-        """Take in the figures of steps of `count` examples each, one after the other.
-
-        How many there are at a time depends on the clock; the result must not, to the last bit.
-        """
+        """Take in the figures of steps of `count` examples each, one after the other."""
         self.count += len(figures) * count
-        for name, column in zip(FIGURES, figures.T, strict=False):
-            before = [self.totals.get(name, 0.0)]
-            self.totals[name] = float(np.cumsum(np.concatenate((before, column * count)))[-1])
+        names = FIGURES[: figures.shape[1]]
+        before = np.array([self.totals.get(name, 0.0) for name in names])
+        self.totals.update(zip(names, added(before, figures * count).tolist(), strict=True))
 
     def row(self, prefix: str = "") -> Row:
         """Return the means over all examples."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from test_gate import needs_words
+from twins import same
 
 import autograd_core as ag
 import nn
@@ -103,14 +104,6 @@ def pair(**options):
     found = Pair(**options)
     found.one_by_one(WARM)
     return found
-
-
-def same(one, other):
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return np.array_equal(one, other, equal_nan=True)
 
 
 def losses(rounds):

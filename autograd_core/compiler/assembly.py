@@ -36,7 +36,7 @@ from .generic import announce, filled
 from .layout import Place
 from .record import Value
 
-__all__ = ["CONTROL", "Assembly"]
+__all__ = ["CONTROL", "COPY", "Assembly"]
 
 PIECES = 4  # of a shared part for each thread: few, since each costs some tens of nanoseconds
 PIECE = 150  # lines of a function that is cut from longer text
@@ -44,7 +44,13 @@ ALL = 1 << 40  # elements of an array that is as long as its owner knows
 # What the table says of many steps: how many (0 for one), the rows of each, the settings of each
 # if they change, and where the numbers among the results go; then where the larger arrays are.
 CONTROL = ("count", "order", "settings", "figures")
-GATHER = """
+COPY = """
+@inline
+def copy(x, y):  # numba's own compiles a second's worth of error messages
+    for i in range(x.size):
+        x[i] = y[i]
+"""
+GATHER = f"""
 @inline
 def gather(x, rows, order, first, width):
     for i in range(x.size // width):
@@ -52,12 +58,7 @@ def gather(x, rows, order, first, width):
         for j in range(width):
             x[i * width + j] = rows[row + j]
 
-
-@inline
-def copy(x, y):  # numba's own compiles a second's worth of error messages
-    for i in range(x.size):
-        x[i] = y[i]
-"""
+{COPY}"""
 
 
 class Assembly:

@@ -19,6 +19,7 @@ from ..guard import wrote_all
 from ..kernels.jit import compile_source
 from ..tape import clock
 from .arena import Arena
+from .assembly import COPY
 from .batches import Batches, checked
 from .kind import Kind
 from .layout import address
@@ -39,12 +40,7 @@ Orders = Callable[[int], Sequence[np.ndarray]]
 COPIED, FIRST = 5, 6  # words: there are copies, and the first program
 SOURCE = f"""
 import numpy as np
-
-@inline
-def copy(x, y):
-    for i in range(x.size):
-        x[i] = y[i]
-
+{COPY}
 @inline_calls
 def moved(at, rounds, away):
     array = at + {8 * FIRST} + 64 * load(at + 8)
