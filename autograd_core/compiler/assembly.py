@@ -4,7 +4,7 @@
         ...
         return int(0)
 
-    def enter0(start):
+    def enter0(start):                       # in turn inlined
         table = view(start, ...)
         return part0(view(table[0], ...), view(table[1], ...), view(table[2], ...))
 
@@ -197,7 +197,8 @@ class Assembly:
         given = ", ".join([*(self._buffers[name] for name in self._used(part.lines)), *rounds])
         head = f"def enter{i}({', '.join(['start', *rounds])}):"
         lines = [head, self._table(), f"return part{i}({given})"]
-        return "@inline\n" * (not rounds) + "\n    ".join(lines) + "\n"
+        kind = "only_calls" if rounds else "inline_calls"
+        return f"@{kind}\n" + "\n    ".join(lines) + "\n"
 
     def _table(self) -> str:
         return f"table = view(start, {self.slots}, np.int64)"
@@ -207,7 +208,7 @@ class Assembly:
         steps = [] if len(self.parts) == 1 else [self._step()]
         call = "step(start)" if steps else "enter0(start)"
         lines = [self._table(), *self._repeated(call)] if self.repeats else [f"return {call}"]
-        return [*steps, "\n    ".join(["def run(start):", *lines]) + "\n"]
+        return [*steps, "@only_calls\n" + "\n    ".join(["def run(start):", *lines]) + "\n"]
 
     def _step(self) -> str:
         """Return the text of all parts, one after the other.

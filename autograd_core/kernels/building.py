@@ -43,12 +43,7 @@ FLAGS = {
 }
 
 # Sums may be taken in any order, or they would not vectorize; NaN and inf stay what they are.
-# LLVM knows best how many vectors a sum needs side by side.
-REORDERED = {
-    "error_model": "numpy",
-    "fastmath": {"contract", "reassoc", "nsz"},
-    "nogil": True,
-}
+REORDERED = {**FLAGS, "fastmath": {"contract", "reassoc", "nsz"}}
 
 # What is computed once, not once an element, may be asked to round as Python does.
 EXACT = {**FLAGS, "fastmath": False}
@@ -155,6 +150,7 @@ def _provided() -> dict[str, Any]:
         "inline_calls": _inline_calls,
         "inline_exact": _inline_exact,
         "inline_reordered": _inline_reordered,
+        "only_calls": _only_calls,
     }
     return {**inlined, **names}
 
@@ -164,10 +160,14 @@ def _inline(function: Kernel) -> Kernel:
     return _ingredient("inline", function, forceinline=True, **FLAGS)
 
 
-def _inline_calls(function: Kernel) -> Kernel:
-    # What it calls has been optimized, and will be again where all is together.
+def _only_calls(function: Kernel) -> Kernel:
+    # What it calls has been optimized: there is nothing to be gained from all of it together.
     function.__dict__["only_calls"] = True
-    return _ingredient("inline_calls", function, forceinline=True, **FLAGS)
+    return function
+
+
+def _inline_calls(function: Kernel) -> Kernel:
+    return _ingredient("inline_calls", _only_calls(function), forceinline=True, **FLAGS)
 
 
 def _apart(function: Kernel) -> Kernel:
@@ -215,7 +215,7 @@ def _identity(value: Any) -> tuple[Any, ...]:
 def _intrinsics() -> dict[str, Any]:
     known = (*objects.INTRINSICS, *atomics.INTRINSICS)
     words = {function.__name__: function for function in known}
-    native = {**_arithmetic(), **_addressing(), **words}
+    native = {**_arithmetic(), **_extremes(), **_addressing(), **words}
     return {name: numba.extending.intrinsic(function) for name, function in native.items()}
 
 
@@ -234,6 +234,24 @@ def _arithmetic() -> dict[str, Any]:
         )
 
     return {"fma": native_fma, "select": native_select, "sum_reordered": native_sum}
+
+
+def _extremes() -> dict[str, Any]:
+    """Return the smaller and the larger of two integers: Numba would compile them each time."""
+
+    def extreme(comparison: str) -> Any:
+        def native(context: Any, a: Any, b: Any) -> Any:
+            def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                return builder.select(builder.icmp_signed(comparison, *args), *args)
+
+            if not (isinstance(a, numba.types.Integer) and isinstance(b, numba.types.Integer)):
+                return None
+            kind = context.unify_types(a, b)
+            return kind(kind, kind), emit
+
+        return native
+
+    return {"min": extreme("<"), "max": extreme(">")}
 
 
 def _addressing() -> dict[str, Any]:

@@ -26,7 +26,8 @@ Rules for the text:
 * Functions called from it carry the decorator ``@inline``, which is there without an import. So
   are ``fma(a, b, c)``, the multiply-add with one rounding, and ``select(condition, a, b)``, a
   conditional expression that never becomes a branch: loops with branches do not vectorize.
-* ``@inline_calls`` is ``@inline`` for functions that do nothing but call others.
+* ``@inline_calls`` is ``@inline`` for functions that do nothing but call others, and
+  ``@only_calls`` says so of the kernel: what it calls is then optimized by itself, and only once.
 * ``@inline_reordered`` is ``@inline`` for functions whose sums may be taken in any order: else a
   sum over a loop does not vectorize. ``sum_reordered(a, b)`` is one such addition.
   ``@inline_exact`` is ``@inline`` for functions that round as Python does, every operation by

@@ -17,7 +17,8 @@ def type_literals(code: str | ast.AST) -> str | ast.AST:
 
     Integers that count rather than measure stay: exponents of ``**``, subscripts, operands of
     shifts and bit operations, whatever stands in ``range`` and ``len``, and what a type name
-    (``F``, ``I``, ``int``, ``float``, ``bool``, ``np.float32`` and its kin) converts.
+    (``F``, ``I``, ``int``, ``float``, ``bool``, ``np.float32`` and its kin) converts. Of
+    ``int(1)`` the number is left.
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ class _TypeLiterals(ast.NodeTransformer):
         if name in self.COUNTS:
             return node
         if name in self.TYPES or name.startswith(("np.float", "np.int", "np.uint")):
+            if name == "int" and _is_integer(node.args[0]):
+                return node.args[0]  # without the conversion, which Numba would compile
             node.args = [a if isinstance(a, ast.Constant) else self.visit(a) for a in node.args]
             return node
         return self.generic_visit(node)

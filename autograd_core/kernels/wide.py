@@ -29,6 +29,7 @@ COUNT = 2
 # Closures and expressions of whole arrays are not in the texts of kernels.
 IDLE = {untyped_passes.InlineClosureLikes, typed_passes.NopythonRewrites}
 OPERATORS = frozenset(function for function in vars(operator).values() if callable(function))
+OPERATORS |= {bool}
 ENVIRONMENT = "_ZN08NumbaEnv"  # so begin the names of what compiled functions need of Python
 ROOMS: list[ctypes.c_void_p] = []  # for good, like the code that knows them
 
@@ -66,11 +67,8 @@ class Library(codegen.JITCodeLibrary):
     """The code of a function, and of those that it calls."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
+        """Leave it to the optimization of all: Numba has LLVM do it twice, to save memory."""
         ll_module.data_layout = self._codegen._data_layout
-        for function in ll_module.functions:
-            if not function.is_declaration:  # Numba asks LLVM to optimize these, too
-                manager, builder = self._codegen._function_pass_manager()
-                manager.run(function, builder)
 
 
 class Ingredient(Library):
@@ -84,11 +82,29 @@ class Ingredient(Library):
         self._finalized = True
 
 
-class Passage(Ingredient):
-    """The code of a function that only calls others."""
+class Shell(Library):
+    """The code of a function that only calls others, which have been optimized by themselves."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Optimize the function, and not what it calls."""
+        super()._optimize_functions(ll_module)
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                manager, builder = self._codegen._function_pass_manager()
+                manager.run(function, builder)
 
     def _optimize_final_module(self) -> None:
-        """Leave it to whom it is part of: all that it calls would be optimized once more."""
+        """Put in what it calls."""
+        cheap = {"opt": 0, "loop_vectorize": False, "slp_vectorize": False, "cost": "cheap"}
+        manager, builder = self._codegen._module_pass_manager(**cheap)
+        manager.run(self._final_module, builder)
+
+
+class Passage(Shell, Ingredient):
+    """The code of an ingredient that only calls others."""
+
+    def _optimize_final_module(self) -> None:
+        """Leave all to what it is a part of."""
 
 
 def _find_room(engine: Any, variable: Any) -> None:
@@ -103,24 +119,24 @@ class WideLowering(typed_passes.NativeLowering):
     """Numba's pass, with our lowering in it."""
 
     _name = "wide_lowering"
+    lowering_class: type = Lowering
 
     def run_pass(self, state: Any) -> bool:
         """Lower into a library of ours."""
-        kind = Ingredient if state.flags.no_cpython_wrapper else Library
+        part = state.flags.no_cpython_wrapper
+        kind = Ingredient if part else Library
         if getattr(state.func_id.func, "only_calls", False):
-            kind = Passage
+            kind = Passage if part else Shell
+        # LLVM knows best how many vectors a sum needs side by side.
+        reordered = "reassoc" in state.flags.fastmath.flags
+        self.lowering_class = access.Lowering if reordered else Lowering
         state.library = kind(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return bool(super().run_pass(state))
 
-    @property
-    def lowering_class(self) -> type:
-        """Return what lowers a function."""
-        return Lowering
-
 
 class Typing:
-    """Numba's typing context, which here remembers the types of operations on numbers.
+    """Numba's typing context, which here remembers the types of operations on numbers and rows.
 
     Numba looks through all that an operator may mean, also for sets and dates, at each place.
     """
@@ -135,13 +151,21 @@ class Typing:
 
     def resolve_function_type(self, function: Any, args: Any, kws: Any) -> Any:
         """Return the signature of a function for types of arguments."""
-        plain = isinstance(function, types.Function) and function.typing_key in OPERATORS
-        if not plain or kws or not all(isinstance(kind, access.NUMBER) for kind in args):
+        if kws or not (_is_plain(function) and all(map(_is_known, args))):
             return self.context.resolve_function_type(function, args, kws)
         key = function, tuple(args)
         if key not in self.known:
             self.known[key] = self.context.resolve_function_type(function, args, kws)
         return self.known[key]
+
+
+def _is_plain(function: Any) -> bool:
+    meant = function.typing_key if isinstance(function, types.Function) else function
+    return meant in OPERATORS or isinstance(function, types.NumberClass)
+
+
+def _is_known(kind: Any) -> bool:
+    return isinstance(kind, access.NUMBER | types.SliceType) or access.is_row(kind)
 
 
 class Pipeline(compiler.CompilerBase):
