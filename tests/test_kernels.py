@@ -429,6 +429,32 @@ def test_literals_take_the_type_of_the_format():
     assert literals.type_literals("range(len(a) - 1)") == "range(len(a) - 1)"
     assert literals.type_literals("F(1) + np.float32(2.5)") == "F(1) + np.float32(2.5)"
     assert literals.type_literals("x ** -2") == "x ** (-2)"
+    assert literals.type_literals("x == int(-100)") == "x == -100"
+    assert literals.type_literals("int(x[0] + 1)") == "int(x[0] + F(1))"
+
+
+EXTREMES = """
+def extremes(a, b, out):
+    for i in range(a.size):
+        out[i], out[a.size + i] = min(a[i], b[i]), max(a[i], b[i])
+    out[2 * a.size], out[2 * a.size + 1] = min(2, b[0]), max(b[0], 3)
+"""
+
+
+@pytest.mark.parametrize("dtypes", ["qq", "dd", "qd", "fd", "ii"])
+def test_the_smaller_and_the_larger_are_those_of_python(dtypes):
+    a = np.array([1, -5, 0, 3, 2, NAN, -0.0][: 7 if dtypes[0] in "fd" else 5], dtypes[0])
+    b = np.array([2, -7, 0, NAN, -2, 1, 0.0] if dtypes[1] == "d" else [2, -7, 0, 4, -2], dtypes[1])
+    b = b[: len(a)]
+    out = np.empty(2 * len(a) + 2, np.result_type(a, b))
+    jit.compile_source("extremes", EXTREMES)(a, b, out)
+    pairs = list(zip(a.tolist(), b.tolist(), strict=True))
+    expected = [*(min(pair) for pair in pairs), *(max(pair) for pair in pairs), 2, 3]
+    assert same_numbers(out, np.array(expected, out.dtype))
+
+
+def same_numbers(x, y):
+    return np.array_equal(x, y, equal_nan=True) and np.array_equal(np.signbit(x), np.signbit(y))
 
 
 def test_float32_loops_compute_in_float32():

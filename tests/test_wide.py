@@ -59,6 +59,40 @@ def test_a_loop_that_begins_anywhere_takes_neighbours(monkeypatch):
     assert "gather" not in ours
 
 
+ADDED = """
+@inline
+def added(x, y):
+    for i in range(x.size):
+        y[i] += x[i]
+
+@inline_calls
+def again(x, y):
+    added(x, y)
+    added(x, y)
+
+@only_calls
+def three_times(x, y):
+    again(x, y)
+    added(x, y)
+"""
+
+
+def test_who_only_calls_others_is_not_optimized_with_them(monkeypatch, tmp_path):
+    thorough, full = [], wide.codegen.CPUCodeLibrary._optimize_final_module
+
+    def noted(library):
+        thorough.append(library.name)
+        full(library)
+
+    monkeypatch.setenv("AUTOGRAD_CORE_CACHE", str(tmp_path))
+    monkeypatch.setattr(wide.codegen.CPUCodeLibrary, "_optimize_final_module", noted)
+    kernel = building.build("three_times", ADDED, "(float64[::1], float64[::1])")
+    x, y = np.arange(100.0), np.ones(100)
+    kernel(x, y)
+    assert y.tolist() == (3 * x + 1).tolist()
+    assert "added" in thorough and not {"three_times", "again"} & set(thorough)
+
+
 def assembly(function):
     """Return what LLVM makes of a function."""
     kernel = numba.njit(**building.FLAGS)(function)

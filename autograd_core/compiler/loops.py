@@ -165,11 +165,14 @@ class _Loop:
             lines.append(f"{'    ' * indent}for i{depth + i} in range({size}):")
             indent += 1
         last = f"i{depth + len(rows)}"
-        lines.append(f"{'    ' * indent}for b in range(0, {length}, {BLOCK}):")
-        head = f"for {last} in range(b, min(b + {BLOCK}, {length})):"
+        head = f"for {last} in range({length}):"
+        if length > BLOCK:
+            lines.append(f"{'    ' * indent}for b in range(0, {length}, {BLOCK}):")
+            head = f"for {last} in range(b, min(b + {BLOCK}, {length})):"
+            indent += 1
         sums_of_block = _block([f"b{name}" for name in names], head, element, sums)
         sums_of_block += [f"{name} += b{name}" for name in names]
-        return lines + [f"{'    ' * (indent + 1)}{line}" for line in sums_of_block]
+        return lines + [f"{'    ' * indent}{line}" for line in sums_of_block]
 
 
 def _block(

@@ -237,15 +237,16 @@ def _arithmetic() -> dict[str, Any]:
 
 
 def _extremes() -> dict[str, Any]:
-    """Return the smaller and the larger of two integers: Numba would compile them each time."""
+    """Return Python's `min` and `max` of two numbers: Numba would compile them each time."""
 
     def extreme(comparison: str) -> Any:
         def native(context: Any, a: Any, b: Any) -> Any:
             def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                return builder.select(builder.icmp_signed(comparison, *args), *args)
+                a, b = args
+                integers = isinstance(signature.return_type, numba.types.Integer)
+                compare = builder.icmp_signed if integers else builder.fcmp_ordered
+                return builder.select(compare(comparison, b, a), b, a)
 
-            if not (isinstance(a, numba.types.Integer) and isinstance(b, numba.types.Integer)):
-                return None
             kind = context.unify_types(a, b)
             return kind(kind, kind), emit
 

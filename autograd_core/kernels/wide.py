@@ -67,8 +67,21 @@ class Library(codegen.JITCodeLibrary):
     """The code of a function, and of those that it calls."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        """Leave it to the optimization of all: Numba has LLVM do it twice, to save memory."""
         ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:  # Numba asks LLVM to optimize these, too
+                manager, builder = self._codegen._function_pass_manager()
+                manager.run(function, builder)
+
+
+class Shell(Library):
+    """The code of a function that only calls others, which have been optimized by themselves."""
+
+    def _optimize_final_module(self) -> None:
+        """Put in what it calls."""
+        cheap = {"opt": 0, "loop_vectorize": False, "slp_vectorize": False, "cost": "cheap"}
+        manager, builder = self._codegen._module_pass_manager(**cheap)
+        manager.run(self._final_module, builder)
 
 
 class Ingredient(Library):
@@ -82,29 +95,11 @@ class Ingredient(Library):
         self._finalized = True
 
 
-class Shell(Library):
-    """The code of a function that only calls others, which have been optimized by themselves."""
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        """Optimize the function, and not what it calls."""
-        super()._optimize_functions(ll_module)
-        for function in ll_module.functions:
-            if not function.is_declaration:
-                manager, builder = self._codegen._function_pass_manager()
-                manager.run(function, builder)
-
-    def _optimize_final_module(self) -> None:
-        """Put in what it calls."""
-        cheap = {"opt": 0, "loop_vectorize": False, "slp_vectorize": False, "cost": "cheap"}
-        manager, builder = self._codegen._module_pass_manager(**cheap)
-        manager.run(self._final_module, builder)
-
-
-class Passage(Shell, Ingredient):
+class Passage(Ingredient):
     """The code of an ingredient that only calls others."""
 
     def _optimize_final_module(self) -> None:
-        """Leave all to what it is a part of."""
+        """Leave it to whom it is part of: all that it calls would be optimized once more."""
 
 
 def _find_room(engine: Any, variable: Any) -> None:

@@ -316,8 +316,10 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
 
 
 def _qr_samples(rng):
-    for shape in ((4, 3), (3, 3), (2, 3, 4)):
+    for shape in ((4, 3), (3, 3)):
         yield (graded(rng, *shape),), {}
+    # The derivative divides by the leading square of a wide one.
+    yield (np.concatenate([graded(rng, 2, 3, 3), rng.normal(size=(2, 3, 1))], axis=-1),), {}
 
 
 @primitive(internal=True, samples=_qr_samples)
