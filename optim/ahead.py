@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,8 +22,11 @@ from autograd_core.kernels.streams import permutation
 from .batches import ArrayBatches
 from .early_stopping import EarlyStopping
 from .learner import FIGURES, CompiledSteps, Learner, adapted, added, switch
+from .schedule import Schedule
 
-__all__ = ["Ahead", "Epoch"]
+__all__ = ["Ahead", "Epoch", "Rates"]
+
+Settings = Callable[[Sequence[np.ndarray], int], np.ndarray]
 
 FEWEST = 4  # epochs at once, though early stopping may then take back all but the first
 
@@ -34,6 +37,61 @@ class Epoch(NamedTuple):
     steps: int
     row: dict[str, float]
     judged: dict[str, float]
+
+
+class Rates:
+    """The settings of an optimizer in the epochs to come, as a schedule will have them.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        One that is foreseeable.
+    each_step : bool
+        Whether it advances with every step, instead of every epoch.
+    steps : int
+        Of an epoch.
+    """
+
+    def __init__(self, schedule: Schedule, each_step: bool, steps: int) -> None:
+        self.schedule = schedule
+        self.each_step = each_step
+        self.steps = steps
+        self._first = 0  # count of the schedule, where the epochs begin
+        self._rows = np.empty((0, steps, 0))
+
+    def foreseen(self, now: Sequence[np.ndarray], epochs: int) -> np.ndarray:
+        """Return the settings at each step of so many epochs, of fewer if there are no more."""
+        self._first = self.schedule.last_epoch
+        found: list[list[np.ndarray]] = []
+        try:
+            with suppress(Exception):  # it comes again when the training comes there
+                for epoch in range(epochs):
+                    found.append(self._epoch(now, epoch))
+        finally:
+            self.schedule.apply(self._first)
+        width = sum(array.size for array in now)
+        self._rows = np.array(found).reshape(len(found), self.steps, width)
+        return self._rows
+
+    def _epoch(self, now: Sequence[np.ndarray], epoch: int) -> list[np.ndarray]:
+        if not self.each_step:
+            if epoch:
+                self.schedule.advance()
+            return [np.concatenate(now)] * self.steps
+        rows = []
+        for _ in range(self.steps):
+            rows.append(np.concatenate(now))
+            self.schedule.advance()
+        return rows
+
+    def again(self, epoch: int) -> np.ndarray:
+        """Return the settings of one of those epochs."""
+        return self._rows[epoch : epoch + 1]
+
+    def reported(self, epochs: int) -> None:
+        """Let the schedule be where it is after so many epochs, if nobody else advances it."""
+        if self.each_step:
+            self.schedule.apply(self._first + self.steps * epochs)
 
 
 class Ahead:
@@ -50,6 +108,8 @@ class Ahead:
         What it is judged by.
     early_stopping : EarlyStopping, optional
         Who looks at the weights, and may end the training.
+    rates : Rates, optional
+        What a schedule will do.
     """
 
     def __init__(
@@ -60,11 +120,13 @@ class Ahead:
         judge: CompiledSteps | None,
         held_out: ArrayBatches | None,
         early_stopping: EarlyStopping | None,
+        rates: Rates | None,
     ) -> None:
         assert isinstance(learner.learner, Learner)
         self.learner = learner
         self.batches = batches
         self.early_stopping = early_stopping
+        self.rates = rates
         self._optimizer = learner.learner.optimizer
         self._training = _legs(learner, batches, partial(_mode, model, "train"))
         self._judging: list[Any] = []
@@ -85,6 +147,8 @@ class Ahead:
         if not self._left:
             return None
         self._reported += 1
+        if self.rates is not None:
+            self.rates.reported(self._reported)
         if self.early_stopping is not None and self._rounds.count > 1:
             self._rounds.back(self._reported)
         return self._left.popleft()
@@ -98,7 +162,7 @@ class Ahead:
         if reported:  # once more, for the gradients
             rounds.back(reported - 1, again=True)
             self._put_back(before, reported - 1)
-        if not reported or not self._run(1):
+        if not reported or not self._run(1, reported - 1):
             rounds.back(reported)
             self._put_back(before, reported)
             self._optimizer.zero_grad()
@@ -117,17 +181,29 @@ class Ahead:
         if done:
             self.learner.chunk = adapted(done, time.perf_counter() - begin, done)
 
-    def _run(self, most: int) -> list[Epoch]:
-        """Do so many epochs, or those that can be done like this; return what they came to."""
+    def _run(self, most: int, once_more: int | None = None) -> list[Epoch]:
+        """Do so many epochs, or those that can be done like this; return what they came to.
+
+        The one that was so many after the first of the last run can be done once more.
+        """
         self._rounds, self._reported, self._orders = None, 0, 0
         try:
             legs = [*self._training, *self._judging]
-            self._rounds = self.learner.compiled.relay(legs, most, self._drawn)
+            settings = self._settings(once_more)
+            self._rounds = self.learner.compiled.relay(legs, most, self._drawn, settings)
             return [] if self._rounds is None else self._epochs()
         except BaseException:  # Ctrl-C: it has not happened, but for the gradients
             self._take_back(0)
             self._optimizer.zero_grad()
             raise
+
+    def _settings(self, once_more: int | None) -> Settings | None:
+        if self.rates is None:
+            return None
+        if once_more is None:
+            return self.rates.foreseen
+        rows = self.rates.again(once_more)
+        return lambda now, epochs: rows
 
     def _epochs(self) -> list[Epoch]:
         """Return what the rounds came to."""

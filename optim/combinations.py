@@ -52,6 +52,12 @@ class _Combination(Schedule):
         """Return the rate at `step`."""
         return self.rates(step, [base] * len(self.base_lrs))[0]
 
+    @property
+    def is_foreseeable(self) -> bool:
+        """Whether the rates of all parts are, also of those that are not in charge yet."""
+        ours = type(self) in (ChainedScheduler, SequentialLR)
+        return ours and all(schedule.is_foreseeable for schedule in self.schedulers)
+
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to continue later, of the parts too."""
         return super().state_dict() | {"schedulers": [s.state_dict() for s in self.schedulers]}

@@ -46,6 +46,9 @@ def _momentum_setting(group: ParamGroup, momentum: float) -> dict[str, Any]:
     return {"momentum": momentum}
 
 
+ACTS = "needs_metric", "observe", "advance", "apply"  # what it may do, besides telling rates
+
+
 class Schedule:
     """Base of all schedules; a subclass gives ``lr(step, base)``.
 
@@ -99,6 +102,14 @@ class Schedule:
 
     def observe(self, metric: float, step: int) -> None:
         """Take note of a metric measured at `step`."""
+
+    @property
+    def is_foreseeable(self) -> bool:
+        """Whether the rates to come depend on nothing but the count of steps.
+
+        Those of somebody's own schedule do, unless it observes or advances in a way of its own.
+        """
+        return all(getattr(type(self), name) is getattr(Schedule, name) for name in ACTS)
 
     def step(self, metrics: float | None = None) -> None:
         """Go to the next step and set the optimizer's rate.

@@ -16,7 +16,7 @@ import numpy as np
 from autograd_core import Tensor, no_grad
 from autograd_core.errors import GraphError, explain
 
-from .ahead import Ahead
+from .ahead import Ahead, Rates
 from .augment import Augmentation
 from .batches import ArrayBatches, Batch, Batches
 from .clipping import clip_grad_norm_, clip_grad_value_, scale_gradients
@@ -115,13 +115,20 @@ class Trainer:
         self._judged: Row | None = None  # of an epoch that was done ahead
 
     def look_ahead(
-        self, batches: Batches, held_out: Batches | None, early_stopping: EarlyStopping | None
+        self,
+        batches: Batches,
+        held_out: Batches | None,
+        early_stopping: EarlyStopping | None,
+        schedule: Schedule | None,
     ) -> None:
         """Allow epochs to be done before they are reported, if nothing is done in between."""
-        if self.compiled is None or not self._is_alone or self.after_epoch or self.schedule:
+        if self.compiled is None or not self._is_alone or self.after_epoch:
             return
         if isinstance(batches, ArrayBatches) and isinstance(held_out, ArrayBatches | None):
-            given = self.compiled, batches, self.judged, held_out, early_stopping
+            rates = None
+            if schedule is not None:
+                rates = Rates(schedule, self.schedule is not None, batches.count)
+            given = self.compiled, batches, self.judged, held_out, early_stopping, rates
             self.ahead = Ahead(self.model, *given)
 
     @contextmanager

@@ -264,8 +264,10 @@ class Training:
         """Allow epochs to be done before they are reported, if nobody acts between two of them."""
         known = type(self.early_stopping) in (type(None), EarlyStopping)
         wishes = all(isinstance(callback, Wish) for callback in self.callbacks)
-        if known and wishes and self.schedule is None and validate_every is None:
-            self.trainer.look_ahead(batches, self.held_out, self.early_stopping)
+        foreseeable = self.schedule is None or self.schedule.is_foreseeable
+        if known and wishes and foreseeable and validate_every is None:
+            given = batches, self.held_out, self.early_stopping, self.schedule
+            self.trainer.look_ahead(*given)
 
     def epochs(self, count: int) -> Iterator[int]:
         """Count epochs."""

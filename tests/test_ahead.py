@@ -32,8 +32,8 @@ def at_once(monkeypatch):
     found = []
     run = ahead.Ahead._run
 
-    def noted(self, most):
-        epochs = run(self, most)
+    def noted(self, *given):
+        epochs = run(self, *given)
         found.append(len(epochs))
         return epochs
 
@@ -81,13 +81,14 @@ def train(
     if held_out is not None:
         options["validation"] = held_out
     if schedule is not None:
-        options["schedule"] = schedule(updates)
+        schedule = options["schedule"] = schedule(updates)
     if averaging is not None:
         options["averaging"] = averaging(model)
     found = optim.fit(model, mean_squared_error, data, updates, progress=False, **options)
     weights = [p.numpy().copy() for p in model.parameters()]
     grads = [p.grad for p in model.parameters()]
-    left = weights, grads, updates.state_dict(), rng.bit_generator.state, model.training
+    count = schedule and schedule.last_epoch
+    left = weights, grads, updates.state_dict(), rng.bit_generator.state, model.training, count
     return found, left
 
 
@@ -98,6 +99,32 @@ def alike(one, other):
     assert history.best_epoch == expected.best_epoch
     assert same(left, others)
 
+
+class Halved(optim.Schedule):
+    """Somebody's own."""
+
+    def lr(self, step, base):
+        return base / 2 ** (step // 5)
+
+
+class Backwards(Halved):
+    """One that has to be told."""
+
+    def advance(self):
+        self.apply(max(self.last_epoch - 1, 0))
+
+
+def warmed(updates):
+    return optim.warm_up(optim.CosineAnnealingLR(updates, T_max=30), steps=10)
+
+
+SCHEDULES = {
+    "decay": lambda updates: optim.ExponentialLR(updates, 0.9),
+    "steps": lambda updates: optim.StepLR(updates, 7),
+    "cycles": lambda updates: optim.OneCycleLR(updates, 0.02, total_steps=400),
+    "parts": warmed,
+    "somebody's own": Halved,
+}
 
 CASES = {
     "plain": {},
@@ -114,6 +141,13 @@ CASES = {
     "averaged": {"optimizer": optim.ASGD},
     "by signs": {"optimizer": optim.Rprop},
     "anything goes": {"terminate_on_nan": False},
+    **{f"a schedule of {name}": {"schedule": schedule} for name, schedule in SCHEDULES.items()},
+    "a schedule of steps": {"schedule": SCHEDULES["steps"], "schedule_every": "step"},
+    "a cycle by steps, and a shorter batch": {
+        "schedule": SCHEDULES["cycles"],
+        "schedule_every": "step",
+        "rows": 110,
+    },
 }
 
 
@@ -133,14 +167,26 @@ STOPPING = {
 }
 
 
+SCHEDULED = {
+    "no schedule": {},
+    "by epochs": {"schedule": lambda o: optim.CosineAnnealingWarmRestarts(o, 10)},
+    "by steps": {
+        "schedule": lambda o: optim.CyclicLR(o, 0.04, 0.2, step_size_up=30),
+        "schedule_every": "step",
+        "optimizer": lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9),
+    },
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULED.values(), ids=SCHEDULED)
 @pytest.mark.parametrize("how", STOPPING.values(), ids=STOPPING)
 @pytest.mark.parametrize("rows", [100, 110])
-def test_early_stopping_stops_where_it_would(how, rows, at_once):
-    found = train(rows, epochs=200, early_stopping=optim.EarlyStopping(**how), lr=0.05)
+def test_early_stopping_stops_where_it_would(how, rows, schedule, at_once):
+    given = {"rows": rows, "epochs": 200, "lr": 0.05, **schedule}
+    found = train(early_stopping=optim.EarlyStopping(**how), **given)
     assert found[0].stopped_by == "early stopping" and max(at_once) > 1
     with nobody_looks_ahead():
-        early_stopping = optim.EarlyStopping(**how)
-        alike(found, train(rows, epochs=200, early_stopping=early_stopping, lr=0.05))
+        alike(found, train(early_stopping=optim.EarlyStopping(**how), **given))
 
 
 @pytest.mark.parametrize("how", STOPPING.values(), ids=STOPPING)
@@ -183,9 +229,12 @@ def steep():
     return nn.Linear(4, 1, rng=np.random.default_rng(1))
 
 
+@pytest.mark.parametrize("schedule", SCHEDULED.values(), ids=SCHEDULED)
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("end", [6, 11, 23])
-def test_after_an_interrupt_all_is_as_it_was_reported(end, early_stopping, at_once, monkeypatch):
+def test_after_an_interrupt_all_is_as_it_was_reported(
+    end, early_stopping, schedule, at_once, monkeypatch
+):
     def stopping():
         return optim.EarlyStopping(patience=100) if early_stopping else None
 
@@ -193,17 +242,40 @@ def test_after_an_interrupt_all_is_as_it_was_reported(end, early_stopping, at_on
         if row["epoch"] == end:
             raise KeyboardInterrupt
 
-    with nobody_looks_ahead():
-        expected = train(epochs=end, early_stopping=stopping())
     monkeypatch.setattr(history.Progress, "epoch", interrupted)
-    found = train(early_stopping=stopping())
+    found = train(early_stopping=stopping(), **schedule)
     assert max(at_once) > 2 and found[0].stopped_by == "interrupt"
-    found[0].stopped_by = "epochs"
-    alike(found, expected)
+    assert len(found[0]["loss"]) == end
+    with nobody_looks_ahead():
+        alike(found, train(early_stopping=stopping(), **schedule))
 
 
+class Refused(Halved):
+    """One that asks for what no optimizer takes."""
+
+    def lr(self, step, base):
+        return base if step < self.end else -1.0
+
+
+@pytest.mark.parametrize(("unit", "end"), [("epoch", 17), ("step", 83), ("step", 85)])
+def test_a_rate_that_is_refused_is_met_where_it_would_be(unit, end, at_once, monkeypatch):
+    def refused(rows):
+        seen = []
+        monkeypatch.setattr(Refused, "end", end, raising=False)
+        monkeypatch.setattr(history.Progress, "epoch", lambda self, row: seen.append(dict(row)))
+        with pytest.raises(ValueError, match="lr"):
+            train(rows, schedule=Refused, schedule_every=unit)
+        return seen
+
+    found = refused(100)
+    assert max(at_once) > 2 and len(found) == (end if unit == "epoch" else (end - 1) // 5)
+    with nobody_looks_ahead():
+        assert same(found, refused(100))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULED.values(), ids=SCHEDULED)
 @pytest.mark.parametrize("when", ["before", "after", "later"])
-def test_an_interrupt_while_machine_code_runs(when, at_once, monkeypatch):
+def test_an_interrupt_while_machine_code_runs(when, schedule, at_once, monkeypatch):
     seen = []
     machine, means = relay._machine, ahead._means
 
@@ -231,11 +303,11 @@ def test_an_interrupt_while_machine_code_runs(when, at_once, monkeypatch):
 
     monkeypatch.setattr(relay, "_machine", code)
     monkeypatch.setattr(ahead, "_means", later)
-    history, left = train(epochs=60)
+    history, left = train(epochs=60, **schedule)
     assert seen == [when] and history.stopped_by == "interrupt"
     monkeypatch.undo()
     with nobody_looks_ahead():
-        expected, others = train(epochs=len(history["loss"]))
+        expected, others = train(epochs=len(history["loss"]), **schedule)
     assert dict(history) == dict(expected)
     assert left[1] == [None] * 4 and same([left[0], *left[2:]], [others[0], *others[2:]])
 
@@ -251,7 +323,11 @@ def test_a_wish_to_stop_is_heard_after_each_epoch(at_once):
 
 ACTING = {
     "a callback": lambda: {"callbacks": [lambda row: None]},
-    "a schedule": lambda: {"schedule": lambda o: optim.ExponentialLR(o, 0.9)},
+    "a schedule that observes": lambda: {"schedule": optim.ReduceLROnPlateau},
+    "such a one among others": lambda: {
+        "schedule": lambda o: optim.ChainedScheduler([Halved(o), optim.ReduceLROnPlateau(o)])
+    },
+    "one that advances in its own way": lambda: {"schedule": Backwards},
     "after each step": lambda: {"after_step": [nn.MaxNorm(0.5)]},
     "an average": lambda: {"averaging": optim.EMA},
     "an average of epochs": lambda: {"averaging": lambda m: optim.SWA(m, start=1)},

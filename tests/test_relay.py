@@ -122,6 +122,19 @@ def test_rounds_at_once_are_the_rounds_one_by_one():
     assert one.learn.kinds.keys() and not one.learn.strangers
 
 
+def test_what_a_call_was_given_is_not_written_to():
+    one, other = pair(), pair()
+    batch = [array[HERE[0, 0]] for array in one.given]
+    before = [array.copy() for array in batch]
+    with one.within("train"):
+        mine = [float(one.learn(*batch)) for _ in range(3)]
+    with other.within("train"):
+        assert mine == [float(other.learn(*map(np.copy, before))) for _ in range(3)]
+    found = one.together(HERE[:ROUNDS])
+    assert found is not None and losses(found) == other.one_by_one(HERE[:ROUNDS])
+    assert same(batch, before)
+
+
 @pytest.mark.parametrize("count", [0, 1, 4, ROUNDS])
 def test_any_round_can_become_the_last_one(count):
     one, other = pair(), pair()

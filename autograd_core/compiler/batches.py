@@ -105,6 +105,11 @@ class Batches:
             ready()
         return arena
 
+    def lend(self, arena: Arena) -> None:
+        """Let steps gather their rows here, and not in what the last call was given."""
+        first = self.segment.run.first
+        arena.table[first : first + len(self._buffers)] = [*map(address, self._buffers)]
+
     def left(self, arena: Arena, ran: bool) -> None:
         """Take the memory back; if it has run, hand the gradients over."""
         if ran:
@@ -159,20 +164,40 @@ class Batches:
         order = checked(order[: most_steps(self.random, ROOM)], arrays, self.given)
         rows = [in_rows(arrays[value.place]) for value in self.given]
         plan = self._planned(settings, len(order))
-        arena: Arena = self._before()
-        if watch is not None and seen is not None:
-            arena.rows = watch, watch.certificate(arena, seen)
+        arena = self._allowed(watch, seen)
         before = states(self.random)
         drawn = self._drawn(len(order))
-        begins = dict(zip(self.given, map(address, rows), strict=True)) | _begins(drawn)
-        begin = self.segment.control + len(CONTROL)
-        found = [begins[value] for value in self.segment.arrays]
-        arena.table[begin : begin + len(found)] = found
+        self._enter(arena, rows, _begins(drawn))
         done, figures = self._done(arena, order, plan)
         if done < len(order):  # the ordinary call that follows draws what it would have drawn
             put_back(self.random, before)
             self._drawn(done)
         return done, figures
+
+    def asked(self, arrays: Sequence[np.ndarray], watch: Watch, seen: Sequence[int]) -> Arena:
+        """Return memory for a run, as `entered` does, after Python was asked.
+
+        Raises
+        ------
+        Stale
+            If the program does not hold any more.
+        """
+        arena = self._allowed(watch, seen)
+        self._enter(arena, [arrays[value.place] for value in self.given], {})
+        return arena
+
+    def _allowed(self, watch: Watch | None, seen: Sequence[int] | None) -> Arena:
+        arena: Arena = self._before()
+        if watch is not None and seen is not None:
+            arena.rows = watch, watch.certificate(arena, seen)
+        return arena
+
+    def _enter(self, arena: Arena, rows: Sequence[np.ndarray], drawn: dict[Value, int]) -> None:
+        """Enter where the arrays are, of which a step takes rows."""
+        begins = dict(zip(self.given, map(address, rows), strict=True)) | drawn
+        begin = self.segment.control + len(CONTROL)
+        found = [begins[value] for value in self.segment.arrays]
+        arena.table[begin : begin + len(found)] = found
 
     def _planned(self, settings: Settings | None, steps: int) -> Plan:
         known = self.segment.settings if settings is not None else []

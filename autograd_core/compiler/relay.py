@@ -20,10 +20,11 @@ from ..kernels.jit import compile_source
 from ..tape import clock
 from .arena import Arena
 from .assembly import COPY
-from .batches import Batches, checked
+from .batches import Batches, Settings, checked
 from .kind import Kind
 from .layout import address
 from .rows import Rows
+from .running import in_rows
 from .words import DATA
 
 __all__ = ["Leg", "Rounds", "relay"]
@@ -35,15 +36,15 @@ Orders = Callable[[int], Sequence[np.ndarray]]
 # The words say how many rounds, programs and arrays there are, where the copies go, how long those
 # of a round are, and whether there are any; then of each program its address and its table's,
 # where in that it says how many steps to do, how many there are, and where in each round their
-# order begins and their figures go: the place in the first one, and the distance; then of each
-# array where it is, and its length.
+# order begins, their figures go and their settings are (nowhere if they stay as they are): the
+# place in the first one, and the distance; then of each array where it is, and its length.
 COPIED, FIRST = 5, 6  # words: there are copies, and the first program
 SOURCE = f"""
 import numpy as np
 {COPY}
 @inline_calls
 def moved(at, rounds, away):
-    array = at + {8 * FIRST} + 64 * load(at + 8)
+    array = at + {8 * FIRST} + 80 * load(at + 8)
     copies = load(at + 24) + rounds * load(at + 32)
     for _ in range(load(at + 16)):
         size = load(array + 8)
@@ -69,11 +70,11 @@ def run(words):
                 control = load(leg + 16)
                 store(control, load(leg + 24))
                 store(control + 8, load(leg + 32) + done * load(leg + 40))
-                store(control + 16, 0)
+                store(control + 16, load(leg + 64) + done * load(leg + 72))
                 store(control + 24, load(leg + 48) + done * load(leg + 56))
                 status = finished(load(leg), load(leg + 8))
                 store(control, 0)
-            leg += 64
+            leg += 80
         if status != 0:
             break
         done += 1
@@ -120,10 +121,15 @@ class Rounds:
     """
 
     def __init__(
-        self, runners: Sequence[_Runner], orders: Sequence[np.ndarray], rounds: int
+        self,
+        runners: Sequence[_Runner],
+        orders: Sequence[np.ndarray],
+        rounds: int,
+        plan: _Plan,
     ) -> None:
         self.count = 0
         self._runners = runners
+        self._plan = plan
         arrays = {id(array): array for runner in runners for array in runner.state}
         self._state = list(arrays.values())
         sizes = [array.nbytes for array in self._state]
@@ -131,7 +137,7 @@ class Rounds:
         self.figures = [runner.figures(rounds) for runner in runners]
         words = [rounds, len(runners), len(sizes), address(self._copies), sum(sizes), 0]
         for runner, *given in zip(runners, orders, self.figures, strict=True):
-            words += runner.words(*given)
+            words += runner.words(*given) + plan.words(runner)
         for array in self._state:
             words += [address(array), array.nbytes]
         self._words = np.array(words, np.int64)
@@ -143,7 +149,10 @@ class Rounds:
             raise
 
     def _run(self, rounds: int) -> None:
-        self._counted(_machine("run", "(Here,)")(self._words))
+        try:
+            self._counted(_machine("run", "(Here,)")(self._words))
+        finally:
+            self._plan.leave()
         pairs = zip(self._runners, self.figures, strict=True)
         self.figures = [runner.batches.outputs(x[: self.count]) for runner, x in pairs]
         if self.count < rounds:
@@ -170,7 +179,9 @@ class Rounds:
                 wrote_all(runner.arena.stamp, next(clock))
 
 
-def relay(legs: Sequence[Leg], rounds: int, orders: Orders) -> Rounds | None:
+def relay(
+    legs: Sequence[Leg], rounds: int, orders: Orders, settings: Settings | None = None
+) -> Rounds | None:
     """Do several rounds of calls, or as many of them as machine code can.
 
     Parameters
@@ -180,13 +191,17 @@ def relay(legs: Sequence[Leg], rounds: int, orders: Orders) -> Rounds | None:
     orders : callable
         Given the number of rounds, which may be fewer, returns for each leg which rows make a
         batch: int64, of shape (rounds, calls, rows), or (1, calls, rows) if always the same.
+    settings : callable, optional
+        Given the settings of the optimizers as they are now and a number of rounds, returns theirs
+        at each call that uses them: shape (rounds, calls, numbers), of fewer rounds if it cannot
+        tell any further. Afterwards they are what they were when it returned.
 
     Returns
     -------
     Rounds or None
-        None if it has to be asked first whether all is as it was, a call is due to be recorded in
-        the next round, or machine code cannot go back to the end of a round. Then nothing has
-        happened.
+        None if it has to be asked first whether all is as it was (who gives settings changes what
+        words look at, so that then it is asked here), a call is due to be recorded in the next
+        round, or machine code cannot go back to the end of a round. Then nothing has happened.
     """
     if not all(leg.rows.can_go_back(leg.size) for leg in legs):
         return None
@@ -195,30 +210,88 @@ def relay(legs: Sequence[Leg], rounds: int, orders: Orders) -> Rounds | None:
         try:
             for leg in legs:
                 with leg.within():
-                    runner = _ready(leg, stack)
+                    runner = _ready(leg, stack, settings is not None)
                 if runner is None:
                     return None
                 runners.append(runner)
             most = MOST // max(sum(x.nbytes for runner in runners for x in runner.state), 1)
             rounds = min(rounds, most, *(runner.most for runner in runners))
-            return Rounds(runners, orders(rounds), rounds) if rounds > 0 else None
+            plan = _Plan(runners, settings)
+            rounds = plan.most(rounds) if rounds > 0 else 0
+            return Rounds(runners, orders(rounds), rounds, plan) if rounds > 0 else None
         finally:
             for runner in runners:
                 runner.leave()
 
 
-def _ready(leg: Leg, stack: ExitStack) -> _Runner | None:
-    """Return what runs a leg until the stack is left; None if words cannot tell that it may."""
+def _ready(leg: Leg, stack: ExitStack, asks: bool) -> _Runner | None:
+    """Return what runs a leg until the stack is left; None if it may not.
+
+    If nobody `asks` in Python, it may where words can tell.
+    """
     known = leg.rows.known(leg.arrays, leg.size)
     if known is None:
         return None
     kind, batches, watch = known
-    state = batches.segment.overwritten()
-    if not all(array.flags.forc for array in state):
-        return None
     stack.enter_context(kind.lock)
     arena = batches.entered(leg.arrays, watch)
-    return None if arena is None else _Runner(leg, kind, batches, arena, state)
+    if arena is None and asks:
+        arena = leg.rows.asked(known, leg.arrays, leg.size)
+    if arena is None:
+        return None
+    state = batches.segment.overwritten()
+    if not all(array.flags.forc for array in state):
+        batches.left(arena, False)
+        return None
+    batches.lend(arena)
+    return _Runner(leg, kind, batches, arena, state)
+
+
+class _Plan:
+    """The settings of optimizers at each call, if they change, and what they are afterwards."""
+
+    def __init__(self, runners: Sequence[_Runner], settings: Settings | None) -> None:
+        self._settings = settings
+        self._begins: dict[_Runner, int] = {}  # calls of a round that come before a runner's own
+        self._arrays: list[np.ndarray] = []
+        self._known = True  # whether all have the same settings
+        calls = 0
+        for runner in runners:
+            own = runner.batches.segment.settings
+            if own and settings is not None:
+                self._arrays = self._arrays or own
+                self._known &= [*map(id, own)] == [*map(id, self._arrays)]
+                self._begins[runner] = calls
+                calls += runner.leg.calls
+        self._rows = np.empty((0, calls, 0))
+        self._afterwards: list[np.ndarray] = []
+
+    def most(self, rounds: int) -> int:
+        """Return of how many rounds the settings are known."""
+        if self._settings is None or not self._begins:
+            return rounds
+        if not self._known:
+            return 0
+        self._rows = in_rows(self._settings(self._arrays, rounds))
+        calls, numbers = self._rows.shape[1:]
+        assert (calls, numbers) == (
+            sum(runner.leg.calls for runner in self._begins),
+            sum(array.size for array in self._arrays),
+        )
+        self._afterwards = [array.copy() for array in self._arrays]
+        return min(rounds, len(self._rows))
+
+    def words(self, runner: _Runner) -> list[int]:
+        """Return where a program finds its settings."""
+        if runner not in self._begins:
+            return [0, 0]
+        round_, call, _ = self._rows.strides
+        return [address(self._rows) + call * self._begins[runner], round_]
+
+    def leave(self) -> None:
+        """Leave the settings as they were."""
+        for array, values in zip(self._arrays, self._afterwards, strict=False):
+            array[:] = values
 
 
 class _Runner:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..modes import current
+from .arena import Arena
 from .batches import Batches, Settings, fits
 from .environment import Surroundings
 from .kind import Kind
@@ -124,6 +125,21 @@ class Rows:
         if found is None or found.watch is None or found.batches is None:
             return False
         return found.batches.program.is_reversible
+
+    def asked(self, known: Known, arrays: Sequence[np.ndarray], count: int) -> Arena | None:
+        """Return memory for calls of a kind if Python finds, after all, that it may run."""
+        seen = self.seen(count)
+        found = with_batches(self.find(arrays, count))
+        watch, words = seen.by(known.kind)
+        if found is not known.kind or watch is not known.watch or words is None:
+            return None
+        if not all(array.flags.c_contiguous for array in arrays):
+            return None
+        try:
+            return known.batches.asked(arrays, watch, words)
+        except Stale as stale:
+            known.kind.leave(stale)
+            return None
 
     def seen(self, count: int) -> Seen:
         """Return what words say before it is asked in Python whether all is as it was."""
