@@ -94,7 +94,8 @@ def fit(
         ``regularizer(model)`` is added to the loss of each batch, as ``nn.L2(1e-4)`` is. The
         history has it as ``penalty``, apart from the loss.
     schedule : Schedule, optional
-        Sets the learning rate; it is given the validation loss (else the training loss).
+        Sets the learning rate; it is given the validation loss (else the training loss). The rates
+        of one that does not look at it may be asked for before their time, and more than once.
     schedule_every : {"epoch", "step"}
         Whether the schedule counts epochs or steps.
     early_stopping : EarlyStopping, optional

@@ -122,6 +122,57 @@ def test_rounds_at_once_are_the_rounds_one_by_one():
     assert one.learn.kinds.keys() and not one.learn.strangers
 
 
+def falling(known):
+    """Settings at each call of some rounds: a rate that falls."""
+
+    def settings(now, rounds):
+        rows = np.tile(np.concatenate(now), (min(rounds, known), CALLS, 1))
+        rows[..., 0] *= 0.97 ** np.arange(rows[..., 0].size).reshape(rows.shape[:2])
+        return rows
+
+    return settings
+
+
+def with_settings(one, known, rounds=ROUNDS):
+    return one.learn.relay(one.legs(), rounds, lambda n: [HERE[:n].copy(), FIXED], falling(known))
+
+
+@pytest.mark.parametrize("known", [ROUNDS, 4])
+def test_settings_at_each_call_and_afterwards_what_they_were(known):
+    one, other = pair(), pair()
+    found = with_settings(one, known)
+    assert found.count == known
+    expected, rate = [], 0.01
+    for order in HERE[:known]:
+        learned = []
+        for rows in order:
+            other.optimizer.lr = rate
+            learned += other.call(other.learn, "train", rows[None])
+            rate *= 0.97
+        expected.append((learned, other.call(other.judge, "eval", FIXED[0])))
+    other.optimizer.lr = 0.01
+    for one_round, wanted in zip(losses(found), expected, strict=True):
+        np.testing.assert_allclose(one_round[0], wanted[0], rtol=1e-14)
+        np.testing.assert_allclose(one_round[1], wanted[1], rtol=1e-14)
+    assert one.optimizer.lr == 0.01
+    more = one.one_by_one(HERE[-2:]), other.one_by_one(HERE[-2:])
+    np.testing.assert_allclose(*([x for pair in each for y in pair for x in y] for each in more))
+
+
+def test_no_settings_and_nothing_happens():
+    one, other = pair(), pair()
+    assert with_settings(one, 0) is None
+    assert one.one_by_one(HERE[:2]) == other.one_by_one(HERE[:2])
+
+
+def test_settings_of_programs_that_do_not_hold_any_more():
+    one = pair()
+    before = one.state()
+    next(iter(one.model.parameters())).requires_grad_(False)
+    assert with_settings(one, ROUNDS) is None
+    assert same(one.state()[0], before[0])
+
+
 def test_what_a_call_was_given_is_not_written_to():
     one, other = pair(), pair()
     batch = [array[HERE[0, 0]] for array in one.given]
