@@ -21,7 +21,7 @@ from autograd_core.kernels.streams import permutation
 
 from .batches import ArrayBatches
 from .early_stopping import EarlyStopping
-from .learner import FIGURES, CompiledSteps, Learner, adapted, added, switch
+from .learner import FIGURES, CompiledSteps, Learner, adapted, added, foreseen, switch
 from .schedule import Schedule
 
 __all__ = ["Ahead", "Epoch", "Rates"]
@@ -74,15 +74,11 @@ class Rates:
         return self._rows
 
     def _epoch(self, now: Sequence[np.ndarray], epoch: int) -> list[np.ndarray]:
-        if not self.each_step:
-            if epoch:
-                self.schedule.advance()
-            return [np.concatenate(now)] * self.steps
-        rows = []
-        for _ in range(self.steps):
-            rows.append(np.concatenate(now))
+        if self.each_step:
+            return foreseen(self.schedule, now, self.steps)
+        if epoch:
             self.schedule.advance()
-        return rows
+        return [np.concatenate(now)] * self.steps
 
     def again(self, epoch: int) -> np.ndarray:
         """Return the settings of one of those epochs."""

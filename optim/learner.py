@@ -26,6 +26,7 @@ __all__ = [
     "Learner",
     "adapted",
     "added",
+    "foreseen",
     "forward",
     "refuse_divergence",
     "switch",
@@ -216,16 +217,21 @@ class CompiledSteps:
         first = schedule.last_epoch
 
         def settings(now: Sequence[np.ndarray], steps: int) -> np.ndarray:
-            rows = []
-            for _ in range(steps):
-                rows.append(np.concatenate(now))
-                schedule.advance()
-            return np.array(rows)
+            return np.array(foreseen(schedule, now, steps))
 
         done, figures = self.compiled.over(arrays, order, settings)
         if schedule.last_epoch != first + done:
             schedule.apply(first + done)
         return done, figures
+
+
+def foreseen(schedule: Schedule, now: Sequence[np.ndarray], steps: int) -> list[np.ndarray]:
+    """Advance a schedule; return the settings of the optimizer, which are `now`, at each step."""
+    rows = []
+    for _ in range(steps):
+        rows.append(np.concatenate(now))
+        schedule.advance()
+    return rows
 
 
 def added(before: np.ndarray, *terms: np.ndarray) -> np.ndarray:

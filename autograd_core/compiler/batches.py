@@ -23,7 +23,7 @@ from .record import Value
 from .running import in_rows
 from .watch import Watch, watched_rows
 
-__all__ = ["Batches", "Settings", "checked", "fits"]
+__all__ = ["Batches", "Plan", "Settings", "checked", "fits", "planned"]
 
 Settings = Callable[[Sequence[np.ndarray], int], np.ndarray]
 
@@ -47,6 +47,19 @@ class Plan(NamedTuple):
 
     rows: np.ndarray | None
     afterwards: list[tuple[np.ndarray, np.ndarray]]
+
+    def leave(self) -> None:
+        """Leave the settings as they were planned to be in the end."""
+        for array, values in self.afterwards:
+            array[:] = values
+
+
+def planned(known: Sequence[np.ndarray], settings: Settings | None, steps: int) -> Plan:
+    """Ask for the settings at so many steps, given the arrays that have them."""
+    if settings is None or not known:
+        return Plan(None, [])
+    rows = in_rows(settings(known, steps))
+    return Plan(rows, [(array, array.copy()) for array in known])
 
 
 class Batches:
@@ -88,7 +101,7 @@ class Batches:
         arena = self.entered(arrays, watch)
         if arena is None:
             return None
-        return self._done(arena, order, self._planned(settings, len(order)))
+        return self._done(arena, order, planned(self.segment.settings, settings, len(order)))
 
     def entered(self, arrays: Sequence[np.ndarray], watch: Watch) -> Arena | None:
         """Return memory for a run, with the arrays entered; None if words do not allow it."""
@@ -163,7 +176,7 @@ class Batches:
         """
         order = checked(order[: most_steps(self.random, ROOM)], arrays, self.given)
         rows = [in_rows(arrays[value.place]) for value in self.given]
-        plan = self._planned(settings, len(order))
+        plan = planned(self.segment.settings, settings, len(order))
         arena = self._allowed(watch, seen)
         before = states(self.random)
         drawn = self._drawn(len(order))
@@ -199,11 +212,6 @@ class Batches:
         found = [begins[value] for value in self.segment.arrays]
         arena.table[begin : begin + len(found)] = found
 
-    def _planned(self, settings: Settings | None, steps: int) -> Plan:
-        known = self.segment.settings if settings is not None else []
-        rows = in_rows(settings(known, steps)) if settings is not None and known else None
-        return Plan(rows, [(array, array.copy()) for array in known])
-
     def _done(self, arena: Arena, order: np.ndarray, plan: Plan) -> tuple[int, np.ndarray]:
         """Run, in an arena whose table has the addresses of the arrays."""
         steps, control = len(order), self.segment.control
@@ -214,8 +222,7 @@ class Batches:
         status = self.segment.run(*self._buffers, table)
         done = int(table[control]) if status else steps
         table[control] = 0
-        for array, values in plan.afterwards:
-            array[:] = values
+        plan.leave()
         if done:
             self._after(arena)
         return done, self.outputs(figures[:done])

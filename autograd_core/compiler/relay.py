@@ -20,11 +20,10 @@ from ..kernels.jit import compile_source
 from ..tape import clock
 from .arena import Arena
 from .assembly import COPY
-from .batches import Batches, Settings, checked
+from .batches import Batches, Plan, Settings, checked, planned
 from .kind import Kind
 from .layout import address
 from .rows import Rows
-from .running import in_rows
 from .words import DATA
 
 __all__ = ["Leg", "Rounds", "relay"]
@@ -125,11 +124,11 @@ class Rounds:
         runners: Sequence[_Runner],
         orders: Sequence[np.ndarray],
         rounds: int,
-        plan: _Plan,
+        course: _Course,
     ) -> None:
         self.count = 0
         self._runners = runners
-        self._plan = plan
+        self._course = course
         arrays = {id(array): array for runner in runners for array in runner.state}
         self._state = list(arrays.values())
         sizes = [array.nbytes for array in self._state]
@@ -137,7 +136,7 @@ class Rounds:
         self.figures = [runner.figures(rounds) for runner in runners]
         words = [rounds, len(runners), len(sizes), address(self._copies), sum(sizes), 0]
         for runner, *given in zip(runners, orders, self.figures, strict=True):
-            words += runner.words(*given) + plan.words(runner)
+            words += runner.words(*given) + course.words(runner)
         for array in self._state:
             words += [address(array), array.nbytes]
         self._words = np.array(words, np.int64)
@@ -152,7 +151,7 @@ class Rounds:
         try:
             self._counted(_machine("run", "(Here,)")(self._words))
         finally:
-            self._plan.leave()
+            self._course.plan.leave()
         pairs = zip(self._runners, self.figures, strict=True)
         self.figures = [runner.batches.outputs(x[: self.count]) for runner, x in pairs]
         if self.count < rounds:
@@ -216,9 +215,9 @@ def relay(
                 runners.append(runner)
             most = MOST // max(sum(x.nbytes for runner in runners for x in runner.state), 1)
             rounds = min(rounds, most, *(runner.most for runner in runners))
-            plan = _Plan(runners, settings)
-            rounds = plan.most(rounds) if rounds > 0 else 0
-            return Rounds(runners, orders(rounds), rounds, plan) if rounds > 0 else None
+            course = _Course(runners, settings)
+            rounds = course.most(rounds) if rounds > 0 else 0
+            return Rounds(runners, orders(rounds), rounds, course) if rounds > 0 else None
         finally:
             for runner in runners:
                 runner.leave()
@@ -247,51 +246,41 @@ def _ready(leg: Leg, stack: ExitStack, asks: bool) -> _Runner | None:
     return _Runner(leg, kind, batches, arena, state)
 
 
-class _Plan:
-    """The settings of optimizers at each call, if they change, and what they are afterwards."""
+class _Course:
+    """The settings of the optimizers at each call of the rounds, if they change."""
 
     def __init__(self, runners: Sequence[_Runner], settings: Settings | None) -> None:
         self._settings = settings
         self._begins: dict[_Runner, int] = {}  # calls of a round that come before a runner's own
         self._arrays: list[np.ndarray] = []
+        self._calls = 0  # of a round
         self._known = True  # whether all have the same settings
-        calls = 0
         for runner in runners:
             own = runner.batches.segment.settings
             if own and settings is not None:
                 self._arrays = self._arrays or own
                 self._known &= [*map(id, own)] == [*map(id, self._arrays)]
-                self._begins[runner] = calls
-                calls += runner.leg.calls
-        self._rows = np.empty((0, calls, 0))
-        self._afterwards: list[np.ndarray] = []
+                self._begins[runner] = self._calls
+                self._calls += runner.leg.calls
+        self.plan = Plan(None, [])
 
     def most(self, rounds: int) -> int:
-        """Return of how many rounds the settings are known."""
-        if self._settings is None or not self._begins:
-            return rounds
+        """Ask for the settings; return of how many rounds they are known."""
         if not self._known:
             return 0
-        self._rows = in_rows(self._settings(self._arrays, rounds))
-        calls, numbers = self._rows.shape[1:]
-        assert (calls, numbers) == (
-            sum(runner.leg.calls for runner in self._begins),
-            sum(array.size for array in self._arrays),
-        )
-        self._afterwards = [array.copy() for array in self._arrays]
-        return min(rounds, len(self._rows))
+        self.plan = planned(self._arrays, self._settings, rounds)
+        rows = self.plan.rows
+        if rows is None:
+            return rounds
+        assert rows.shape[1:] == (self._calls, sum(array.size for array in self._arrays))
+        return min(rounds, len(rows))
 
     def words(self, runner: _Runner) -> list[int]:
         """Return where a program finds its settings."""
-        if runner not in self._begins:
+        rows = self.plan.rows
+        if rows is None or runner not in self._begins:
             return [0, 0]
-        round_, call, _ = self._rows.strides
-        return [address(self._rows) + call * self._begins[runner], round_]
-
-    def leave(self) -> None:
-        """Leave the settings as they were."""
-        for array, values in zip(self._arrays, self._afterwards, strict=False):
-            array[:] = values
+        return [address(rows) + rows.strides[1] * self._begins[runner], rows.strides[0]]
 
 
 class _Runner:
