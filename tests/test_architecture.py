@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from autograd_core.kernels import building
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("autograd_core", "nn", "optim")
 CORE = ("tape", "tensor", "op", "transforms")  # what a student reads, in this order
@@ -167,6 +169,8 @@ HEAVY = (  # load one another
     "atomics",
     "building",
     "objects",
+    "panels",
+    "skipping",
     "tiles",
     "tiling",
     "vectors",
@@ -180,6 +184,12 @@ def test_numba_is_asked_for_in_one_place_and_what_that_loads():
         assert not heavy or room(module) in ("kernels", "compiler"), f"{module} imports {heavy}"
         if room(module) == "kernels" and heavy:
             assert module.rpartition(".")[2] in HEAVY, module
+
+
+def test_what_writes_machine_code_counts_where_it_is_kept():
+    """Else a new version would load what another text has made."""
+    counted = {module.__name__.rpartition(".")[2] for module in building.WRITERS}
+    assert set(HEAVY) - {"building"} <= counted
 
 
 def test_the_packages_load_without_numba_and_other_weights():

@@ -271,6 +271,17 @@ class Body:
         yield
         self.parts.append(Part([]))
 
+    @contextlib.contextmanager
+    def where(self, condition: str) -> Iterator[None]:
+        """Let what is written meanwhile be done only where a condition holds, and stays so."""
+        first, begin = len(self.parts) - 1, len(self.lines)
+        yield
+        for part in self.parts[first:]:
+            written = part.lines[begin:]
+            if written:
+                part.lines[begin:] = [f"if {condition}:", *(f"    {line}" for line in written)]
+            begin = 0
+
     def shared_product(self, line: str, size: int, grain: int) -> None:
         """Write a product that threads share: the line is for `i0` and so many `rows`."""
         rows = f"rows = min(end * int({grain}), int({size})) - begin * int({grain})"

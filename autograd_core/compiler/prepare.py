@@ -1,9 +1,10 @@
-"""What machine code can do otherwise than the host: four changes of a segment's steps.
+"""What machine code can do otherwise than the host: five changes of a segment's steps.
 
 * `accumulated`: the sum of an array and a scattered one adds to some elements of the first.
 * `pieced` (`pieces`): slices that are scattered to one array are written where it lies.
 * `watched`: where a check of the gradients would find a NaN, no strong zero needs to be selected.
 * `checked_where_made` (`finite`): what makes a large gradient tells whether it is finite.
+* `sparse_products` (`zeros`): of a factor with many zeros these are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .pieces import pieced
 from .record import Apply, Finite, Step, Value
 from .rewriting import Made, changed, meaning, rewritten
 from .simplify import live
+from .zeros import sparse_products
 
 __all__ = ["is_pointwise", "prepared"]
 
@@ -24,7 +26,7 @@ __all__ = ["is_pointwise", "prepared"]
 def prepared(steps: Sequence[Step], needed: Collection[Value]) -> list[Step]:
     """Return steps that do the same; `needed` are the values that others read afterwards."""
     scattering = pieced(accumulated(steps, needed), needed)
-    return checked_where_made(watched(scattering, needed))
+    return sparse_products(checked_where_made(watched(scattering, needed)))
 
 
 def is_pointwise(step: Step) -> bool:

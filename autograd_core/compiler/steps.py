@@ -106,11 +106,13 @@ class Apply(Step):
     """An op was applied.
 
     `watched` says that a NaN which it makes matters only if it reaches a gradient that is checked,
-    `checked` that its result is one. `piece` is what `pieces` finds out of slices.
+    `checked` that its result is one, `sparse` that the first factor of a product has many zeros.
+    `piece` is what `pieces` finds out of slices.
     """
 
     watched = False
     checked = False
+    sparse = False
     piece: Any = None
 
     def __init__(

@@ -28,7 +28,7 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import access, atomics, blas, exact, objects, tiles, tiling, vectors, wide
+from . import access, atomics, blas, exact, objects, sized, wide
 from .generate import is_series, text
 
 __all__ = ["address", "build", "cache_directory", "count", "is_series", "survive_forks", "text"]
@@ -52,7 +52,7 @@ EXACT = {**FLAGS, "fastmath": False}
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 # Their flags and intrinsics go into every kernel: with another text, other kernels.
-WRITERS = access, atomics, objects, tiles, tiling, vectors, wide
+WRITERS = access, atomics, objects, wide, *sized.WRITERS
 
 Kernel = Callable[..., Any]
 numba: Any = annotated_numba  # its annotations do not cover what is used here
@@ -137,13 +137,9 @@ def _load(name: str, source: str, directory: Path | None) -> types.ModuleType:
 def _provided() -> dict[str, Any]:
     """Return what a text has without an import."""
     plain = {name: getattr(exact, name) for name in exact.__all__}
-    plain |= {"external": blas.function, "tiled": tiling.plain, "turned": tiling.plain_turn}
-    names = (
-        plain
-        if numba.config.DISABLE_JIT
-        else _intrinsics()
-        | {"external": _external, "tiled": tiles.tiled, "turned": vectors.turned}
-    )
+    plain |= {"external": blas.function, **sized.PLAIN}
+    compiled = {"external": _external, **sized.COMPILED}
+    names = plain if numba.config.DISABLE_JIT else _intrinsics() | compiled
     inlined = {
         "apart": _apart,
         "inline": _inline,

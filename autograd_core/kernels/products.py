@@ -24,7 +24,16 @@ from typing import NamedTuple
 from . import blas
 from .tiling import Sizes, Turn, room, worth
 
-__all__ = ["ROOM", "Product", "of_blas", "product_source", "shared_tiles", "turn_source"]
+__all__ = [
+    "ROOM",
+    "Product",
+    "nonzeros_source",
+    "of_blas",
+    "product_source",
+    "shared_tiles",
+    "skipping_source",
+    "turn_source",
+]
 
 ROOM = "ROOM"  # in a call, the address of memory to work in
 
@@ -125,6 +134,24 @@ def shared_tiles(sizes: Sizes, a: str, b: str, c: str) -> Product:
     return Product(definition, f"{shape.name()}({a}, {b}, {c}, begin, end)", 0, shape.checked)
 
 
+def nonzeros_source(sizes: Sizes, a: str, words: str) -> Product:
+    """Return what writes words of what is not zero in A; its call is the count of that."""
+    shape = _Shape(*sizes)
+    name = shape.name("nonzeros")
+    return Product(f"{name} = nonzeros{tuple(shape)}\n", f"{name}({a}, {words})")
+
+
+def skipping_source(sizes: Sizes, *given: str) -> Product:
+    """Return a product that leaves out zeros of A, by expressions for A, the words, B and C.
+
+    Two more are for the panels that it begins and ends with.
+    """
+    shape = _Shape(*sizes)
+    name = shape.name("skipping")
+    definition = f"{name} = skipping{tuple(shape)}\n"
+    return Product(definition, f"{name}({', '.join(given)})", 0, shape.checked)
+
+
 def turn_source(turn: Turn, t: str, c: str) -> Product:
     """Return the text of C ← Tᵀ, of expressions for the addresses of T and C."""
     name = f"{blas.LETTERS[turn.dtype]}turned_{turn.m}x{turn.n}_{turn.ldt}_{turn.ldc}"
@@ -156,11 +183,11 @@ class _Shape(Sizes):
         limit = TERMS_ROWS_BY_ROWS if by_rows else TERMS
         return second <= SHORT and 0 < first * second <= limit
 
-    def name(self) -> str:
+    def name(self, kind: str = "product") -> str:
         flags = "nt"[self.transpose_a] + "nt"[self.transpose_b]
         rows = f"{self.lda}_{self.ldb}_{self.ldc}" + "_add" * self.accumulate
         rows += "_checked" * self.checked + "_shared" * self.shared
-        return f"{blas.LETTERS[self.dtype]}product_{self.m}x{self.n}x{self.k}_{flags}_{rows}"
+        return f"{blas.LETTERS[self.dtype]}{kind}_{self.m}x{self.n}x{self.k}_{flags}_{rows}"
 
     def a(self, i: Index, p: Index) -> str:
         return _at("A", p, self.lda, i) if self.transpose_a else _at("A", i, self.lda, p)

@@ -13,7 +13,6 @@ After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,13 +20,11 @@ from llvmlite import ir
 from numba import extending
 from numba.core import cgutils, types
 
+from .panels import Panels
 from .tiling import Plan, Sizes, room
-from .vectors import INDEX, Vectors, begins, parts_of
+from .vectors import INDEX, begins
 
 __all__ = ["tiled"]
-
-CHAINS = 4
-ALIGNED = 64  # bytes of a cache line
 
 
 def tiled(*given: Any) -> Any:
@@ -53,27 +50,23 @@ def tiled(*given: Any) -> Any:
     return extending.intrinsic(shared if sizes.shared else product)
 
 
-class _Product(Vectors):
+class _Product(Panels):
     """One product while it is being emitted; addresses are integers."""
 
     def __init__(self, sizes: Sizes, builder: Any, a: Any, b: Any, c: Any, *place: Any) -> None:
-        super().__init__(builder, sizes.dtype)
-        self.sizes, self.plan = sizes, Plan(sizes)
+        self.plan = Plan(sizes)
+        super().__init__(sizes, builder, self.plan.lanes, self.plan.vectors)
+        self.a_strides = (1, sizes.lda) if sizes.transpose_a else (sizes.lda, 1)
         self.accumulate = sizes.accumulate
         self.a, self.b, self.c = a, b, c
-        self.full, self.rest = divmod(sizes.n, self.plan.vectors * self.plan.lanes)
-        self.wide = self.plan.vectors * self.plan.lanes
         if sizes.shared:
             self.first, self.end = place
-            panel = self._on_stack(room(sizes))
+            self.panel = self._on_stack(room(sizes))
         else:
-            self.first, self.end = INDEX(0), INDEX(self.full + bool(self.rest))
-            (panel,) = place
-        self.panel = panel
-        self.spot = room(sizes._replace(checked=False))  # in the panel: the sums of 0 c
-        self.a_strides = (1, sizes.lda) if sizes.transpose_a else (sizes.lda, 1)
-        for i in range(sizes.checked * (2 * self.plan.lanes - 1)):
-            self._store(self.number(0.0), panel, self.spot + i)
+            self.first, self.end = INDEX(0), INDEX(self.count)
+            (self.panel,) = place
+        self.spot = room(sizes._replace(checked=False))
+        self._clear_sums()
         self._all()
 
     # ---------------------------------------------------------------------------- loops
@@ -98,20 +91,8 @@ class _Product(Vectors):
         if self.plan.by_rows:
             self._by_rows(a, start, count)
             return
-        for column, parts in self._panels():
+        for column, parts in self._panels(self.first, self.end):
             self._panel(a, start, count, column, parts)
-
-    def _panels(self) -> Iterator[tuple[Any, list[int]]]:
-        """Yield the first column and the vectors of a panel, within a loop over panels alike."""
-        builder, lanes = self.builder, self.plan.lanes
-        if self.full:
-            before = builder.icmp_signed("<", self.end, INDEX(self.full))
-            end = builder.select(before, self.end, INDEX(self.full))
-            with cgutils.for_range(builder, end, start=self.first) as loop:
-                yield builder.mul(loop.index, INDEX(self.wide)), [lanes] * self.plan.vectors
-        if self.rest:
-            with builder.if_then(builder.icmp_signed(">", self.end, INDEX(self.full))):
-                yield INDEX(self.full * self.wide), parts_of(self.rest, lanes)
 
     def _by_rows(self, a: Any, start: Any, count: Any) -> None:
         """Add the terms to some rows of C, all their columns, then to the next ones."""
@@ -119,15 +100,14 @@ class _Product(Vectors):
         b = self._beyond(self.b, start, sizes.ldb)
         for i, rows in self._rows(self.plan.most_rows(self.plan.vectors)):
             here, there = self._beyond(a, i, self.a_strides[0]), self._beyond(self.c, i, sizes.ldc)
-            for column, parts in self._panels():
+            for column, parts in self._panels(self.first, self.end):
                 places = self._beyond(b, column, 1), self._beyond(there, column, 1)
                 self._tile(here, *places, count, rows, parts, sizes.ldb)
 
     def _panel(self, a: Any, start: Any, count: Any, column: Any, parts: Sequence[int]) -> None:
         """Add the terms to some columns of C."""
         sizes, c = self.sizes, self._beyond(self.c, column, 1)
-        strides = (1, sizes.ldb) if sizes.transpose_b else (sizes.ldb, 1)
-        b = self._beyond(self._beyond(self.b, start, strides[0]), column, strides[1])
+        b = self._beyond(self._beyond(self.b, start, self.b_strides[0]), column, self.b_strides[1])
         distance = sizes.ldb
         if self.plan.copies:
             distance = sum(parts)
@@ -184,63 +164,17 @@ class _Product(Vectors):
         for row, ends in zip(places, found, strict=True):
             for (offset, _), end in zip(row, ends, strict=True):
                 self._store(end, c, offset)
-
         if self.sizes.checked:
-            for part in sorted(set(parts)):
-                self._check([x for ends in found for x in ends if x.type.count == part])
-
-    # ----------------------------------------------------------------------------- checks
-
-    def _check(self, numbers: Sequence[Any]) -> None:
-        """Add 0 times some vectors to the sum, in chains that do not wait for each other."""
-        kind = numbers[0].type
-        offset, zero = kind.count - 1 + self.spot, kind(None)
-        chains = [self._load(self.panel, offset, kind.count), *[zero] * (CHAINS - 1)]
-        for i, x in enumerate(numbers):
-            chains[i % CHAINS] = self._fma(x, zero, chains[i % CHAINS])
-        self._store(functools.reduce(self.builder.fadd, chains), self.panel, offset)
-
-    def returned(self) -> Any:
-        """Return the sum over all vectors, if the product is checked."""
-        found = self.number(0.0)
-        for i in range(self.sizes.checked * (2 * self.plan.lanes - 1)):
-            found = self.builder.fadd(found, self._load(self.panel, self.spot + i, 0))
-        return found
-
-    # ----------------------------------------------------------------------------- panels
-
-    def _copied(self, b: Any, count: Any, parts: Sequence[int], distance: int) -> None:
-        """Copy some columns of B, one beside the other, into the panel."""
-        if not self.sizes.transpose_b:
-            with cgutils.for_range(self.builder, count) as loop:
-                source = self._beyond(b, loop.index, self.sizes.ldb)
-                target = self._beyond(self.panel, loop.index, distance)
-                for begin, part in begins(parts):
-                    self._store(self._load(source, begin, part), target, begin)
-            return
-        for begin, part in begins(parts):
-            source = self._beyond(b, INDEX(begin), self.sizes.ldb)
-            target = self._beyond(self.panel, INDEX(begin), 1)
-            self._turned(source, self.sizes.ldb, target, distance, count, part)
+            self._check(found, parts)
 
     def _clear(self) -> None:
         """Set C to zero."""
         with cgutils.for_range(self.builder, INDEX(self.sizes.m)) as loop:
             row = self._beyond(self.c, loop.index, self.sizes.ldc)
-            for column, parts in self._panels():
+            for column, parts in self._panels(self.first, self.end):
                 here = self._beyond(row, column, 1)
                 for begin, part in begins(parts):
                     self._store(ir.VectorType(self.number, part)(None), here, begin)
-
-    def _on_stack(self, size: int) -> Any:
-        """Return the address of memory that each thread has for itself.
-
-        Numba's `alloca_once` would fill it with zeros, number by number: seconds to compile.
-        """
-        with self.builder.goto_entry_block():
-            memory = self.builder.alloca(ir.ArrayType(self.number, max(size, 1)))
-        memory.align = ALIGNED
-        return self.builder.ptrtoint(memory, INDEX)
 
 
 def _runs(count: int, most: int) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ __all__ = [
     "fills",
     "is_narrow",
     "machine",
+    "matrix",
     "panels",
     "plain",
     "plain_turn",
@@ -154,9 +155,9 @@ def plain(*sizes: Any) -> Callable[..., np.floating | None]:
     def multiply(a: Any, b: Any, c: Any, _: Any) -> np.floating | None:
         stored_a = (k, m) if known.transpose_a else (m, k)
         stored_b = (n, k) if known.transpose_b else (k, n)
-        x, y = _matrix(a, stored_a, known.lda, dtype), _matrix(b, stored_b, known.ldb, dtype)
+        x, y = matrix(a, stored_a, known.lda, dtype), matrix(b, stored_b, known.ldb, dtype)
         x, y = x.T if known.transpose_a else x, y.T if known.transpose_b else y
-        z = _matrix(c, (m, n), known.ldc, dtype)
+        z = matrix(c, (m, n), known.ldc, dtype)
         z[...] = z + x @ y if known.accumulate else x @ y
         return (z * dtype.type(0)).sum() if known.checked else None
 
@@ -169,13 +170,13 @@ def plain_turn(*sizes: Any) -> Callable[..., None]:
     dtype = np.dtype(known.dtype)
 
     def turn(t: Any, c: Any) -> None:
-        x = _matrix(t, (known.n, known.m), known.ldt, dtype)
-        _matrix(c, (known.m, known.n), known.ldc, dtype)[...] = x.T
+        x = matrix(t, (known.n, known.m), known.ldt, dtype)
+        matrix(c, (known.m, known.n), known.ldc, dtype)[...] = x.T
 
     return turn
 
 
-def _matrix(
+def matrix(
     address: Any, shape: tuple[int, int], distance: int, dtype: np.dtype[Any]
 ) -> np.ndarray:
     """Return the matrix at an address whose rows are so many elements apart."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ...kernels import blas, team, tiling
-from ...kernels.products import ROOM, of_blas, product_source, shared_tiles, turn_source
+from ...kernels.products import ROOM, of_blas, product_source, shared_tiles
+from ...kernels.sparse import worth
 from ..body import Body
-from ..layout import Place, collapse, contiguous, index, leading, stretched
+from ..layout import Place, collapse, contiguous, leading, stretched
 from ..record import Apply, Value
+from .calls import address, flipped, in_types, shared_panels, stored, turn
 from .registry import arrays_only, lowering
+from .skipping import skipped
 
 __all__ = ["matrix", "product", "products"]
 
@@ -28,8 +31,6 @@ MANY, LONG = 128, 256  # rows, and terms, from which y xᵀ is faster than x y�
 LONG_ENOUGH = 128  # terms from which it is faster than x yᵀ with few rows
 UNIT = 16  # rows or columns that stay together: what a BLAS's kernels have in registers
 
-NUMBER = re.compile(r"\b\d+(?=[,)])")  # an argument that is a size
-
 
 def product(
     body: Body,
@@ -39,8 +40,31 @@ def product(
     out: Place,
     add: bool = False,
     checked: Value | None = None,
+    sparse: bool = False,
 ) -> None:
     """Write out ← x y, or out ← out + x y, for matrices of sizes m×k and k×n.
+
+    Zeros of x are left out if it is said to be `sparse`, and turns out to be.
+    """
+    known = _known(body, x, y, sizes, out, add)
+    if not sparse or body.general or not worth(known):
+        _dense(body, x, y, sizes, out, add, checked)
+        return
+    known = known._replace(shared=_is_shared(body, known, TILED))
+    dense = functools.partial(_dense, body, x, y, sizes, out, add, checked)
+    skipped(body, known, (x, y, out), checked, dense)
+
+
+def _dense(
+    body: Body,
+    x: Place,
+    y: Place,
+    sizes: Sizes,
+    out: Place,
+    add: bool = False,
+    checked: Value | None = None,
+) -> None:
+    """Write out ← x y, or out ← out + x y, whatever there is in x.
 
     Rows by rows, x yᵀ as in a layer, are what a BLAS is slowest at. Where tiles of our own are not
     worth it, with y copied by columns, or with the transposed product turned back, it takes 65 to
@@ -50,7 +74,7 @@ def product(
     m, n, k = sizes
     known = _known(body, x, y, sizes, out, add, checked is not None)
     if _is_turned_in_tiles(body, known):
-        _turned(body, x, y, sizes, out, add, product)
+        _turned(body, x, y, sizes, out, add, _dense)
         return
     if _is_shared(body, known, TILED) and _tiles(body, x, y, known, out, checked):
         return
@@ -81,21 +105,9 @@ def _turned(
     m, n, k = sizes
     turned = body.scratch((n, m))
     if add:
-        _turn(body, out, turned, (n, m))
-    write(body, _flipped(y), _flipped(x), (n, m, k), turned, add)
-    _turn(body, turned, out, (m, n))
-
-
-def _turn(body: Body, t: Place, out: Place, shape: tuple[int, int]) -> None:
-    """Write out ← tᵀ, of a shape."""
-    m, n = shape
-    if tiling.machine() is None:
-        body.nest(shape, [f"{body.at(out)} = {body.at(_flipped(t))}"])
-        return
-    rows = _stored(t, (n, m))[1], _stored(out, shape)[1]
-    found = turn_source(tiling.Turn(body.dtype, m, n, *rows), _address(t), _address(out))
-    body.definitions[found.definition] = None
-    body.lines.append(found.call)
+        turn(body, out, turned, (n, m))
+    write(body, flipped(y), flipped(x), (n, m, k), turned, add)
+    turn(body, turned, out, (m, n))
 
 
 def _is_shared(body: Body, sizes: tiling.Sizes, least: int) -> bool:
@@ -109,18 +121,12 @@ def _tiles(
     """Write a product in tiles that threads share, if it is worth it and has panels enough."""
     if not tiling.worth(known, shared=True) or (panels := tiling.panels(known)) < FEWEST:
         return False
-    found = shared_tiles(known, *map(_address, (x, y, out)))
+    found = shared_tiles(known, *map(address, (x, y, out)))
     body.definitions[found.definition] = None
-    if checked is None:
-        body.shared_lines([_in_types(found.call)], panels)
-        return True
-    zeros, zero = body.scratch((panels,)), body.scratch(())
-    body.nest((panels,), [f"{body.at(zeros)} = 0.0"])
-    first = body.at(zeros).replace("i0", "begin")
-    body.shared_lines([f"{first} = {_in_types(found.call)}"], panels)
-    body.lines.append(f"{body.at(zero)} = 0.0")
-    body.nest((panels,), [f"{body.at(zero)} = {body.at(zero)} + {body.at(zeros)}"])
-    body.offer(("zero", checked), zero)
+    zero = None if checked is None else body.scratch(())
+    shared_panels(body, found.call, panels, zero)
+    if zero is not None:
+        body.offer(("zero", checked), zero)
     return True
 
 
@@ -129,8 +135,8 @@ def _known(
 ) -> tiling.Sizes:
     """Return what is known of a product."""
     m, n, k = sizes
-    (flip_x, lda), (flip_y, ldb) = _stored(x, (m, k)), _stored(y, (k, n))
-    rows = lda, ldb, _stored(out, (m, n))[1]
+    (flip_x, lda), (flip_y, ldb) = stored(x, (m, k)), stored(y, (k, n))
+    rows = lda, ldb, stored(out, (m, n))[1]
     return tiling.Sizes(body.dtype, m, n, k, flip_x, flip_y, *rows, add, checked)
 
 
@@ -146,15 +152,9 @@ def _large(body: Body, x: Place, y: Place, sizes: Sizes, out: Place, add: bool =
     places = zip((x, y, out), steps, strict=True)
     found = [p._replace(strides=(UNIT * step, *p.strides)) for p, step in places]
     count = {"m": "rows"} if by_rows else {"n": "rows"}
-    call = _in_types(of_blas(known, *map(_address, found), **count))
+    call = in_types(of_blas(known, *map(address, found), **count))
     body.definitions[blas.declaration(body.dtype)] = None
     body.shared_product(call, max(m, n), UNIT)
-
-
-def _stored(place: Place, shape: tuple[int, int]) -> tuple[bool, int]:
-    """Return whether a matrix is stored transposed, and how far its rows are apart."""
-    found: tuple[bool, int] = leading(place.strides[-2:], shape)
-    return found
 
 
 def _is_worth_a_copy(dtype: str, m: int, n: int, k: int) -> bool:
@@ -184,10 +184,6 @@ def _is_turned_for_blas(dtype: str, m: int, n: int, k: int) -> bool:
     return long and 16 <= m <= min(n // 4, max(32, k // 8))
 
 
-def _flipped(place: Place) -> Place:
-    return place._replace(strides=place.strides[::-1])
-
-
 def products(
     body: Body,
     stack: Sequence[int],
@@ -197,6 +193,7 @@ def products(
     out: Place,
     dtype: str | None = None,
     checked: Value | None = None,
+    sparse: bool = False,
 ) -> None:
     """Write out ← x y for stacks of matrices, which lie along the last two strides.
 
@@ -213,7 +210,7 @@ def products(
     if stack or dtype:
         body.nest(stack, [_line(body, x, y, sizes, out, dtype=dtype)])
     else:
-        product(body, x, y, sizes, out, checked=checked)
+        product(body, x, y, sizes, out, checked=checked, sparse=sparse)
 
 
 def _rows(
@@ -243,14 +240,14 @@ def _line(
 ) -> str:
     """Return the statement for one matrix of a stack, or for all there is."""
     m, n, k = sizes
-    flip_x, lda = _stored(x, (m, k))
-    flip_y, ldb = _stored(y, (k, n))
+    flip_x, lda = stored(x, (m, k))
+    flip_y, ldb = stored(y, (k, n))
     found = product_source(
         dtype or body.dtype,
         m,
         n,
         k,
-        *map(_address, (x, y, out)),
+        *map(address, (x, y, out)),
         transpose_a=flip_x,
         transpose_b=flip_y,
         lda=lda,
@@ -260,24 +257,14 @@ def _line(
         checked=checked is not None,
     )
     body.definitions[found.definition] = None
-    call = _in_types(found.call)
+    call = in_types(found.call)
     if found.room:
-        call = call.replace(ROOM, _address(body.scratch((found.room,), dtype or body.dtype)))
+        call = call.replace(ROOM, address(body.scratch((found.room,), dtype or body.dtype)))
     if found.checked:
         zero = body.scratch(())
         body.offer(("zero", checked), zero)
         call = f"{body.at(zero)} = {call}"
     return call
-
-
-def _in_types(call: str) -> str:
-    """Return a call in which bare numbers are sizes."""
-    return NUMBER.sub(r"int(\g<0>)", call)
-
-
-def _address(place: Place) -> str:
-    """Return the text of the address of a matrix, of a stack's that which `i0`, ... count."""
-    return f"{place.buffer}[{index(place.offset, place.strides[:-2])}:].ctypes.data"
 
 
 def matrix(body: Body, value: Value) -> Place:
@@ -300,7 +287,8 @@ def matmul(body: Body, step: Apply) -> None:
     y = y._replace(strides=stretched_stack(y, of_y, stack))
     out = body.allot(step.result)
     out = out._replace(strides=contiguous((*stack, *sizes[:2])))
-    products(body, stack, x, y, sizes, out, checked=step.result if step.checked else None)
+    checked = step.result if step.checked else None
+    products(body, stack, x, y, sizes, out, checked=checked, sparse=step.sparse)
 
 
 def stretched_stack(place: Place, shape: Sequence[int], stack: Sequence[int]) -> tuple[int, ...]:
@@ -332,11 +320,11 @@ def linear(body: Body, step: Apply) -> None:
     x, weight, bias = step.parts
     n, k = weight.shape
     m = math.prod(x.shape[:-1])
-    rows, flipped = _rows_of(body, x), _flipped(matrix(body, weight))
+    rows, columns = _rows_of(body, x), flipped(matrix(body, weight))
     out = body.allot(step.result)._replace(strides=contiguous((m, n)))
     start, strides = body.read(bias, (m, n))
     body.shared((m, n), [f"{body.at(out)} = {body.at(start, strides)}"], m * n)
-    product(body, rows, flipped, (m, n, k), out, add=True)
+    product(body, rows, columns, (m, n, k), out, add=True, sparse=step.sparse)
 
 
 def _rows_of(body: Body, x: Value) -> Place:

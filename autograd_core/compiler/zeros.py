@@ -1,0 +1,57 @@
+"""Which products have a first factor with many zeros, as far as its making tells.
+
+relu makes zeros, its derivative does, and dropout; a product leaves them out where, counted at
+each run, they are many (`kernels.sparse`). What is found here costs nothing if it is wrong but
+the counting, and what is not found is done as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .record import Apply, Step, Value
+from .rewriting import changed, meaning
+
+__all__ = ["sparse_products"]
+
+MAKERS = {"relu", "relu_pull", "relu6", "relu6_pull"}
+PRODUCTS = {"matmul", "linear"}
+KEEPERS = {"reshape", "transpose", "flip", "multiply", "divide", "negative"}  # of zeros
+
+
+def sparse_products(steps: Sequence[Step]) -> list[Step]:
+    """Return steps in which products are marked whose first factor has many zeros."""
+    sparse: set[Value] = set()
+    found: list[Step] = []
+    for step in steps:
+        if isinstance(step, Apply):
+            if _has_zeros(step, sparse):
+                sparse.add(step.result)
+            if meaning(step) in PRODUCTS and step.parts[0] in sparse:
+                step = changed(step, sparse=True)
+        found.append(step)
+    return found
+
+
+def _has_zeros(step: Apply, sparse: set[Value]) -> bool:
+    name = meaning(step).removeprefix("strong_")
+    if name in MAKERS:
+        return True
+    if name == "where":
+        return any(_is(x, 0.0) for x in step.parts[1:])
+    if name == "maximum":
+        return any(_is(x, 0.0) for x in step.parts)
+    if name not in KEEPERS:
+        return False
+    factors = step.parts if name == "multiply" else step.parts[:1]
+    return any(x in sparse or x.dtype == bool for x in factors if isinstance(x, Value))
+
+
+def _is(x: Any, number: float) -> bool:
+    """Whether an operand is a number all over."""
+    if isinstance(x, Value):
+        x = x.holder if isinstance(x.holder, np.ndarray) else None
+    return x is not None and np.ndim(x) == 0 and bool(x == number)
