@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_blas import DISABLED
 from test_tiles import HERE, MACHINES
+from twins import step_of
 
 import autograd_core as ag
 import nn
@@ -15,7 +16,12 @@ from autograd_core.compiler.lowering import products as lowered
 from autograd_core.compiler.running import Stale
 from autograd_core.kernels import blas, sparse, tiling
 from autograd_core.kernels.jit import compile_source
-from autograd_core.kernels.products import nonzeros_source, skipping_source
+from autograd_core.kernels.products import (
+    ROOM,
+    nonzeros_source,
+    product_source,
+    skipping_source,
+)
 
 pytestmark = pytest.mark.skipif(
     DISABLED or HERE is None, reason="nothing is compiled, or without fused multiply-add"
@@ -76,6 +82,25 @@ def test_a_product_without_its_zeros_is_the_same(machine, dtype, turned):
         np.testing.assert_allclose(found[:, :n], want, rtol=0, atol=bound)
         np.testing.assert_array_equal(found[:, n:], c[:, n:])
         assert count == np.count_nonzero(a[:, :k]) and zero == 0
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_it_rounds_as_tiles_do(accumulate):
+    rng = np.random.default_rng(11)
+    m, n, k = 40, 150, 300
+    a, b = sparse_matrix(rng, (m, k), np.float32), rng.normal(size=(k, n)).astype(np.float32)
+    start = rng.normal(size=(m, n)).astype(np.float32)
+    sizes = tiling.Sizes("float32", m, n, k, False, False, k, n, n, accumulate)
+    tiles = product_source("float32", m, n, k, "a", "b", "c", accumulate=accumulate)
+    assert "tiled" in tiles.definition
+    text = f"import numpy as np\n{tiles.definition}\ndef run(a, b, c, room):\n    "
+    run = compile_source(
+        "run", text + tiles.call.replace(ROOM, "room") + "\n", "(intp, intp, intp, intp)"
+    )
+    other, room = start.copy(), np.zeros(max(tiles.room, 1), np.float32)
+    run(*(x.ctypes.data for x in (a, b, other, room)))
+    found, _, _ = both(sizes, a, b, start)
+    np.testing.assert_array_equal(found, other)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.02, 1.0])
@@ -163,19 +188,6 @@ def network(activation="relu", dropout=0.0):
     return model
 
 
-def step_of(model, optimizer):
-    criterion = nn.CrossEntropyLoss()
-
-    def step(x, y):
-        loss = criterion(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
-
-
 def batches(count, rows=96):
     rng = np.random.default_rng(7)
     for _ in range(count):
@@ -201,7 +213,9 @@ def test_a_training_with_relu_is_what_it_is_eagerly(threads, shift, monkeypatch)
             for name, p in model.named_parameters():
                 if name.endswith("bias"):
                     p.assign(p.numpy() + np.float32(shift))
-        steps = [step_of(m, optim.SGD(m.parameters(), lr=0.05)) for m in models]
+        steps = [
+            step_of(m, optim.SGD(m.parameters(), lr=0.05), nn.CrossEntropyLoss()) for m in models
+        ]
         compiled = ag.compile(steps[0], audit=False)
         for x, y in batches(6):
             found, wanted = compiled(ag.tensor(x), ag.tensor(y)), steps[1](ag.tensor(x), y)
@@ -213,6 +227,7 @@ def test_a_training_with_relu_is_what_it_is_eagerly(threads, shift, monkeypatch)
     # Forward, and the gradients of a weight and of what goes into it.
     assert texts(compiled).count(" = snonzeros") == texts(compiled).count("sskipping") == 4
     assert ("begin, end)" in texts(compiled)) is (threads > 1)
+    assert "zeros left out of 4 products where they are many" in compiled.explain()
 
 
 def test_where_few_are_zero_the_other_product_is_taken(monkeypatch):
@@ -234,7 +249,7 @@ def test_where_few_are_zero_the_other_product_is_taken(monkeypatch):
 def test_a_gradient_that_overflows_updates_nothing():
     model = network()
     optimizer = optim.SGD(model.parameters(), lr=0.05)
-    compiled = ag.compile(step_of(model, optimizer), audit=False)
+    compiled = ag.compile(step_of(model, optimizer, nn.CrossEntropyLoss()), audit=False)
     for x, y in batches(4):
         compiled(ag.tensor(x), ag.tensor(y))
     assert "sskipping_96x70x96_nn_96_70_70_checked" in texts(compiled)
@@ -272,10 +287,31 @@ def test_what_makes_zeros(maker, sparse):
     np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["argument", "captured", "turned"])
+@pytest.mark.parametrize("density", [0.2, 0.9])
+def test_data_with_many_zeros(kind, density, monkeypatch):
+    monkeypatch.setattr(sharing, "_FAMILIES", OrderedDict())  # else they share a program
+    rng = np.random.default_rng(10)
+    x = sparse_matrix(rng, (96, 128), np.float32, density)
+    w = rng.normal(size=(128, 96)).astype(np.float32)
+    functions = {
+        "argument": lambda x, w: ag.tanh(x @ w),
+        "captured": lambda _, w: ag.tanh(ag.tensor(x) @ w),
+        "turned": lambda x, w: ag.tanh(x.T @ w.T).T,
+    }
+    product = ag.compile(functions[kind], audit=False)
+    for scale in (1, 2, 3):
+        found = product(x if kind == "captured" else x * np.float32(scale), w)
+        wanted = functions[kind](ag.tensor(x) * np.float32(scale), ag.tensor(w)).numpy()
+        w = w / 2
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=1e-4)
+    assert ("skipping" in texts(product)) is (density < 0.5)
+
+
 def test_dropout_makes_zeros():
     model = network("tanh", dropout=0.5)
     optimizer = optim.SGD(model.parameters(), lr=0.05)
-    compiled = ag.compile(step_of(model, optimizer), audit=False)
+    compiled = ag.compile(step_of(model, optimizer, nn.CrossEntropyLoss()), audit=False)
     for x, y in batches(3):
         compiled(ag.tensor(x), ag.tensor(y))
     assert "skipping" in texts(compiled)

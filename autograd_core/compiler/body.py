@@ -86,6 +86,7 @@ class Body:
         self.scalars: dict[tuple[str, str, int], tuple[str, str]] = {}  # of updates: cell, name
         self.dtypes: set[np.dtype[Any]] = set()  # of the blocks
         self.settings: dict[str, np.ndarray] = {}  # of optimizers, by the arrays' names
+        self.skips = 0  # products that leave out zeros
         self.now = -1
         self.marks: list[tuple[int, int, int]] = []  # parts, lines and blocks before each unit
         self.sharing = sharing

@@ -7,7 +7,8 @@ large. Machine code mostly need not read it:
 * A product X Y, the gradient of a weight, has no element beyond ‖X‖ ‖Y‖, after Cauchy and Schwarz
   (and no partial sum of one, in whatever order it is added up). The loops that make X and Y take
   the sums of squares. Where these are NaN, or too large to prove anything, the product is read.
-* A smaller product in tiles of our own adds up Σ 0 g as it stores them (`kernels.tiles`).
+* A smaller product in tiles of our own adds up Σ 0 g as it stores them (`kernels.tiles`,
+  `kernels.skipping`).
 """
 
 from __future__ import annotations

@@ -239,6 +239,11 @@ class Segment:
         return self._assembly.source
 
     @property
+    def skips(self) -> int:
+        """How many products leave out zeros, where there are enough."""
+        return self._body.skips
+
+    @property
     def repeats(self) -> bool:
         """Whether one call of the machine code can do many steps."""
         return self._assembly.repeats

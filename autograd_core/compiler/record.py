@@ -16,6 +16,7 @@ import numpy as np
 
 from ..declare import OPS
 from ..errors import line_of
+from ..kernels.sparse import has_many
 from ..modes import no_grad
 from ..tensor import Tensor, wrap
 from ..update import BoundRecipe
@@ -60,6 +61,8 @@ class Trace:
         self._pending: deque[tuple[Host, int, Mapping[str, float], BoundRecipe | None]] = deque()
         self._plain: set[int] = set()
         self.inputs = [self._new(array, place=i) for i, array in enumerate(inputs)]
+        for value, array in zip(self.inputs, inputs, strict=True):
+            value.zeros = has_many(array)
 
     # ------------------------------------------------------------------------------ values
 

@@ -99,6 +99,9 @@ def _machine_code(program: Program) -> str:
     work = sum(map(flops, program.steps))
     if work:
         said.append(f"{_scaled(work, 'flop')} in matrix products")
+    skips = sum(segment.skips for segment in program.segments)
+    if skips:
+        said.append(f"zeros left out of {skips} product{'s' * (skips > 1)} where they are many")
     return ", ".join(said)
 
 

@@ -41,7 +41,8 @@ class Value:
     `holder` is where a captured one is found: the tensor that has it, the array itself, or the
     leaf whose gradient it is. `place` is the position of an input, or -1. `view` says of a
     computed one whether it may look at an operand's memory. `formula` says how an input is
-    computed from Python floats among the arguments.
+    computed from Python floats among the arguments. `zeros` says of an input that it had many of
+    them when it was recorded.
     """
 
     index: int
@@ -51,6 +52,7 @@ class Value:
     place: int = -1
     view: bool = False
     formula: str = ""
+    zeros: bool = False
 
     @property
     def size(self) -> int:

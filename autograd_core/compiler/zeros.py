@@ -1,8 +1,9 @@
 """Which products have a first factor with many zeros, as far as its making tells.
 
-relu makes zeros, its derivative does, and dropout; a product leaves them out where, counted at
-each run, they are many (`kernels.sparse`). What is found here costs nothing if it is wrong but
-the counting, and what is not found is done as ever.
+relu makes zeros, its derivative does, and dropout; and there are data that have many, such as
+pictures. A product leaves them out where, counted at each run, they are many (`kernels.sparse`).
+What is found here costs nothing if it is wrong but the counting, and what is not found is done as
+ever.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.sparse import has_many
+from .compare import content
 from .record import Apply, Step, Value
 from .rewriting import changed, meaning
 
@@ -24,7 +27,8 @@ KEEPERS = {"reshape", "transpose", "flip", "multiply", "divide", "negative"}  # 
 
 def sparse_products(steps: Sequence[Step]) -> list[Step]:
     """Return steps in which products are marked whose first factor has many zeros."""
-    sparse: set[Value] = set()
+    read = {x for step in steps for x in step.reads}
+    sparse = {x for x in read if x.zeros or (x.holder is not None and has_many(content(x)))}
     found: list[Step] = []
     for step in steps:
         if isinstance(step, Apply):

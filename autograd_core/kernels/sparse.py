@@ -21,6 +21,7 @@ from .tiling import Sizes, machine, matrix, plain
 __all__ = [
     "ROWS",
     "TERMS",
+    "has_many",
     "most",
     "panels",
     "plain_nonzeros",
@@ -45,6 +46,12 @@ def worth(sizes: Sizes) -> bool:
     if known is None or sizes.work < WORK or sizes.k < FEW_TERMS:
         return False
     return sizes.n >= FEWEST * known.lanes(sizes.dtype)
+
+
+def has_many(array: np.ndarray) -> bool:
+    """Whether an array of numbers has zeros enough for a product to leave them out."""
+    large = array.ndim > 1 and array.dtype.kind == "f" and array.size >= FEW_TERMS * FEW_TERMS
+    return bool(large and np.count_nonzero(array) <= DENSE * array.size)
 
 
 def vectors(sizes: Sizes) -> int:

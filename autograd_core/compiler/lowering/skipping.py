@@ -38,6 +38,7 @@ def skipped(
     dense : callable
         Writes the other one.
     """
+    body.skips += 1
     words = body.scratch((sparse.words(sizes),), np.int64)
     count = body.at(body.scratch((), np.int64))
     x, y, out = places
