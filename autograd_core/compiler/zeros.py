@@ -27,20 +27,19 @@ KEEPERS = {"reshape", "transpose", "flip", "multiply", "divide", "negative"}  # 
 
 def sparse_products(steps: Sequence[Step]) -> list[Step]:
     """Return steps in which products are marked whose first factor has many zeros."""
-    read = {x for step in steps for x in step.reads}
-    sparse = {x for x in read if x.zeros or (x.holder is not None and has_many(content(x)))}
+    known: dict[Value, bool] = {}
     found: list[Step] = []
     for step in steps:
         if isinstance(step, Apply):
-            if _has_zeros(step, sparse):
-                sparse.add(step.result)
-            if meaning(step) in PRODUCTS and step.parts[0] in sparse:
+            known[step.result] = _makes(step, known)
+            if meaning(step) in PRODUCTS and _has(step.parts[0], known):
                 step = changed(step, sparse=True)
         found.append(step)
     return found
 
 
-def _has_zeros(step: Apply, sparse: set[Value]) -> bool:
+def _makes(step: Apply, known: dict[Value, bool]) -> bool:
+    """Whether the result has many zeros."""
     name = meaning(step).removeprefix("strong_")
     if name in MAKERS:
         return True
@@ -51,7 +50,14 @@ def _has_zeros(step: Apply, sparse: set[Value]) -> bool:
     if name not in KEEPERS:
         return False
     factors = step.parts if name == "multiply" else step.parts[:1]
-    return any(x in sparse or x.dtype == bool for x in factors if isinstance(x, Value))
+    return any(x.dtype == bool or _has(x, known) for x in factors if isinstance(x, Value))
+
+
+def _has(x: Value, known: dict[Value, bool]) -> bool:
+    """Whether a value has many zeros: one that no step makes is looked at once."""
+    if x not in known:
+        known[x] = x.zeros or (x.holder is not None and has_many(content(x)))
+    return known[x]
 
 
 def _is(x: Any, number: float) -> bool:
