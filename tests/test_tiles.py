@@ -9,7 +9,7 @@ from test_blas import DISABLED, FLAGS, check
 import autograd_core as ag
 from autograd_core.compiler import sharing
 from autograd_core.compiler.lowering import products as lowered
-from autograd_core.kernels import tiling
+from autograd_core.kernels import tiles, tiling
 from autograd_core.kernels.jit import compile_source
 from autograd_core.kernels.products import product_source, turn_source
 
@@ -152,3 +152,26 @@ def test_the_plain_product_is_the_same(transposed, accumulate):
     given = ("float64", 9, 7, 6, *transposed, a.shape[1], b.shape[1], 7, accumulate)
     tiling.plain(*given)(a.ctypes.data, b.ctypes.data, c.ctypes.data, 0)
     np.testing.assert_allclose(c, want, rtol=1e-14, atol=1e-14)
+
+
+def test_equal_products_of_a_text_are_emitted_once(monkeypatch, tmp_path):
+    emitted = []
+    begin = tiles._Product.__init__
+
+    def noted(self, *given):
+        emitted.append(given[0])
+        begin(self, *given)
+
+    monkeypatch.setattr(tiles._Product, "__init__", noted)
+    monkeypatch.setenv("AUTOGRAD_CORE_CACHE", str(tmp_path))  # nothing is loaded
+    products = [product_source("float32", m, 40, 31, "a", "b", "c") for m in (21, 22)]
+    calls = [p.call.replace("ROOM", "a") for p in (*products, products[0], products[0])]
+    head = f"import numpy as np\n{products[0].definition}{products[1].definition}"
+    text = "\n    ".join([f"{head}def run(a, b, c, d):", "c, d = d, c", *calls]) + "\n"
+    run = compile_source("run", text, "(intp, intp, intp, intp)")
+    assert len(emitted) == 2
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(22, 31)).astype(np.float32), rng.normal(size=(31, 40))
+    b, c = b.astype(np.float32), np.zeros((22, 40), np.float32)
+    run(*(x.ctypes.data for x in (a, b, c, c)))
+    np.testing.assert_allclose(c, a @ b, rtol=0, atol=1e-4)

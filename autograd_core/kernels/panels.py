@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from .tiling import Sizes
-from .vectors import INDEX, Vectors, begins, parts_of
+from .vectors import INDEX, Vectors, begins, called, parts_of
 
-__all__ = ["Panels"]
+__all__ = ["Panels", "product_called"]
 
 CHAINS = 4
 ALIGNED = 64  # bytes of a cache line
+
+
+def product_called(
+    builder: Any, name: str, sizes: Sizes, args: Sequence[Any], write: Callable[..., Any]
+) -> Any:
+    """Call a product that the module has once; it returns Σ 0 c, if it is checked."""
+    number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
+    full = "_".join(map(str, (name, *sizes)))
+    return called(builder, full, args, number if sizes.checked else None, write)
 
 
 class Panels(Vectors):

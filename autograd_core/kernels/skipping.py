@@ -18,10 +18,10 @@ from numba import extending
 from numba.core import cgutils, types
 
 from . import sparse
-from .panels import Panels
+from .panels import Panels, product_called
 from .sparse import ROWS, TERMS
 from .tiling import Sizes, machine
-from .vectors import INDEX, Vectors, begins, parts_of
+from .vectors import INDEX, Vectors, begins, called, parts_of
 
 __all__ = ["nonzeros", "skipping"]
 
@@ -37,7 +37,10 @@ def nonzeros(*given: Any) -> Any:
     sizes = Sizes(*given)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _Words(sizes, builder, *args).count()
+        def write(inner: Any, *given: Any) -> Any:
+            return _Words(sizes, inner, *given).count()
+
+        return called(builder, "_".join(map(str, ("nonzeros", *sizes))), args, INDEX, write)
 
     def written(context: Any, a: Any, words: Any) -> Any:
         return types.intp(types.intp, types.intp), emit
@@ -55,7 +58,10 @@ def skipping(*given: Any) -> Any:
     returned = number if sizes.checked else types.void
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found = _Skipping(sizes, builder, *args).returned()
+        def write(inner: Any, *given: Any) -> Any:
+            return _Skipping(sizes, inner, *given).returned()
+
+        found = product_called(builder, "skipping", sizes, args, write)
         return found if sizes.checked else context.get_dummy_value()
 
     def product(context: Any, a: Any, words: Any, b: Any, c: Any, first: Any, end: Any) -> Any:

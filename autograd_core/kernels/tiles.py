@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import extending
 from numba.core import cgutils, types
 
-from .panels import Panels
+from .panels import Panels, product_called
 from .tiling import Plan, Sizes, room
 from .vectors import INDEX, begins
 
@@ -38,7 +38,10 @@ def tiled(*given: Any) -> Any:
     returned = number if sizes.checked else types.void
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found = _Product(sizes, builder, *args).returned()
+        def write(inner: Any, *given: Any) -> Any:
+            return _Product(sizes, inner, *given).returned()
+
+        found = product_called(builder, "tiled", sizes, args, write)
         return found if sizes.checked else context.get_dummy_value()
 
     def product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -11,9 +12,29 @@ from numba.core import cgutils, types
 
 from .tiling import Turn, machine
 
-__all__ = ["INDEX", "Vectors", "begins", "parts_of", "turned"]
+__all__ = ["INDEX", "Vectors", "begins", "called", "parts_of", "turned"]
 
 INDEX = ir.IntType(64)
+
+
+def called(
+    builder: Any, name: str, args: Sequence[Any], returned: Any, write: Callable[..., Any]
+) -> Any:
+    """Call a function of the module, which `write` emits the first time, of builder and arguments.
+
+    So however many layers are alike, their products are compiled once.
+    """
+    kind = ir.FunctionType(returned or ir.VoidType(), [x.type for x in args])
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    if function.is_declaration:
+        function.linkage = "internal"
+        inner = ir.IRBuilder(function.append_basic_block("entry"))
+        found = write(inner, *function.args)
+        if returned is None:
+            inner.ret_void()
+        else:
+            inner.ret(found)
+    return builder.call(function, args)
 
 
 class Vectors:
@@ -92,7 +113,8 @@ def turned(*given: Any) -> Any:
     turn = Turn(*given)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _Turning(turn, builder, *args)
+        name = "_".join(map(str, ("turned", *turn)))
+        called(builder, name, args, None, functools.partial(_Turning, turn))
         return context.get_dummy_value()
 
     def transposition(context: Any, t: Any, c: Any) -> Any:
