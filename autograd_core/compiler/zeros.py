@@ -21,6 +21,7 @@ from .rewriting import changed, meaning
 __all__ = ["sparse_products"]
 
 MAKERS = {"relu", "relu_pull", "relu6", "relu6_pull"}
+CHOICES = {"where": 1, "maximum": 0}  # of numbers, from this operand on
 PRODUCTS = {"matmul", "linear"}
 KEEPERS = {"reshape", "transpose", "flip", "multiply", "divide", "negative"}  # of zeros
 
@@ -43,10 +44,8 @@ def _makes(step: Apply, known: dict[Value, bool]) -> bool:
     name = meaning(step).removeprefix("strong_")
     if name in MAKERS:
         return True
-    if name == "where":
-        return any(_is(x, 0.0) for x in step.parts[1:])
-    if name == "maximum":
-        return any(_is(x, 0.0) for x in step.parts)
+    if name in CHOICES:
+        return any(map(_is_zero, step.parts[CHOICES[name] :]))
     if name not in KEEPERS:
         return False
     factors = step.parts if name == "multiply" else step.parts[:1]
@@ -60,8 +59,8 @@ def _has(x: Value, known: dict[Value, bool]) -> bool:
     return known[x]
 
 
-def _is(x: Any, number: float) -> bool:
-    """Whether an operand is a number all over."""
+def _is_zero(x: Any) -> bool:
+    """Whether an operand is the number 0."""
     if isinstance(x, Value):
         x = x.holder if isinstance(x.holder, np.ndarray) else None
-    return x is not None and np.ndim(x) == 0 and bool(x == number)
+    return x is not None and np.ndim(x) == 0 and bool(x == 0)

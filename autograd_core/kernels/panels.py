@@ -7,33 +7,36 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, types
 
 from .tiling import Sizes
-from .vectors import INDEX, Vectors, begins, called, parts_of
+from .vectors import INDEX, Vectors, begins, declared, parts_of
 
-__all__ = ["Panels", "product_called"]
+__all__ = ["Panels", "product"]
 
 CHAINS = 4
 ALIGNED = 64  # bytes of a cache line
 
 
-def product_called(
-    builder: Any, name: str, sizes: Sizes, args: Sequence[Any], write: Callable[..., Any]
-) -> Any:
-    """Call a product that the module has once; it returns Σ 0 c, if it is checked."""
-    number = ir.FloatType() if sizes.dtype == "float32" else ir.DoubleType()
-    full = "_".join(map(str, (name, *sizes)))
-    return called(builder, full, args, number if sizes.checked else None, write)
+def product(name: str, sizes: Sizes, words: str, kind: Callable[..., Panels]) -> Any:
+    """Declare a product, by the names of its words and what emits it.
+
+    It returns Σ 0 c, if it is checked.
+    """
+    number = types.float32 if sizes.dtype == "float32" else types.float64
+    returned = number if sizes.checked else types.void
+    return declared(name, sizes, words, returned, lambda *given: kind(sizes, *given).returned())
 
 
 class Panels(Vectors):
     """A product while it is being emitted, in panels of `vectors` of `lanes` numbers.
 
-    `panel` is where a panel of B can be copied to, `spot` where the sums of 0 c are, counted in
-    numbers from there; they begin at zero.
+    It does the panels from `first` to `end`. `panel` is where a panel of B can be copied to,
+    `spot`, counted in numbers from there, where the sums of 0 c are, as many as `sums`.
     """
 
+    first: Any
+    end: Any
     panel: Any
     spot: int
 
@@ -43,18 +46,20 @@ class Panels(Vectors):
         self.wide = vectors * lanes
         self.full, self.rest = divmod(sizes.n, self.wide)
         self.count = self.full + bool(self.rest)
+        # One for each number of each length of vectors.
+        self.sums = sizes.checked * (2 * lanes - 1)
         self.b_strides = (1, sizes.ldb) if sizes.transpose_b else (sizes.ldb, 1)
 
-    def _panels(self, first: Any, end: Any) -> Iterator[tuple[Any, list[int]]]:
+    def _panels(self) -> Iterator[tuple[Any, list[int]]]:
         """Yield the first column and the vectors of a panel, within a loop over panels alike."""
         builder = self.builder
         if self.full:
-            before = builder.icmp_signed("<", end, INDEX(self.full))
-            last = builder.select(before, end, INDEX(self.full))
-            with cgutils.for_range(builder, last, start=first) as loop:
+            before = builder.icmp_signed("<", self.end, INDEX(self.full))
+            last = builder.select(before, self.end, INDEX(self.full))
+            with cgutils.for_range(builder, last, start=self.first) as loop:
                 yield builder.mul(loop.index, INDEX(self.wide)), [self.lanes] * self.vectors
         if self.rest:
-            with builder.if_then(builder.icmp_signed(">", end, INDEX(self.full))):
+            with builder.if_then(builder.icmp_signed(">", self.end, INDEX(self.full))):
                 yield INDEX(self.full * self.wide), parts_of(self.rest, self.lanes)
 
     def _copied(self, b: Any, count: Any, parts: Sequence[int], distance: int) -> None:
@@ -92,16 +97,16 @@ class Panels(Vectors):
     # ----------------------------------------------------------------------------- checks
 
     def _clear_sums(self) -> None:
-        """Set the sums of 0 c to zero, one for each number of each length of vectors."""
-        for i in range(self.sizes.checked * (2 * self.lanes - 1)):
+        """Set the sums of 0 c to zero."""
+        for i in range(self.sums):
             self._store(self.number(0.0), self.panel, self.spot + i)
 
-    def _check(self, found: Sequence[Sequence[Any]], parts: Sequence[int]) -> None:
-        """Add 0 times what is in rows of vectors to the sums."""
-        for part in sorted(set(parts)):
+    def _check(self, found: Sequence[Any]) -> None:
+        """Add 0 times what is in vectors to the sums."""
+        for part in sorted({x.type.count for x in found}):
             offset, zero = part - 1 + self.spot, ir.VectorType(self.number, part)(None)
             start = self._load(self.panel, offset, part)
-            numbers = [x for row in found for x in row if x.type.count == part]
+            numbers = [x for x in found if x.type.count == part]
             self._store(self._zeros(numbers, start, zero), self.panel, offset)
 
     def _zeros(self, numbers: Sequence[Any], start: Any, zero: Any) -> Any:
@@ -114,6 +119,6 @@ class Panels(Vectors):
     def returned(self) -> Any:
         """Return the sum over all vectors, if the product is checked."""
         found = self.number(0.0)
-        for i in range(self.sizes.checked * (2 * self.lanes - 1)):
+        for i in range(self.sums):
             found = self.builder.fadd(found, self._load(self.panel, self.spot + i, 0))
         return found

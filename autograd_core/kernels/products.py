@@ -136,7 +136,8 @@ def shared_tiles(sizes: Sizes, a: str, b: str, c: str) -> Product:
 
 def nonzeros_source(sizes: Sizes, a: str, words: str) -> Product:
     """Return what writes words of what is not zero in A; its call is the count of that."""
-    shape = _Shape(*sizes)
+    dtype, m, _, k, transpose_a, _, lda, *_ = sizes
+    shape = _Shape(dtype, m, 0, k, transpose_a, False, lda, 0, 0, False)  # whatever B and C are
     name = shape.name("nonzeros")
     return Product(f"{name} = nonzeros{tuple(shape)}\n", f"{name}({a}, {words})")
 

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import extending
 from numba.core import cgutils, types
 
 from . import sparse
-from .panels import Panels, product_called
+from .panels import Panels, product
 from .sparse import ROWS, TERMS
-from .tiling import Sizes, machine
-from .vectors import INDEX, Vectors, begins, called, parts_of
+from .tiling import Sizes, lanes
+from .vectors import INDEX, Vectors, begins, declared, parts_of, pieces
 
 __all__ = ["nonzeros", "skipping"]
 
@@ -36,16 +35,10 @@ def nonzeros(*given: Any) -> Any:
     """
     sizes = Sizes(*given)
 
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def write(inner: Any, *given: Any) -> Any:
-            return _Words(sizes, inner, *given).count()
+    def write(*given: Any) -> Any:
+        return _Words(sizes, *given).count()
 
-        return called(builder, "_".join(map(str, ("nonzeros", *sizes))), args, INDEX, write)
-
-    def written(context: Any, a: Any, words: Any) -> Any:
-        return types.intp(types.intp, types.intp), emit
-
-    return extending.intrinsic(written)
+    return declared("nonzeros", sizes, "a words", types.intp, write)
 
 
 def skipping(*given: Any) -> Any:
@@ -53,35 +46,13 @@ def skipping(*given: Any) -> Any:
 
     Two more words are its first panel and where it ends. It returns Σ 0 c, if it is checked.
     """
-    sizes = Sizes(*given)
-    number = types.float32 if sizes.dtype == "float32" else types.float64
-    returned = number if sizes.checked else types.void
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def write(inner: Any, *given: Any) -> Any:
-            return _Skipping(sizes, inner, *given).returned()
-
-        found = product_called(builder, "skipping", sizes, args, write)
-        return found if sizes.checked else context.get_dummy_value()
-
-    def product(context: Any, a: Any, words: Any, b: Any, c: Any, first: Any, end: Any) -> Any:
-        return returned(*[types.intp] * 6), emit
-
-    return extending.intrinsic(product)
+    return product("skipping", Sizes(*given), "a words b c first end", _Skipping)
 
 
-def _chunks(builder: Any, k: int) -> Any:
-    """Yield the number of each 64 terms, where they begin, and how many they are, in a loop."""
-    with cgutils.for_range(builder, INDEX(-(-k // TERMS))) as loop:
-        start = builder.mul(loop.index, INDEX(TERMS))
-        left = builder.sub(INDEX(k), start)
-        whole = builder.icmp_signed(">", left, INDEX(TERMS))
-        yield loop.index, start, builder.select(whole, INDEX(TERMS), left)
-
-
-def _word_at(builder: Any, words: Any, i: Any) -> Any:
-    """Return the address of a word."""
-    return builder.add(words, builder.mul(i, INDEX(BYTES)))
+def _word(builder: Any, words: Any, i: Any) -> Any:
+    """Return a pointer to a word."""
+    place = builder.add(words, builder.mul(i, INDEX(BYTES)))
+    return builder.inttoptr(place, WORD.as_pointer())
 
 
 def _is_not_zero(builder: Any, bits: Any) -> Any:
@@ -93,9 +64,7 @@ class _Words(Vectors):
 
     def __init__(self, sizes: Sizes, builder: Any, a: Any, words: Any) -> None:
         super().__init__(builder, sizes.dtype)
-        known = machine()
-        assert known is not None
-        self.sizes, self.lanes, self.words = sizes, known.lanes(sizes.dtype), words
+        self.sizes, self.words = sizes, words
         whole, rest = divmod(sizes.k, TERMS)
         with cgutils.for_range(builder, INDEX(sizes.m)) as rows:
             row = self._beyond(a, rows.index, sizes.lda)
@@ -107,23 +76,20 @@ class _Words(Vectors):
     def _row(self, a: Any, chunk: Any, row: Any, count: int) -> None:
         """Write one word, of numbers side by side."""
         builder, word = self.builder, WORD(0)
-        for begin, part in begins(parts_of(count, self.lanes)):
+        for begin, part in begins(parts_of(count, lanes(self.sizes.dtype))):
             numbers = self._load(a, begin, part)
             differs = builder.fcmp_unordered("!=", numbers, numbers.type(None))
-            bits = builder.bitcast(differs, ir.IntType(part))
-            bits = builder.zext(bits, WORD) if part < TERMS else bits
+            bits = builder.zext(builder.bitcast(differs, ir.IntType(part)), WORD)
             word = builder.or_(word, builder.shl(bits, WORD(begin)))
         place = builder.add(builder.mul(chunk, INDEX(self.sizes.m)), row)
-        target = builder.inttoptr(_word_at(builder, self.words, place), WORD.as_pointer())
-        builder.store(word, target)
+        builder.store(word, _word(builder, self.words, place))
 
     def count(self) -> Any:
         """Return how many bits are set."""
         builder = self.builder
         total = cgutils.alloca_once_value(builder, INDEX(0))
         with cgutils.for_range(builder, INDEX(sparse.words(self.sizes))) as loop:
-            place = builder.inttoptr(_word_at(builder, self.words, loop.index), WORD.as_pointer())
-            bits = builder.ctpop(builder.load(place))
+            bits = builder.ctpop(builder.load(_word(builder, self.words, loop.index)))
             builder.store(builder.add(builder.load(total), bits), total)
         return builder.load(total)
 
@@ -134,39 +100,31 @@ class _Skipping(Panels):
     def __init__(
         self, sizes: Sizes, builder: Any, a: Any, words: Any, b: Any, c: Any, first: Any, end: Any
     ) -> None:
-        known = machine()
-        assert known is not None
-        super().__init__(sizes, builder, known.lanes(sizes.dtype), sparse.vectors(sizes))
+        super().__init__(sizes, builder, lanes(sizes.dtype), sparse.vectors(sizes))
         self.a, self.words, self.b, self.c = a, words, b, c
+        self.first, self.end = first, end
         self.spot = TERMS * self.wide
-        self.panel = self._on_stack(self.spot + 2 * self.lanes - 1)
+        self.panel = self._on_stack(self.spot + self.sums)
         self._clear_sums()
-        for column, parts in self._panels(first, end):
+        for column, parts in self._panels():
             self._panel(column, parts)
 
     def _panel(self, column: Any, parts: Sequence[int]) -> None:
         """Write some columns of C: some rows at a time, 64 terms at a time."""
         builder, sizes = self.builder, self.sizes
         b, c = self._beyond(self.b, column, self.b_strides[1]), self._beyond(self.c, column, 1)
-        with cgutils.for_range(builder, INDEX(-(-sizes.m // ROWS))) as loop:
-            first = builder.mul(loop.index, INDEX(ROWS))
-            last = builder.add(first, INDEX(ROWS))
-            before = builder.icmp_signed("<", last, INDEX(sizes.m))
-            last = builder.select(before, last, INDEX(sizes.m))
-            for chunk, start, count in _chunks(builder, sizes.k):
+        for _, first, rows in pieces(builder, sizes.m, ROWS):
+            for chunk, start, count in pieces(builder, sizes.k, TERMS):
                 self._copied(self._beyond(b, start, self.b_strides[0]), count, parts, sum(parts))
                 a = self._beyond(self.a, start, 1)
-                words = _word_at(builder, self.words, builder.mul(chunk, INDEX(sizes.m)))
+                before = builder.mul(chunk, INDEX(sizes.m))  # so many words
                 always = self._to_be_kept(count, parts)
                 fresh = builder.icmp_signed("==", chunk, INDEX(0))
-                with cgutils.for_range(builder, last, start=first) as rows:
-                    word = self._word(words, rows.index, always)
-                    here = self._beyond(a, rows.index, sizes.lda)
-                    self._row(here, word, self._beyond(c, rows.index, sizes.ldc), parts, fresh)
-
-    def _word(self, words: Any, row: Any, always: Any) -> Any:
-        place = self.builder.inttoptr(_word_at(self.builder, words, row), WORD.as_pointer())
-        return self.builder.or_(self.builder.load(place), always)
+                with cgutils.for_range(builder, rows) as loop:
+                    row = builder.add(first, loop.index)
+                    bits = builder.load(_word(builder, self.words, builder.add(before, row)))
+                    here, there = self._beyond(a, row, sizes.lda), self._beyond(c, row, sizes.ldc)
+                    self._row(here, builder.or_(bits, always), there, parts, fresh)
 
     def _to_be_kept(self, count: Any, parts: Sequence[int]) -> Any:
         """Return the bits of all terms if the panel has a number that is not finite, else none."""
@@ -216,7 +174,7 @@ class _Skipping(Panels):
         for (begin, _), end in zip(places, ends, strict=True):
             self._store(end, c, begin)
         if self.sizes.checked:
-            self._check([ends], parts)
+            self._check(ends)
 
     def _start(self, c: Any, begin: int, part: int, fresh: Any) -> Any:
         """Return what is added to: what C has, unless these are the first terms and nothing is."""

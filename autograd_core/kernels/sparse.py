@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .tiling import Sizes, machine, matrix, plain
+from .tiling import Sizes, lanes, machine, matrix, plain
 
 __all__ = [
     "ROWS",
@@ -58,16 +58,14 @@ def vectors(sizes: Sizes) -> int:
     """Return how many vectors a panel has: they are alike, and find room in the registers."""
     known = machine()
     assert known is not None
-    count = -(-sizes.n // known.lanes(sizes.dtype))
+    count = -(-sizes.n // lanes(sizes.dtype))
     widest = min(ROW // known.width, known.registers - 4)
     return -(-count // -(-count // widest))
 
 
 def panels(sizes: Sizes) -> int:
     """Return in how many panels the columns are worked on."""
-    known = machine()
-    assert known is not None
-    return -(-sizes.n // (vectors(sizes) * known.lanes(sizes.dtype)))
+    return -(-sizes.n // (vectors(sizes) * lanes(sizes.dtype)))
 
 
 def words(sizes: Sizes) -> int:

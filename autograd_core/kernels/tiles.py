@@ -17,12 +17,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import extending
-from numba.core import cgutils, types
+from numba.core import cgutils
 
-from .panels import Panels, product_called
+from .panels import Panels, product
 from .tiling import Plan, Sizes, room
-from .vectors import INDEX, begins
+from .vectors import INDEX, begins, pieces
 
 __all__ = ["tiled"]
 
@@ -34,23 +33,8 @@ def tiled(*given: Any) -> Any:
     It returns Σ 0 c, if the product is checked.
     """
     sizes = Sizes(*given)
-    number = types.float32 if sizes.dtype == "float32" else types.float64
-    returned = number if sizes.checked else types.void
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def write(inner: Any, *given: Any) -> Any:
-            return _Product(sizes, inner, *given).returned()
-
-        found = product_called(builder, "tiled", sizes, args, write)
-        return found if sizes.checked else context.get_dummy_value()
-
-    def product(context: Any, a: Any, b: Any, c: Any, room: Any) -> Any:
-        return returned(*[types.intp] * 4), emit
-
-    def shared(context: Any, a: Any, b: Any, c: Any, first: Any, end: Any) -> Any:
-        return returned(*[types.intp] * 5), emit
-
-    return extending.intrinsic(shared if sizes.shared else product)
+    place = "first end" if sizes.shared else "room"
+    return product("tiled", sizes, f"a b c {place}", _Product)
 
 
 class _Product(Panels):
@@ -82,11 +66,8 @@ class _Product(Panels):
         if not self.accumulate:
             self._clear()
             self.accumulate = True
-        with cgutils.for_range(self.builder, INDEX(-(-k // depth))) as loop:
-            start = self.builder.mul(loop.index, INDEX(depth))
-            left = self.builder.sub(INDEX(k), start)
-            whole = self.builder.icmp_signed(">", left, INDEX(depth))
-            self._block(start, self.builder.select(whole, INDEX(depth), left))
+        for _, start, count in pieces(self.builder, k, depth):
+            self._block(start, count)
 
     def _block(self, start: Any, count: Any) -> None:
         """Add the terms from `start` on, so many, to all of C."""
@@ -94,7 +75,7 @@ class _Product(Panels):
         if self.plan.by_rows:
             self._by_rows(a, start, count)
             return
-        for column, parts in self._panels(self.first, self.end):
+        for column, parts in self._panels():
             self._panel(a, start, count, column, parts)
 
     def _by_rows(self, a: Any, start: Any, count: Any) -> None:
@@ -103,7 +84,7 @@ class _Product(Panels):
         b = self._beyond(self.b, start, sizes.ldb)
         for i, rows in self._rows(self.plan.most_rows(self.plan.vectors)):
             here, there = self._beyond(a, i, self.a_strides[0]), self._beyond(self.c, i, sizes.ldc)
-            for column, parts in self._panels(self.first, self.end):
+            for column, parts in self._panels():
                 places = self._beyond(b, column, 1), self._beyond(there, column, 1)
                 self._tile(here, *places, count, rows, parts, sizes.ldb)
 
@@ -168,13 +149,13 @@ class _Product(Panels):
             for (offset, _), end in zip(row, ends, strict=True):
                 self._store(end, c, offset)
         if self.sizes.checked:
-            self._check(found, parts)
+            self._check([x for ends in found for x in ends])
 
     def _clear(self) -> None:
         """Set C to zero."""
         with cgutils.for_range(self.builder, INDEX(self.sizes.m)) as loop:
             row = self._beyond(self.c, loop.index, self.sizes.ldc)
-            for column, parts in self._panels(self.first, self.end):
+            for column, parts in self._panels():
                 here = self._beyond(row, column, 1)
                 for begin, part in begins(parts):
                     self._store(ir.VectorType(self.number, part)(None), here, begin)

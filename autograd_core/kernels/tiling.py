@@ -20,6 +20,7 @@ __all__ = [
     "Turn",
     "fills",
     "is_narrow",
+    "lanes",
     "machine",
     "matrix",
     "panels",
@@ -105,6 +106,13 @@ def machine() -> Machine | None:
     return Machine(16, 32) if features.get("neon") else None
 
 
+def lanes(dtype: str) -> int:
+    """Return how many numbers a vector of this processor has, which must have some."""
+    known = machine()
+    assert known is not None
+    return known.lanes(dtype)
+
+
 def worth(sizes: Sizes, shared: bool = False) -> bool:
     """Whether tiles, if threads share them, are at least as fast as a BLAS.
 
@@ -130,8 +138,8 @@ def is_narrow(sizes: Sizes) -> bool:
 def fills(sizes: Sizes) -> bool:
     """Whether the columns fill vectors, mostly."""
     known = machine()
-    lanes = known.lanes(sizes.dtype) if known else sizes.n + 1
-    return lanes <= sizes.n and 2 * -(-sizes.n // lanes) * lanes <= 3 * sizes.n
+    wide = known.lanes(sizes.dtype) if known else sizes.n + 1
+    return wide <= sizes.n and 2 * -(-sizes.n // wide) * wide <= 3 * sizes.n
 
 
 def room(sizes: Sizes) -> int:

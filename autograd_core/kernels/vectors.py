@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import extending
 from numba.core import cgutils, types
 
-from .tiling import Turn, machine
+from .tiling import Turn, lanes
 
-__all__ = ["INDEX", "Vectors", "begins", "called", "parts_of", "turned"]
+__all__ = ["INDEX", "Vectors", "begins", "declared", "parts_of", "pieces", "turned"]
 
 INDEX = ir.IntType(64)
 
 
-def called(
-    builder: Any, name: str, args: Sequence[Any], returned: Any, write: Callable[..., Any]
+def declared(
+    name: str, sizes: Sequence[Any], words: str, returned: Any, write: Callable[..., Any]
 ) -> Any:
-    """Call a function of the module, which `write` emits the first time, of builder and arguments.
+    """Declare a function of words, given by their names, for the text of kernels.
 
-    So however many layers are alike, their products are compiled once.
+    `write` emits it, of a builder and the words, and returns its result, unless that is void. A
+    module has it once: however many layers are alike, their products are compiled once.
     """
-    kind = ir.FunctionType(returned or ir.VoidType(), [x.type for x in args])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    if function.is_declaration:
-        function.linkage = "internal"
-        inner = ir.IRBuilder(function.append_basic_block("entry"))
-        found = write(inner, *function.args)
-        if returned is None:
-            inner.ret_void()
-        else:
-            inner.ret(found)
-    return builder.call(function, args)
+    full = "_".join(map(str, (name, *sizes)))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result = ir.VoidType() if returned is types.void else context.get_value_type(returned)
+        kind = ir.FunctionType(result, [x.type for x in args])
+        function = cgutils.get_or_insert_function(builder.module, kind, full)
+        if function.is_declaration:
+            function.linkage = "internal"
+            inner = ir.IRBuilder(function.append_basic_block("entry"))
+            found = write(inner, *function.args)
+            if returned is types.void:
+                inner.ret_void()
+            else:
+                inner.ret(found)
+        found = builder.call(function, args)
+        return context.get_dummy_value() if returned is types.void else found
+
+    def typed(context: Any, *given: Any) -> Any:
+        return returned(*[types.intp] * len(given)), emit
+
+    names = inspect.signature(typed).replace(
+        parameters=[
+            inspect.Parameter(x, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            for x in ("context", *words.split())
+        ]
+    )
+    typed.__dict__["__signature__"] = names  # where Numba looks
+    return extending.intrinsic(typed)
+
+
+def pieces(builder: Any, total: int, size: int) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the number of each piece of a range, where it begins and how long it is, in a loop."""
+    with cgutils.for_range(builder, INDEX(-(-total // size))) as loop:
+        start = builder.mul(loop.index, INDEX(size))
+        left = builder.sub(INDEX(total), start)
+        whole = builder.icmp_signed(">", left, INDEX(size))
+        yield loop.index, start, builder.select(whole, INDEX(size), left)
 
 
 class Vectors:
@@ -111,16 +139,7 @@ class Vectors:
 def turned(*given: Any) -> Any:
     """Declare a transposition, by its `Turn`, of the addresses of T and C."""
     turn = Turn(*given)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        name = "_".join(map(str, ("turned", *turn)))
-        called(builder, name, args, None, functools.partial(_Turning, turn))
-        return context.get_dummy_value()
-
-    def transposition(context: Any, t: Any, c: Any) -> Any:
-        return types.void(types.intp, types.intp), emit
-
-    return extending.intrinsic(transposition)
+    return declared("turned", turn, "t c", types.void, functools.partial(_Turning, turn))
 
 
 class _Turning(Vectors):
@@ -128,14 +147,12 @@ class _Turning(Vectors):
 
     def __init__(self, turn: Turn, builder: Any, t: Any, c: Any) -> None:
         super().__init__(builder, turn.dtype)
-        known = machine()
-        assert known is not None
-        lanes = known.lanes(turn.dtype)
-        whole, rest = divmod(turn.n, lanes)
+        most = lanes(turn.dtype)
+        whole, rest = divmod(turn.n, most)
         with cgutils.for_range(builder, INDEX(whole)) as loop:
-            self._rows(turn, t, c, builder.mul(loop.index, INDEX(lanes)), lanes)
-        for begin, part in begins(parts_of(rest, lanes)):
-            self._rows(turn, t, c, INDEX(whole * lanes + begin), part)
+            self._rows(turn, t, c, builder.mul(loop.index, INDEX(most)), most)
+        for begin, part in begins(parts_of(rest, most)):
+            self._rows(turn, t, c, INDEX(whole * most + begin), part)
 
     def _rows(self, turn: Turn, t: Any, c: Any, first: Any, part: int) -> None:
         """Write `part` rows of T, from the first on, as columns of C."""

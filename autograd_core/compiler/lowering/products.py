@@ -45,26 +45,6 @@ def product(
     """Write out ← x y, or out ← out + x y, for matrices of sizes m×k and k×n.
 
     Zeros of x are left out if it is said to be `sparse`, and turns out to be.
-    """
-    known = _known(body, x, y, sizes, out, add)
-    if not sparse or body.general or not worth(known):
-        _dense(body, x, y, sizes, out, add, checked)
-        return
-    known = known._replace(shared=_is_shared(body, known, TILED))
-    dense = functools.partial(_dense, body, x, y, sizes, out, add, checked)
-    skipped(body, known, (x, y, out), checked, dense)
-
-
-def _dense(
-    body: Body,
-    x: Place,
-    y: Place,
-    sizes: Sizes,
-    out: Place,
-    add: bool = False,
-    checked: Value | None = None,
-) -> None:
-    """Write out ← x y, or out ← out + x y, whatever there is in x.
 
     Rows by rows, x yᵀ as in a layer, are what a BLAS is slowest at. Where tiles of our own are not
     worth it, with y copied by columns, or with the transposed product turned back, it takes 65 to
@@ -73,8 +53,13 @@ def _dense(
     """
     m, n, k = sizes
     known = _known(body, x, y, sizes, out, add, checked is not None)
+    if sparse and not body.general and worth(known):
+        dense = functools.partial(product, body, x, y, sizes, out, add, checked)
+        shared = _is_shared(body, known, TILED)
+        skipped(body, known._replace(shared=shared), (x, y, out), checked, dense)
+        return
     if _is_turned_in_tiles(body, known):
-        _turned(body, x, y, sizes, out, add, _dense)
+        _turned(body, x, y, sizes, out, add, product)
         return
     if _is_shared(body, known, TILED) and _tiles(body, x, y, known, out, checked):
         return
