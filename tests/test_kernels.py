@@ -49,7 +49,7 @@ FUNCTIONS = {
     "expm1": 1.5,
     "log": 1.0,
     "log1p": 1.6,
-    "tanh": 2.2,
+    "tanh": 2.7,
     "sigmoid": 2.0,
     "erf": 2.6,
     "erfc": 2.0,

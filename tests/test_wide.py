@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from autograd_core.kernels import access, building, jit, wide
+from autograd_core.kernels import access, building, generate, jit, wide
 
 
 def nested():
@@ -31,6 +31,54 @@ def test_every_loop_is_marked_once_and_nothing_else():
     assert text.count("distinct !{") == 2
     assert '"prefer-vector-width"="512"' in text
     assert '!"llvm.loop.interleave.count", i32 2' in text
+
+
+def test_a_loop_with_a_long_round_has_more_vectors_side_by_side():
+    function = nested()
+    inner = function.basic_blocks[2]
+    inner.long_round = True
+    wide.widen(function)
+    text = str(llvmlite.binding.parse_assembly(str(function.module)))
+    counts = [line[-1 - len("}")] for line in text.splitlines() if "interleave.count" in line]
+    assert sorted(counts) == ["4"]  # the loop around it is not made of vectors
+    function = nested()
+    function.basic_blocks[3].long_round = True
+    wide.widen(function)
+    text = str(llvmlite.binding.parse_assembly(str(function.module)))
+    assert 'count", i32 2}' in text and 'count", i32 4}' in text
+
+
+@pytest.mark.parametrize(
+    ("loop", "is_marked"),
+    [
+        ("for i in range(x.size):\n        out[i] = tanh(x[i])", True),
+        ("for i in range(256):\n        out[i] = tanh(x[i])", True),
+        ("for i in range(n, min(n + 512, 4000)):\n        out[i] = tanh(x[i])", True),
+        ("for i in range(255):\n        out[i] = tanh(x[i])", False),
+        ("for i in range(n, min(n + 512, 40)):\n        out[i] = tanh(x[i])", False),
+        ("for i in range(x.size):\n        out[i] = relu(x[i])", False),
+        (
+            "for k in range(9):\n        for i in range(99):\n            out[i] = exp(x[i])",
+            False,
+        ),
+    ],
+)
+def test_loops_over_many_elements_that_evaluate_a_series_say_so(loop, is_marked):
+    text = generate.text(f"def f(x, out, n):\n    {loop}\n", "float32")
+    assert ("long_round()" in text) == is_marked
+
+
+def test_a_long_round_computes_the_same():
+    source = "def f(x, out):\n    for i in range(x.size):\n        out[i] = exp(x[i])\n"
+    texts = [generate.text(source, "float32")]
+    texts.append(texts[0].replace("        long_round()\n", ""))
+    assert texts[0] != texts[1]
+    x = np.linspace(-90.0, 90.0, 1001, dtype=np.float32)
+    results = []
+    for text in texts:
+        results.append(np.empty_like(x))
+        jit.compile_source("f", text, "(float32[::1], float32[::1])")(x, results[-1])
+    np.testing.assert_array_equal(*results)
 
 
 def test_what_remains_after_full_vectors_is_computed():

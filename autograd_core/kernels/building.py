@@ -209,7 +209,7 @@ def _identity(value: Any) -> tuple[Any, ...]:
 
 
 def _intrinsics() -> dict[str, Any]:
-    known = (*objects.INTRINSICS, *atomics.INTRINSICS)
+    known = (*objects.INTRINSICS, *atomics.INTRINSICS, wide.long_round)
     words = {function.__name__: function for function in known}
     native = {**_arithmetic(), **_extremes(), **_addressing(), **words}
     return {name: numba.extending.intrinsic(function) for name, function in native.items()}

@@ -2,8 +2,8 @@
 
 `text` takes a loop that calls scalar functions of `vector_math` and its kin, adds the functions
 and constants that it reaches, writes `polynomial(x, NAME)` out as Horner's rule and conditional
-expressions as selections without a branch, and gives every literal the type of the format. The
-result is what `jit.compile_source` takes.
+expressions as selections without a branch, marks loops whose rounds are long, and gives every
+literal the type of the format. The result is what `jit.compile_source` takes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import math
 from collections.abc import Collection
 from types import ModuleType
 
@@ -32,6 +33,7 @@ from .literals import type_literals
 
 __all__ = ["is_series", "text"]
 
+MANY = 256  # elements, of which a loop does up to 64 in a round
 COMMON = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
 
 
@@ -61,7 +63,8 @@ def text(loop: str, dtype: str) -> str:
     lines = ["import numpy as np", f"F = np.{dtype}", f"I = np.{dtype.replace('float', 'int')}"]
     lines += _constants([*own, tree], which)
     functions = [_inlined(function, which) for function in own]
-    return "\n\n".join(["\n".join(lines), *_doubles(bridges), *functions, _typed(tree, which)])
+    loops = _typed(_Long().visit(tree), which)
+    return "\n\n".join(["\n".join(lines), *_doubles(bridges), *functions, loops])
 
 
 def _reach(tree: ast.AST, which: int, ends: Collection[str] = ()) -> list[ast.FunctionDef]:
@@ -185,6 +188,27 @@ def _inlined(function: ast.AST, which: int) -> str:
 def _typed(tree: ast.AST, which: int) -> str:
     copy = ast.parse(ast.unparse(tree))
     return ast.unparse(type_literals(_Straighten(which).visit(copy)))
+
+
+class _Long(ast.NodeTransformer):
+    """Mark innermost loops over many elements that evaluate a series."""
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        self.generic_visit(node)
+        inner = any(isinstance(each, ast.For) for line in node.body for each in ast.walk(line))
+        if not inner and _most(node.iter) >= MANY and any(map(is_series, _calls(node))):
+            node.body[:0] = ast.parse("long_round()").body
+        return node
+
+
+def _most(node: ast.expr) -> float:
+    """Return how far a range goes, at most."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return node.value
+    if not isinstance(node, ast.Call):
+        return math.inf
+    ends = {"range": node.args[:2][-1:], "min": node.args}.get(ast.unparse(node.func), [])
+    return min(map(_most, ends), default=math.inf)
 
 
 class _Straighten(ast.NodeTransformer):

@@ -64,6 +64,7 @@ from .formats import (
 )
 from .vector_math import (
     decay,
+    decay_squared,
     divide,
     exp_pair,
     exp_scaled,
@@ -137,11 +138,11 @@ def sigmoid_slope(x):
 def tanh_slope(x):
     """1 / cosh² x = 4 z / (1 + z)² with z = e**-2|x|.
 
-    The sum 1 + z is that of tanh, 2 - m; 3.9 ulp, for two products.
+    The sum 1 + z is that of tanh, 2 - m; 4.2 ulp, for three products.
     """
-    e, s, m = decay(-2.0 * abs(x), -0.0)
+    g, s, m = decay_squared(-abs(x))
     r = reciprocal(*fast_sum(2.0, -m))
-    return 4.0 * (e * s * r * r) * UNSCALE
+    return fma(g, r, r) * r * s * (4.0 * UNSCALE)
 
 
 def tanhshrink(x):

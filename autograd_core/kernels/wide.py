@@ -1,10 +1,11 @@
-"""How LLVM is asked to vectorize: vectors of full width, two of them side by side.
+"""How LLVM is asked to vectorize: vectors of full width, two or four of them side by side.
 
 Left to itself, LLVM uses half of a 512-bit register, and one vector at a time where a loop is
 long. But an elementary function is one chain of operations that wait for each other, longer than
 the stretch that a processor looks ahead: a second chain beside it costs next to nothing. Together
-the two make the loops of this package up to three times as fast. Where registers are shorter, only
-the pairing remains; where a loop cannot be vectorized, nothing does.
+the two make the loops of this package up to three times as fast. A loop that evaluates a series
+says so (`long_round`), and has four, which keep the multipliers busy. Where registers are shorter,
+only the pairing remains; where a loop cannot be vectorized, nothing does.
 
 What kernels call is only ever a part of them: no machine code is made of it alone.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from llvmlite import ir
@@ -22,10 +23,10 @@ from numba.core.compiler_machinery import register_pass
 
 from . import access
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "long_round"]
 
 WIDTH = '"prefer-vector-width"="512"'
-COUNT = 2
+USUAL, LONG = 2, 4  # vectors side by side
 # Closures and expressions of whole arrays are not in the texts of kernels.
 IDLE = {untyped_passes.InlineClosureLikes, typed_passes.NopythonRewrites}
 OPERATORS = frozenset(function for function in vars(operator).values() if callable(function))
@@ -38,20 +39,32 @@ def widen(function: Any) -> None:
     """Mark a function of LLVM, and the loops in it."""
     set.add(function.attributes, WIDTH)  # llvmlite's own `add` knows no attribute with a value
     module, number = function.module, ir.IntType(32)
-    option = module.add_metadata(["llvm.loop.interleave.count", ir.Constant(number, COUNT)])
-    for i, branch in enumerate(backward(function)):
+    for i, blocks in enumerate(loops(function)):
+        count = LONG if any(hasattr(block, "long_round") for block in blocks) else USUAL
+        option = module.add_metadata(["llvm.loop.interleave.count", ir.Constant(number, count)])
         loop = module.add_metadata([ir.Constant(number, i), option])
         loop.operands = (loop, option)  # LLVM's convention: a loop's name is its own first part
-        branch.set_metadata("llvm.loop", loop)
+        blocks[-1].terminator.set_metadata("llvm.loop", loop)
 
 
-def backward(function: Any) -> Iterator[Any]:
-    """Yield the branches that close a loop: those to a block that came before."""
-    before = set()
-    for block in function.basic_blocks:
-        before.add(block)
-        if any(operand in before for operand in block.terminator.operands):
-            yield block.terminator
+def loops(function: Any) -> Iterator[Sequence[Any]]:
+    """Yield the blocks of each loop, the last of which goes back to the first."""
+    before: dict[Any, int] = {}
+    for i, block in enumerate(function.basic_blocks):
+        before[block] = i
+        back = [before[target] for target in block.terminator.operands if target in before]
+        if back:
+            yield function.basic_blocks[min(back) : i + 1]
+
+
+def long_round(context: Any) -> Any:
+    """Mark the block, for `widen`."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.block.long_round = True
+        return context.get_dummy_value()
+
+    return types.none(), emit
 
 
 class Lowering(access.Lowering):
