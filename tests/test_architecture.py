@@ -168,6 +168,7 @@ HEAVY = (  # load one another
     "access",
     "atomics",
     "building",
+    "nontemporal",
     "objects",
     "panels",
     "skipping",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import autograd_core as ag
-from autograd_core.compiler import body, native, sharing, strips
+from autograd_core.compiler import body, leaving, native, sharing, strips
 from autograd_core.compiler.accesses import Access, Reader, Touched, terms
 from autograd_core.compiler.memory import Block
 from autograd_core.compiler.positions import FAR
@@ -414,3 +414,135 @@ def test_what_repeats_is_a_loop_first(strip):
 
     found = alike(steps, (X, W), strip)
     assert "for r1 in" in found
+
+
+# ------------------------------------------------------------------------------ past the caches
+
+
+@pytest.fixture
+def leave(strip):
+    """Let results of few kilobytes be written past the caches."""
+    strip.setattr(leaving, "LARGE", SMALL)
+    return strip
+
+
+def rowwise(x, w):
+    size = ag.sqrt(ag.sum(x * x, axis=1, keepdims=True))
+    along = ag.sum(x / size * w, axis=1, keepdims=True)
+    return ag.cross(x, w) * along, x * along
+
+
+def left(found):
+    """Return the names of results that leave strips, and of those that strips write."""
+    names = set(re.findall(r"leave_float\d\d\((\w+)\[", found))
+    return names, set(re.findall(r"^ +(v\d+)\[r0.*\] = ", found, re.MULTILINE))
+
+
+@pytest.mark.parametrize("rows", [3000, 3001, 3071])
+def test_large_results_leave_strips(rows, leave):
+    found = alike(rowwise, [np.resize(array, (rows, 3)) for array in (X, W)], leave)
+    names, written = left(found)
+    assert len(names) == 2 and not names & written
+    assert found.count("drained()") == 1 and found.index("drained()") > found.rindex("leave_")
+
+
+def test_what_leaves_has_the_same_bits(leave):
+    (first, _), (second, plain) = run(rowwise, *CHECKED), _run_without_leaving(leave)
+    assert not left(text(plain))[0]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _run_without_leaving(leave):
+    leave.setattr(leaving, "LARGE", 1 << 40)
+    return run_with(leave, SMALL, rowwise, *CHECKED)
+
+
+def test_single_precision_leaves_strips(leave):
+    arrays = [np.resize(array, (6000, 3)).astype(np.float32) for array in CHECKED]
+    got, compiled = run(rowwise, *arrays)
+    assert len(left(text(compiled))[0]) == 2
+    for one, other in zip(got, flat(rowwise(*arrays)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def used_afterwards(x, w):
+    y, z = rowwise(x, w)
+    return y, z, ag.sum(y[::-1] * y)
+
+
+def written_twice(x, w):
+    y, _ = rowwise(x, w)
+    return ag.concatenate([y, y[::-1]])
+
+
+@pytest.mark.parametrize("function", [used_afterwards, written_twice])
+def test_what_others_touch_stays(function, leave):
+    names, written = left(alike(function, CHECKED, leave))
+    assert not names & written and len(names) == (function is used_afterwards)
+
+
+def test_checks_of_what_leaves_read_it_near_by(leave):
+    found = alike(jacobian, CHECKED, leave)
+    assert len(left(found)[0]) == 4
+    checks = re.findall(
+        r"is_finite\(work_float64\[(\d+):\1 \+ min\(192, 9000 - r0 \* 192\)\]", found
+    )
+    assert len(checks) == 2
+
+
+@pytest.mark.parametrize("row", [0, 1500, 2999])
+def test_a_check_of_what_leaves_ends_the_run(row, leave):
+    _, compiled = run(jacobian, *CHECKED)
+    assert left(text(compiled))[0]
+    bad = CHECKED[1].copy()
+    bad[row, 1] = np.nan
+    with np.errstate(all="ignore"), pytest.raises(Stale, match="finite"):
+        compiled.programs[0].run((CHECKED[0], bad))
+
+
+def test_threads_write_past_the_caches(leave, three):
+    leave.setattr(body, "PARALLEL", 1 << 8)
+    leave.setattr(body, "GRAIN", 1 << 6)
+    found = alike(rowwise, CHECKED, leave)
+    assert left(found)[0] and re.search(
+        r"leave_float64\(.*\+ lane \* \d+:.*\n    drained\(\)", found
+    )
+    first, compiled = run(rowwise, *CHECKED)
+    for threads in [1, *[3] * 50]:
+        set_num_threads(threads)
+        for x, y in zip(first, flat(compiled(*CHECKED)), strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_machine_code_for_any_size_leaves_strips(leave):
+    compiled = ag.compile(rowwise, audit=False, dynamic=True)
+    for rows in (3000, 3030, 3100, 3200):
+        x, w = np.resize(X, (rows, 3)), np.resize(W, (rows, 3))
+        for factor in (0.9, 1.1, 1.0):
+            got = compiled(factor * x, factor * w)
+        for one, other in zip(flat(got), flat(rowwise(x, w)), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert all(left(p.segments[0].source)[0] for p in compiled.programs)
+
+
+def test_truth_values_do_not_leave_strips(leave):
+    def compared(x, w):
+        y, z = rowwise(x, w)
+        return y, z > y
+
+    arrays = [np.resize(array, (30_000, 3)) for array in (X, W)]  # of bytes enough
+    names, written = left(alike(compared, arrays, leave))
+    assert len(names) == 1 and len(written) == 1
+
+
+def test_results_of_long_texts_leave_strips(leave):
+    leave.setattr(native, "LONG", 100)
+
+    def steps(x, w):
+        y, z = rowwise(x, w)
+        for _ in range(12):
+            x = x - 0.1 * ag.sum(x * w, axis=1, keepdims=True) * w
+        return y, z * x
+
+    assert left(alike(steps, CHECKED, leave))[0]

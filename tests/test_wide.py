@@ -58,7 +58,7 @@ def test_a_loop_with_a_long_round_has_more_vectors_side_by_side():
         ("for i in range(n, min(n + 512, 40)):\n        out[i] = tanh(x[i])", False),
         ("for i in range(x.size):\n        out[i] = relu(x[i])", False),
         (
-            "for k in range(9):\n        for i in range(99):\n            out[i] = exp(x[i])",
+            "for k in range(999):\n        for i in range(99):\n            out[i] = exp(x[i])",
             False,
         ),
     ],

@@ -20,6 +20,7 @@ from functools import partial
 from typing import NamedTuple
 
 from .accesses import CHECK, ELEMENT, INNER, Home, itemsize, terms
+from .leaving import Leaving
 from .positions import FAR
 
 __all__ = ["Strip", "turned"]
@@ -42,6 +43,8 @@ class Strip(NamedTuple):
         The bytes of that.
     columns : set of int
         Those of the blocks that lie column by column.
+    leaving : dict of str to Leaving
+        Results that are copied from a room for one strip, which is one of the blocks.
     """
 
     rows: int
@@ -50,6 +53,7 @@ class Strip(NamedTuple):
     passing: Mapping[int, int]
     room: int
     columns: set[int]
+    leaving: Mapping[str, Leaving]
 
     @property
     def number(self) -> int:
@@ -81,9 +85,19 @@ class Strip(NamedTuple):
     def _part(self, check: re.Match[str], times: int) -> str:
         """Return the check of what a strip has written."""
         name, first, last = check[1], int(check[2]), int(check[3])
-        begin, step = f"{first} + " if first else "", self.step * times
+        step = self.step * times
+        if name in self.leaving:
+            place = self.leaving[name].place
+            begin, count = place.offset + first, f"min({step}, {last - first} - r0 * {step})"
+            return f"if not is_finite({place.buffer}[{begin}:{begin} + {count}]):"
+        at = f"{first} + " if first else ""
         end = f"min(r0 * {step} + {step}, {last - first})"
-        return f"if not is_finite({name}[{begin}r0 * {step}:{begin}{end}]):"
+        return f"if not is_finite({name}[{at}r0 * {step}:{at}{end}]):"
+
+    def ends(self) -> list[str]:
+        """Return the lines at the end of a strip: results leave it."""
+        room = self.room if self.lanes else 0
+        return [found.line(self.step, room) for found in self.leaving.values()]
 
     def _element(
         self, times: int, turns: bool, homes: Iterator[Home], match: re.Match[str]
@@ -92,6 +106,9 @@ class Strip(NamedTuple):
         name, position = match.groups()
         home, factors = next(homes), terms(position) or {}
         offset, pitch = factors.pop("", 0), factors.get("i0", 0)
+        if home in self.leaving:
+            place = self.leaving[str(home)].place
+            name, offset, home = place.buffer, offset + place.offset, place.block
         further = {"r0": pitch * times * self.step} if pitch else {}
         if home in self.passing:
             further = {"lane": self.room // itemsize(name)} if self.lanes else {}

@@ -183,9 +183,10 @@ class Segment:
         body.plan()
         apart = body.positions(one_by_one(body.blocks))
         rolls = _Rolls(body.parts, chunks(body), body.blocks, apart)
-        found = strips(rolls.chunks, rolls.rolled, body, [value.name for value in self.given])
+        found = strips(rolls.chunks, rolls.rolled, body, self.given)
         if found:
             blocks = planned(found, rolls.chunks, body.blocks)
+            apart = body.positions(one_by_one(body.blocks))
             rolls = _Rolls(*merged(found, body.parts, rolls.chunks), blocks, apart)
         offsets, size = arrange(chain(*rolls.rolled), rolls.blocks)
         offsets = shifted(found, body.blocks, offsets)

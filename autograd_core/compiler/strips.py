@@ -22,13 +22,15 @@ memory of its own.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .accesses import Home, Reader, Touched
 from .body import Body, Part
 from .columns import Strip, turned
+from .leaving import leaving
 from .memory import Block, plan, rounded
+from .record import Value
 from .reroll import Chunk
 
 __all__ = ["Strips", "merged", "planned", "shifted", "strips"]
@@ -184,18 +186,18 @@ def strips(
     parts: Sequence[Sequence[Chunk]],
     rolled: Sequence[Sequence[Chunk]],
     body: Body,
-    free: Collection[str],
+    given: Sequence[Value],
 ) -> list[Strips]:
     """Return which loops are worth going over strips together.
 
     `parts` are the chunks of a body, `rolled` the same where those that repeat are loops, and
-    `free` the names of results that nobody sees before the end.
+    `given` the results that nobody sees before the end.
     """
     if sum(block.size for block in body.blocks if block.root < 0) < LARGE:
         return []
     row = [chunk for part in parts for chunk in part]
     extents = [p.extent for p, part in zip(body.parts, parts, strict=True) for _ in part]
-    reader = Reader(body.blocks, body.buffers(), free)
+    reader = Reader(body.blocks, body.buffers(), [value.name for value in given])
     inside = _inside(rolled)
     known: dict[int, Touched | None] = {i: None for i, c in enumerate(row) if c in inside}
     found: list[Strips] = []
@@ -208,7 +210,7 @@ def strips(
             if not run.takes(i, known[i], extents[i] > 0):
                 break
             lines, i = lines + len(row[i].lines), i + 1
-        worth = _worth(run, row, body.blocks) if len(run.loops) >= FEWEST else None
+        worth = _worth(run, row, body, given) if len(run.loops) >= FEWEST else None
         found += [] if worth is None else [worth]
         begin = begin + 1 if worth is None else worth.end
     return found
@@ -225,27 +227,32 @@ def _inside(rolled: Iterable[Iterable[Chunk]]) -> set[Chunk]:
     return found
 
 
-def _worth(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> Strips | None:
+def _worth(run: _Run, row: Sequence[Chunk], body: Body, given: Sequence[Value]) -> Strips | None:
     """Return the strips of a run, if much passes from loop to loop."""
     run.cut()
-    pitches = _passing(run, row, blocks)
+    pitches = _passing(run, row, body.blocks)
     if sum(pitches.values()) * run.rows < LARGE:
         return None
+    outer = {str(home): use.pitch for home, use in run.uses.items()}
+    others = (line for i, chunk in enumerate(row) if i not in run.loops for line in chunk.lines)
+    moments = row[min([*run.loops, *run.aside])].begin, row[max(run.loops)].end
+    leaves = leaving(body, given, outer, run.rows, others, moments)
+    near = {leaf.place.block: leaf.pitch * leaf.itemsize for leaf in leaves.values()}
     width = sum(use.pitch for use in run.uses.values())
     step = min(max(1 << (CACHED // width).bit_length() - 1, SMALLEST), LARGEST)
-    passing, room = _packed(pitches, step, blocks)
+    passing, room = _packed(pitches | near, step, body.blocks)
     every = [*run.loops.values(), *run.aside.values()]
     loops = {i: touched.rounds // run.rows for i, touched in run.loops.items()}
     homes = [[access.home for access in touched.accesses] for touched in run.loops.values()]
     texts = (row[i].lines for i in loops)
-    columns = turned(zip(texts, loops.values(), homes, strict=True), passing)
+    columns = turned(zip(texts, loops.values(), homes, strict=True), pitches)
     return Strips(
         before=[i for i in run.aside if i not in run.after],
         after=run.after,
         loops=loops,
         homes=homes,
         touched={a.home for touched in every for a in touched.accesses if isinstance(a.home, int)},
-        strip=Strip(run.rows, step, LANES * run.shared, passing, room, columns),
+        strip=Strip(run.rows, step, LANES * run.shared, passing, room, columns, leaves),
     )
 
 
@@ -365,4 +372,5 @@ def _lines(each: Strips, row: Sequence[Chunk]) -> list[str]:
     for (number, times), homes in zip(each.loops.items(), each.homes, strict=True):
         found = each.strip.loop(row[number].lines, times, homes)
         lines += [f"{indent}{line}" for line in found]
-    return lines
+    lines += [f"{indent}{line}" for line in each.strip.ends()]
+    return lines + ["drained()"] * bool(each.strip.leaving)

@@ -28,7 +28,7 @@ import numba as annotated_numba
 import numpy as np
 from llvmlite import ir
 
-from . import access, atomics, blas, exact, objects, sized, wide
+from . import access, atomics, blas, exact, nontemporal, objects, sized, wide
 from .generate import is_series, text
 
 __all__ = ["address", "build", "cache_directory", "count", "is_series", "survive_forks", "text"]
@@ -209,7 +209,7 @@ def _identity(value: Any) -> tuple[Any, ...]:
 
 
 def _intrinsics() -> dict[str, Any]:
-    known = (*objects.INTRINSICS, *atomics.INTRINSICS, wide.long_round)
+    known = (*objects.INTRINSICS, *atomics.INTRINSICS, nontemporal.drained, wide.long_round)
     words = {function.__name__: function for function in known}
     native = {**_arithmetic(), **_extremes(), **_addressing(), **words}
     return {name: numba.extending.intrinsic(function) for name, function in native.items()}

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["called", "fma", "long_round", "select", "sum_reordered", "view"]
+__all__ = ["called", "drained", "fma", "long_round", "select", "sum_reordered", "view"]
 
 
 def called(address: Any, state: Any, dtype: Any) -> Any:
     """Return what the C function at an address makes of a pointer, a number of a dtype."""
     kind = np.ctypeslib.as_ctypes_type(dtype)
     return dtype(ctypes.CFUNCTYPE(kind, ctypes.c_void_p)(index(address))(index(state)))
+
+
+def drained() -> None:
+    """Let other threads see what kernels have written past the caches."""
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
