@@ -546,3 +546,112 @@ def test_results_of_long_texts_leave_strips(leave):
         return y, z * x
 
     assert left(alike(steps, CHECKED, leave))[0]
+
+
+# ---------------------------------------------------------------------------- stacks of matrices
+
+STACK = GENERATOR.uniform(-1.0, 1.0, (7, 40, 12))
+SQUARES = GENERATOR.uniform(-1.0, 1.0, (7, 12, 12))
+
+
+@pytest.fixture
+def stack(strip):
+    """Let rows of some hundred bytes be wide, and caches small."""
+    strip.setattr(strips, "WIDE", 1 << 8)
+    strip.setattr(strips, "SECOND", 1 << 10)
+    return strip
+
+
+def distances(x, r):
+    y = (x - ag.mean(x, axis=1, keepdims=True)) @ ag.matrix_transpose(r)
+    return ag.sum(y * y, axis=2)
+
+
+def of_stacks(x, r):
+    return ag.sum(ag.logsumexp(-distances(x, r), axis=0))
+
+
+def test_a_product_says_how_far_it_reaches():
+    places = f"{FAR} + i0 * 360", f"{2 * FAR} + i0 * 560", f"{3 * FAR}"
+    given = ["x[i0 * 1500:]", *(f"work_float64[{place}:]" for place in places)]
+    call = ", ".join(f"{matrix}.ctypes.data" for matrix in given)
+    text = f"for i0 in range(7):\n    dproduct_40x12x30_tn_50_13_14_add({call})"
+    spans = 29 * 50 + 40, 8 * (29 * 13 + 12), 8 * (39 * 14 + 12)
+    assert read(text).accesses == [
+        Access("x", False, 1500, 0, spans[0]),
+        Access(0, False, 8 * 360, 0, spans[1]),
+        Access(1, True, 8 * 560, 0, spans[2]),
+        Access(0, True, 0, 0, 8),
+    ]
+
+
+def test_a_product_without_need_of_room_writes_its_result_alone():
+    text = "for i0 in range(7):\n    dproduct_4x3x2_nt_2_2_3(x[i0 * 8:].ctypes.data, "
+    text += "x[i0 * 6:].ctypes.data, y[i0 * 12:].ctypes.data, x[i0 * 8:].ctypes.data)"
+    found = read(text).accesses
+    assert [(a.home, a.writes, a.end) for a in found] == [
+        ("x", False, 8),
+        ("x", False, 6),
+        ("y", True, 12),
+        ("x", False, 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    "function", [distances, ag.value_and_grad(of_stacks, argnums=(0, 1))], ids=["sums", "gradient"]
+)
+def test_stacks_of_matrices_go_over_strips_of_one(function, stack):
+    found = alike(function, (STACK, SQUARES), stack)
+    assert re.search(r"for r0 in range\(7\)(.*\n)* +dproduct_.*r0", found)
+
+
+def test_what_stacks_pass_has_room_for_one(stack):
+    found = (run_with(stack, large, distances, STACK, SQUARES)[1] for large in (SMALL, 1 << 40))
+    passing, straight = (compiled.programs[0].segments[0].size for compiled in found)
+    assert 3 * passing < straight
+
+
+def twice(x, r):
+    y = x @ r @ r  # between them it lies as products read it
+    return ag.sum(y * y, axis=2)
+
+
+def test_products_read_rows(stack):
+    stack.setattr(strips, "SECOND", 1 << 15)  # room for several
+    assert alike(twice, (STACK, SQUARES), stack).count("for r0") == 1
+
+
+def scaled(x, _):
+    y = ag.exp(x)
+    z = y / ag.sum(y * x, axis=(1, 2), keepdims=True)
+    w = z / ag.sum(z * z, axis=(1, 2), keepdims=True)
+    return ag.sum(w * ag.tanh(w), axis=(1, 2))
+
+
+def test_threads_do_not_share_strips_of_wide_rows(stack, three):
+    assert "for r0" in alike(scaled, (STACK, SQUARES), stack)
+    stack.setattr(body, "PARALLEL", 1 << 8)
+    stack.setattr(body, "GRAIN", 1 << 6)
+    assert "for lane" not in alike(scaled, (STACK, SQUARES), stack)
+
+
+def test_one_strip_is_none(strip):
+    strip.setattr(strips, "WIDE", 1 << 8)
+    assert "for r0" not in alike(distances, (STACK, SQUARES), strip)
+
+
+def test_many_rows_stay_many_beside_a_stack(strip):
+    def beside(x, w):
+        y = turned(x, w)
+        z = y.reshape(10, 103, 2)
+        return ag.sum((z @ ag.matrix_transpose(z)) ** 2, axis=2)
+
+    found = alike(beside, (X, W), strip)
+    assert "min(64, 1030 - r0 * 64)" in found
+
+
+@pytest.mark.parametrize(
+    ("width", "rows"), [(256, 256), (1000, 64), (60_000, 8), (100_000, 4), (600_000, 1)]
+)
+def test_strips_have_as_many_rows_as_a_cache_holds(width, rows):
+    assert strips._step(width) == rows

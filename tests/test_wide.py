@@ -68,6 +68,42 @@ def test_loops_over_many_elements_that_evaluate_a_series_say_so(loop, is_marked)
     assert ("long_round()" in text) == is_marked
 
 
+@pytest.mark.parametrize(
+    ("loop", "is_marked"),
+    [
+        ("for j in range({}):\n            out[i * 32 + j] = x[j] - x[i]", True),
+        ("for j in range({}):\n            out[i * 32 + j] = tanh(x[j])", True),
+        ("for j in range({}):\n            out[i] = x[j * 32 + i]", False),
+        ("for j in range(min({}, n)):\n            out[j] = x[j]", False),
+    ],
+)
+@pytest.mark.parametrize(("length", "fits"), [(15, False), (16, True), (255, True), (256, False)])
+def test_loops_along_short_rows_say_so(loop, is_marked, length, fits):
+    source = f"def f(x, out, n):\n    for i in range(9):\n        {loop.format(length)}\n"
+    text = generate.text(source, "float32")
+    assert ("by_vectors()" in text) == (is_marked and fits)
+    assert "by_vectors()" not in generate.text(
+        source.replace("for i in range(9)", "if n"), "float32"
+    )
+
+
+def test_a_row_of_vectors_is_not_written_out():
+    function = nested()
+    function.basic_blocks[2].by_vectors = True
+    wide.widen(function)
+    text = str(llvmlite.binding.parse_assembly(str(function.module)))
+    assert "llvm.loop.unroll.disable" in text
+    source = "def f(x, out):\n    for i in range(9):\n        for j in range(40):\n"
+    source += "            out[i * 40 + j] = x[i * 40 + j] * x[j] + x[i]\n"
+    x, results = np.linspace(-2.0, 3.0, 360), []
+    marked = generate.text(source, "float64")
+    for each in (marked, marked.replace("            by_vectors()\n", "")):
+        results.append(np.zeros(360))
+        jit.compile_source("f", each, "(float64[::1], float64[::1])")(x, results[-1])
+    assert "by_vectors" in marked
+    np.testing.assert_array_equal(*results)
+
+
 def test_a_long_round_computes_the_same():
     source = "def f(x, out):\n    for i in range(x.size):\n        out[i] = exp(x[i])\n"
     texts = [generate.text(source, "float32")]

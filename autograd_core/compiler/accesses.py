@@ -25,6 +25,7 @@ __all__ = [
     "CHECK",
     "ELEMENT",
     "INNER",
+    "PRODUCT",
     "Access",
     "Home",
     "Reader",
@@ -39,6 +40,7 @@ INNER = re.compile(
     r" +for (\w+) in range\((?:(\d+)|0, (\d+), \d+|\w+, min\(\w+ \+ \d+, (\d+)\))\):"
 )
 CHECK = re.compile(r"if not is_finite\((\w+)\[(\d+):(\d+)\]\):")
+PRODUCT = re.compile(r"\b[sd]product_(\d+)x(\d+)x(\d+)_([nt])([nt])_(\d+)_(\d+)_(\d+)\w*\((.*)\)$")
 TERM = re.compile(r"(?P<number>\d+)|(?P<name>[a-z]\w*)(?: \* (?P<factor>\d+))?")
 SLICE = re.compile(r"(\d+)(?::\d+)?")
 ASSIGNED = re.compile(r" [^\w\s]*= ")
@@ -149,15 +151,15 @@ class Reader:
                 lasts[inner[1]] = int(inner[2] or inner[3] or inner[4]) - 1
             elif not self._says_all(line) or re.search(r"\bi0\b|return", ELEMENT.sub("", line)):
                 return None
-            for name, position, writes in _elements(line):
-                access = self._element(name, position, lasts, writes)
+            for name, position, writes, size in _elements(line):
+                access = self._element(name, position, lasts, writes, size)
                 if access is None:
                     return None
                 found.append(access)
         return found
 
     def _element(
-        self, name: str, position: str, lasts: dict[str, int], writes: bool
+        self, name: str, position: str, lasts: dict[str, int], writes: bool, size: int
     ) -> Access | None:
         factors = terms(position)
         if factors is None or (writes and not self._is_free(name)):
@@ -167,7 +169,7 @@ class Reader:
             return None if name.startswith(WORK) else Access(name, writes)
         item = itemsize(name)
         home, number = self._home(name, offset)
-        length = 1 + sum(factor * lasts[x] for x, factor in factors.items())
+        length = size + sum(factor * lasts[x] for x, factor in factors.items())
         first = number * item
         return Access(home, writes, pitch * item, first, first + length * item)
 
@@ -177,7 +179,8 @@ class Reader:
         for line in lines:
             if not self._says_all(line):
                 return None
-            for name, position, _ in _elements(line):
+            for match in ELEMENT.finditer(line):
+                name, position = match.groups()
                 part = SLICE.fullmatch(position)
                 if part is None or not self._is_free(name):
                     return None
@@ -200,12 +203,31 @@ class Reader:
         return name.startswith(WORK) or name in self._free
 
 
-def _elements(line: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield the elements in a line: array, position, and whether it is written."""
+def _elements(line: str) -> Iterator[tuple[str, str, bool, int]]:
+    """Yield what a line touches: array, position, whether it is written, how many elements."""
+    product = PRODUCT.search(line)
+    before = line[: product.start()] if product else line
     assigned = ASSIGNED.search(line)
     end = assigned.start() if assigned else 0
-    for match in ELEMENT.finditer(line):
-        yield match[1], match[2], match.end() <= end
+    for match in ELEMENT.finditer(before):
+        yield match[1], match[2], match.end() <= end, 1
+    if product is not None:
+        yield from _matrices(product)
+
+
+def _matrices(product: re.Match[str]) -> Iterator[tuple[str, str, bool, int]]:
+    """Yield what a product touches; without need of room it is given the first matrix again."""
+    m, n, k, lda, ldb, ldc = (int(product[i]) for i in (1, 2, 3, 6, 7, 8))
+    a = (k, m) if product[4] == "t" else (m, k)
+    b = (n, k) if product[5] == "t" else (k, n)
+    shapes = (a, lda), (b, ldb), ((m, n), ldc)
+    spans = [(rows - 1) * distance + columns for (rows, columns), distance in shapes]
+    given = product[9].split(", ")
+    again = given[0] == given[-1]
+    sizes = [*spans, spans[0] if again else 1]
+    for text, size, writes in zip(given, sizes, (False, False, True, not again), strict=False):
+        for match in ELEMENT.finditer(text):
+            yield match[1], match[2].removesuffix(":"), writes, size
 
 
 def itemsize(name: str) -> int:

@@ -14,12 +14,13 @@ stay a loop is better off with rows as they were.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from .accesses import CHECK, ELEMENT, INNER, Home, itemsize, terms
+from .accesses import CHECK, ELEMENT, INNER, PRODUCT, Home, itemsize, terms
 from .leaving import Leaving
 from .positions import FAR
 
@@ -103,7 +104,7 @@ class Strip(NamedTuple):
         self, times: int, turns: bool, homes: Iterator[Home], match: re.Match[str]
     ) -> str:
         """Return the text of an element in strip `r0`: what passes is where it is in all."""
-        name, position = match.groups()
+        name, position = match[1], match[2].removesuffix(":")
         home, factors = next(homes), terms(position) or {}
         offset, pitch = factors.pop("", 0), factors.get("i0", 0)
         if home in self.leaving:
@@ -120,7 +121,7 @@ class Strip(NamedTuple):
             block, column = divmod(offset, FAR)
             offset = block * FAR + column * self.step
             factors = {x: 1 if x == "i0" else f * self.step for x, f in factors.items()}
-        return f"{name}[{_position(offset, further | factors)}]"
+        return f"{name}[{_position(offset, further | factors)}{match[2][len(position) :]}]"
 
 
 def _position(offset: int, factors: Mapping[str, int]) -> str:
@@ -143,10 +144,12 @@ def turned(
     return set(passing) - long
 
 
-def _written(lines: Sequence[str]) -> int:
+def _written(lines: Sequence[str]) -> float:
     """Return how many lines there are of a loop where those in it are written out."""
-    count = len(lines)
+    count: float = len(lines)
     for line in lines:
+        if PRODUCT.search(line):
+            return math.inf
         inner = INNER.fullmatch(line)
         if inner is not None:
             count *= int(inner[2] or inner[4] or 1)

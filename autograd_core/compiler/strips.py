@@ -37,8 +37,10 @@ __all__ = ["Strips", "merged", "planned", "shifted", "strips"]
 
 FEWEST = 3  # loops
 ROWS = 1024  # of the shortest loops
+WIDE = 1 << 12  # bytes of a row, of which there may be fewer
 LARGE = 1 << 19  # bytes that pass from loop to loop, which hardly stay in a cache
 CACHED = 1 << 16  # bytes that the loops touch in one strip: about the innermost cache
+SECOND = 1 << 19  # about half of the next one
 SMALLEST, LARGEST = 8, 256  # rows of a strip
 ASIDE = 32  # others in between
 LINES = 600  # from which Numba would take long for the text
@@ -115,10 +117,19 @@ class _Run:
         """Take a chunk as a loop, or aside; return whether it could be."""
         if touched is None or len(self.aside) > ASIDE:
             return False
-        mine = self._checks(touched) if touched.checks else touched.rounds >= ROWS
+        mine = self._checks(touched) if touched.checks else self._is_long(touched)
         return (mine and self._takes_loop(number, touched, shared)) or (
             bool(self.loops) and not shared and self._takes_aside(number, touched)
         )
+
+    def _is_long(self, touched: Touched) -> bool:
+        """Whether a loop has many rows; or few that are wide, if there are not many up to now."""
+        if touched.rounds >= ROWS:
+            return True
+        size = max((access.pitch for access in touched.accesses), default=0) * touched.rounds
+        rows = min(self.rows or touched.rounds, touched.rounds)
+        many = self.rows >= ROWS and len(self.loops) >= FEWEST
+        return size >= max(LARGE, WIDE * rows) and not many
 
     def _checks(self, touched: Touched) -> bool:
         """Whether a check is of what these loops write, and can be made strip by strip."""
@@ -130,6 +141,8 @@ class _Run:
         if touched.rounds % rows or self.rows % rows:
             return False
         shared = shared or self.shared
+        if shared and rows < ROWS:  # each thread would need as wide a room
+            return False
         uses = self.uses if rows == self.rows else _uses(self.loops, rows)
         news = _added(uses, number, touched, rows)
         known = (rows, shared) == (self.rows, self.shared)
@@ -231,15 +244,17 @@ def _worth(run: _Run, row: Sequence[Chunk], body: Body, given: Sequence[Value]) 
     """Return the strips of a run, if much passes from loop to loop."""
     run.cut()
     pitches = _passing(run, row, body.blocks)
-    if sum(pitches.values()) * run.rows < LARGE:
+    between = sum(pitches.values())
+    if run.rows < ROWS:  # then also what is needed afterwards
+        between = sum(use.pitch for use in run.uses.values() if use.only < 0)
+    step = _step(sum(use.pitch for use in run.uses.values()))
+    if between * run.rows < LARGE or step >= run.rows:
         return None
     outer = {str(home): use.pitch for home, use in run.uses.items()}
     others = (line for i, chunk in enumerate(row) if i not in run.loops for line in chunk.lines)
     moments = row[min([*run.loops, *run.aside])].begin, row[max(run.loops)].end
     leaves = leaving(body, given, outer, run.rows, others, moments)
     near = {leaf.place.block: leaf.pitch * leaf.itemsize for leaf in leaves.values()}
-    width = sum(use.pitch for use in run.uses.values())
-    step = min(max(1 << (CACHED // width).bit_length() - 1, SMALLEST), LARGEST)
     passing, room = _packed(pitches | near, step, body.blocks)
     every = [*run.loops.values(), *run.aside.values()]
     loops = {i: touched.rounds // run.rows for i, touched in run.loops.items()}
@@ -254,6 +269,13 @@ def _worth(run: _Run, row: Sequence[Chunk], body: Body, given: Sequence[Value]) 
         touched={a.home for touched in every for a in touched.accesses if isinstance(a.home, int)},
         strip=Strip(run.rows, step, LANES * run.shared, passing, room, columns, leaves),
     )
+
+
+def _step(width: int) -> int:
+    """Return how many rows a strip has: they fit into a cache, the second one if they are wide."""
+    if width * SMALLEST > SECOND:
+        return max(1 << (SECOND // width).bit_length() >> 1, 1)
+    return min(max(1 << (CACHED // width).bit_length() >> 1, SMALLEST), LARGEST)
 
 
 def _passing(run: _Run, row: Sequence[Chunk], blocks: Sequence[Block]) -> dict[int, int]:
@@ -296,6 +318,8 @@ def planned(
         for number in each.touched - each.strip.passing.keys():
             block = blocks[number]
             block.first, block.last = min(block.first, first), max(block.last, last)
+        if not each.strip.passing:
+            continue
         home = min(each.strip.passing)
         for number, block in enumerate(blocks):
             if {number, block.root} & each.strip.passing.keys():

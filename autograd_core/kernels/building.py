@@ -209,7 +209,7 @@ def _identity(value: Any) -> tuple[Any, ...]:
 
 
 def _intrinsics() -> dict[str, Any]:
-    known = (*objects.INTRINSICS, *atomics.INTRINSICS, nontemporal.drained, wide.long_round)
+    known = (*objects.INTRINSICS, *atomics.INTRINSICS, *wide.INTRINSICS, nontemporal.drained)
     words = {function.__name__: function for function in known}
     native = {**_arithmetic(), **_extremes(), **_addressing(), **words}
     return {name: numba.extending.intrinsic(function) for name, function in native.items()}

@@ -34,6 +34,7 @@ from .literals import type_literals
 __all__ = ["is_series", "text"]
 
 MANY = 256  # elements, of which a loop does up to 64 in a round
+SOME = 16  # elements: of the shorter format, a vector
 COMMON = (arithmetic, hyperbolic, piecewise, powers, slopes, trigonometry, vector_math)
 
 
@@ -63,7 +64,7 @@ def text(loop: str, dtype: str) -> str:
     lines = ["import numpy as np", f"F = np.{dtype}", f"I = np.{dtype.replace('float', 'int')}"]
     lines += _constants([*own, tree], which)
     functions = [_inlined(function, which) for function in own]
-    loops = _typed(_Long().visit(tree), which)
+    loops = _typed(_Marked().visit(tree), which)
     return "\n\n".join(["\n".join(lines), *_doubles(bridges), *functions, loops])
 
 
@@ -190,15 +191,32 @@ def _typed(tree: ast.AST, which: int) -> str:
     return ast.unparse(type_literals(_Straighten(which).visit(copy)))
 
 
-class _Long(ast.NodeTransformer):
-    """Mark innermost loops over many elements that evaluate a series."""
+class _Marked(ast.NodeTransformer):
+    """Mark innermost loops: those that evaluate a series, and those along short rows."""
+
+    def __init__(self) -> None:
+        self.depth = 0
 
     def visit_For(self, node: ast.For) -> ast.AST:
+        self.depth += 1
         self.generic_visit(node)
-        inner = any(isinstance(each, ast.For) for line in node.body for each in ast.walk(line))
-        if not inner and _most(node.iter) >= MANY and any(map(is_series, _calls(node))):
+        self.depth -= 1
+        if any(isinstance(each, ast.For) for line in node.body for each in ast.walk(line)):
+            return node
+        length = _most(node.iter)
+        if length >= MANY and any(map(is_series, _calls(node))):
             node.body[:0] = ast.parse("long_round()").body
+        elif self.depth and SOME <= length < MANY and _is_along_rows(node):
+            node.body[:0] = ast.parse("by_vectors()").body
         return node
+
+
+def _is_along_rows(loop: ast.For) -> bool:
+    """Whether a loop has a fixed length, and goes from each element to the one beside it."""
+    fixed = isinstance(loop.iter, ast.Call) and isinstance(loop.iter.args[-1], ast.Constant)
+    products = (node for node in ast.walk(loop) if isinstance(node, ast.BinOp))
+    factors = {ast.unparse(node.left) for node in products if isinstance(node.op, ast.Mult)}
+    return fixed and ast.unparse(loop.target) not in factors
 
 
 def _most(node: ast.expr) -> float:

@@ -32,8 +32,8 @@ Rules for the text:
   sum over a loop does not vectorize. ``sum_reordered(a, b)`` is one such addition.
   ``@inline_exact`` is ``@inline`` for functions that round as Python does, every operation by
   itself. ``@apart`` is for long functions that many lines call: compiled once, and called.
-* ``long_round()`` in a loop says that LLVM should do four vectors side by side, not two; `text`
-  writes it into loops that evaluate a series.
+* ``long_round()`` in a loop says that LLVM should do four vectors side by side, not two, and
+  ``by_vectors()`` that it should not be written out; `text` writes them where they help.
 * ``called(address, pointer, np.uint32)`` is what a C function makes of a pointer (`streams`).
 * ``load``, ``store`` and the rest of `objects` are for kernels that are handed Python objects.
 * ``view(address, n, F)`` is the array of `n` numbers at an address, an integer such as

@@ -7,6 +7,9 @@ the two make the loops of this package up to three times as fast. A loop that ev
 says so (`long_round`), and has four, which keep the multipliers busy. Where registers are shorter,
 only the pairing remains; where a loop cannot be vectorized, nothing does.
 
+A loop of fixed length within another LLVM would write out, and then make vectors of numbers that
+are a row apart. Along rows of some length (`by_vectors`) that is worth being forbidden.
+
 What kernels call is only ever a part of them: no machine code is made of it alone.
 """
 
@@ -23,10 +26,11 @@ from numba.core.compiler_machinery import register_pass
 
 from . import access
 
-__all__ = ["Pipeline", "long_round"]
+__all__ = ["INTRINSICS", "Pipeline"]
 
 WIDTH = '"prefer-vector-width"="512"'
 USUAL, LONG = 2, 4  # vectors side by side
+MARKS = ("long_round", "by_vectors")
 # Closures and expressions of whole arrays are not in the texts of kernels.
 IDLE = {untyped_passes.InlineClosureLikes, typed_passes.NopythonRewrites}
 OPERATORS = frozenset(function for function in vars(operator).values() if callable(function))
@@ -40,10 +44,13 @@ def widen(function: Any) -> None:
     set.add(function.attributes, WIDTH)  # llvmlite's own `add` knows no attribute with a value
     module, number = function.module, ir.IntType(32)
     for i, blocks in enumerate(loops(function)):
-        count = LONG if any(hasattr(block, "long_round") for block in blocks) else USUAL
-        option = module.add_metadata(["llvm.loop.interleave.count", ir.Constant(number, count)])
-        loop = module.add_metadata([ir.Constant(number, i), option])
-        loop.operands = (loop, option)  # LLVM's convention: a loop's name is its own first part
+        marks = {mark for block in blocks for mark in MARKS if hasattr(block, mark)}
+        count = LONG if "long_round" in marks else USUAL
+        options = [module.add_metadata(["llvm.loop.interleave.count", ir.Constant(number, count)])]
+        if "by_vectors" in marks:
+            options.append(module.add_metadata(["llvm.loop.unroll.disable"]))
+        loop = module.add_metadata([ir.Constant(number, i), *options])
+        loop.operands = (loop, *options)  # LLVM's convention: a loop's name is its own first part
         blocks[-1].terminator.set_metadata("llvm.loop", loop)
 
 
@@ -57,14 +64,21 @@ def loops(function: Any) -> Iterator[Sequence[Any]]:
             yield function.basic_blocks[min(back) : i + 1]
 
 
-def long_round(context: Any) -> Any:
-    """Mark the block, for `widen`."""
+def _mark(name: str) -> Any:
+    """Return a function of kernels that marks the block it is in, for `widen`."""
 
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.block.long_round = True
-        return context.get_dummy_value()
+    def mark(context: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            setattr(builder.block, name, True)
+            return context.get_dummy_value()
 
-    return types.none(), emit
+        return types.none(), emit
+
+    mark.__name__ = name
+    return mark
+
+
+INTRINSICS = tuple(map(_mark, MARKS))
 
 
 class Lowering(access.Lowering):
