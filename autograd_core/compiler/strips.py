@@ -36,11 +36,9 @@ from .reroll import Chunk
 __all__ = ["Strips", "merged", "planned", "shifted", "strips"]
 
 FEWEST = 3  # loops
-ROWS = 1024  # of the shortest loops
-WIDE = 1 << 12  # bytes of a row, of which there may be fewer
+ROWS, WIDE = 1024, 1 << 12  # of the shortest loops; or bytes of a row, if there are fewer
 LARGE = 1 << 19  # bytes that pass from loop to loop, which hardly stay in a cache
-CACHED = 1 << 16  # bytes that the loops touch in one strip: about the innermost cache
-SECOND = 1 << 19  # about half of the next one
+CACHED, SECOND = 1 << 16, 1 << 19  # bytes of a strip: the innermost cache, half of the next
 SMALLEST, LARGEST = 8, 256  # rows of a strip
 ASIDE = 32  # others in between
 LINES = 600  # from which Numba would take long for the text
@@ -244,11 +242,12 @@ def _worth(run: _Run, row: Sequence[Chunk], body: Body, given: Sequence[Value]) 
     """Return the strips of a run, if much passes from loop to loop."""
     run.cut()
     pitches = _passing(run, row, body.blocks)
-    between = sum(pitches.values())
+    between = [*pitches.values()]
     if run.rows < ROWS:  # then also what is needed afterwards
-        between = sum(use.pitch for use in run.uses.values() if use.only < 0)
-    step = _step(sum(use.pitch for use in run.uses.values()))
-    if between * run.rows < LARGE or step >= run.rows:
+        between = [use.pitch for use in run.uses.values() if use.only < 0]
+    enough = sum(between) * run.rows >= LARGE
+    step = _step(sum(use.pitch for use in run.uses.values())) if enough else run.rows
+    if step >= run.rows:
         return None
     outer = {str(home): use.pitch for home, use in run.uses.items()}
     others = (line for i, chunk in enumerate(row) if i not in run.loops for line in chunk.lines)
