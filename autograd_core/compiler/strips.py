@@ -212,9 +212,9 @@ def strips(
     inside = _inside(rolled)
     known: dict[int, Touched | None] = {i: None for i, c in enumerate(row) if c in inside}
     found: list[Strips] = []
-    begin = 0
+    begin, ends = 0, not any(extents)
     while begin < len(row):
-        run, lines, i = _Run(not any(extents)), 0, begin
+        run, lines, i = _Run(ends), 0, begin
         while i < len(row) and lines < LINES:
             if i not in known:
                 known[i] = reader.read(row[i].lines, extents[i])
