@@ -148,16 +148,16 @@ class Trace:
         def applied(*arrays: Any, **attributes: Any) -> np.ndarray:
             attributes = {name: plain(x) for name, x in attributes.items()}
             parts = arrays
-            if any(type(x) is Number for x in arrays):
+            if Number in map(type, arrays):
                 parts = self._with_numbers(op, arrays)
                 arrays = tuple(x.value if type(x) is Number else x for x in arrays)
             out: np.ndarray = op.compute(*arrays, **attributes)
             if not self.knows(out):  # else the op returned an operand as it is
                 pairs = zip(operands, parts, strict=True)
-                given = tuple(self._operand(x if isinstance(x, Tensor) else a) for x, a in pairs)
+                given = [self._operand(x if isinstance(x, Tensor) else a) for x, a in pairs]
                 result = self._new(out)
-                result.view = any(np.may_share_memory(out, array) for array in arrays)
-                self.steps.append(Apply(op, given, attributes, result))
+                result.view = any([np.may_share_memory(out, array) for array in arrays])
+                self.steps.append(Apply(op, tuple(given), attributes, result))
             return out
 
         return applied

@@ -13,6 +13,7 @@ from .rewriting import Facts, Made, meaning
 __all__ = ["Repeats", "Unknown", "key"]
 
 COMMUTATIVE = ("add", "multiply", "strong_multiply", "equal", "not_equal")
+ITSELF = (Value, type, np.dtype)
 PLAIN = (bool, int, float, complex, str, bytes, slice, type(None), type(...), np.generic)
 
 
@@ -56,7 +57,7 @@ def key(x: Any) -> Hashable:
     >>> key(0.0) == key(-0.0), key(1) == key(1.0), key(float("nan")) == key(float("nan"))
     (False, False, True)
     """
-    if isinstance(x, Value | type | np.dtype):
+    if isinstance(x, ITSELF):
         return x
     if isinstance(x, PLAIN):
         return type(x), repr(x)
